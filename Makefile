@@ -1,0 +1,43 @@
+# One command per wish; each sets up what it needs.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+RUN := .venv/bin
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+demo: ## two agents measure ExpressRoute and VPN side by side in the built-in lab (DEMO_SECONDS=30)
+	@setup/environment run
+	@setup/system-packages iproute2 strongswan-charon strongswan-swanctl libcharon-extra-plugins
+	@exec $(RUN)/eragent demo --duration $${DEMO_SECONDS:-30}s
+
+test: environment ## the whole test suite (root runs all of it; TESTS= names a part)
+	@setup/system-packages iproute2 strongswan-charon strongswan-swanctl libcharon-extra-plugins
+	@setup/prometheus
+	@$(RUN)/python -m pytest $(TESTS)
+
+lint: environment ## style, types and the direction of imports
+	@$(RUN)/ruff check .
+	@$(RUN)/ruff format --check .
+	@$(RUN)/mypy
+	@$(RUN)/lint-imports
+
+format: environment ## rewrite the sources in the project's style
+	@$(RUN)/ruff check --fix --quiet . || true
+	@$(RUN)/ruff format --quiet .
+
+bench: environment ## the measurements of the benchmarks folder
+	@setup/system-packages iproute2 tcpdump
+	@$(RUN)/python -m benchmarks
+
+generate: environment ## rewrite what is generated: dashboards, configuration reference and schema
+	@$(RUN)/python -m dashboards.generate
+	@$(RUN)/python -m docs.generate
+
+lock: ## pin the requirements anew (needs uv)
+	@setup/lock
+
+environment:
+	@setup/environment dev
+
+.PHONY: help demo test lint format bench generate lock environment

@@ -1,0 +1,5 @@
+"""``python -m agent`` is ``eragent``."""
+
+from agent.cli import main
+
+main()

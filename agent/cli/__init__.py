@@ -1,0 +1,41 @@
+"""The command line: one module per command, each imported only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+from agent import __version__
+
+_COMMANDS = {
+    "probe": "Measure paths to a target once, and say what was seen.",
+    "run": "Measure all the time, as a configuration file says, and serve the metrics.",
+    "reflect": "Answer STAMP and TWAMP-Light test packets.",
+    "check": "Check a configuration file; every error with file, line and key.",
+    "demo": "Two agents measure ExpressRoute and VPN side by side in a lab on this machine.",
+}
+
+
+class _LazyGroup(click.Group):
+    """Lists all commands, imports the one that is called: the start-up time of each stays its own."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # as above
+        if cmd_name not in _COMMANDS:
+            return None
+        command = importlib.import_module(f"agent.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # as above
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="eragent")
+def main() -> None:
+    """Measure how predictable each network path to Azure is: ExpressRoute, VPN, internet, side by side."""

@@ -1,0 +1,71 @@
+"""What is to be done, in the program's own terms: the command line and the configuration both end here. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from collectors.icmp.sender import IcmpOptions
+from collectors.path import IPNetwork, NetworkPath, Target
+from collectors.stamp.sender import StampOptions
+
+ProbeOptions = IcmpOptions | StampOptions
+"""What kinds of packet probes there are; the engine's match over them is the one place that knows each."""
+
+
+def kind_of(options: ProbeOptions) -> str:
+    """Name the kind of a probe, as configuration, labels and JSON do."""
+    return "icmp" if isinstance(options, IcmpOptions) else "stamp"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """What is sent, how often, to which targets, over which paths. All paths are probed in the same slot."""
+
+    name: str
+    options: ProbeOptions
+    interval_ns: int
+    timeout_ns: int
+    targets: tuple[Target, ...]
+    paths: tuple[NetworkPath, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SocketAddress:
+    """A host (name, IPv4 or IPv6 address without brackets) and a port."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReflectorPlan:
+    """Where this agent answers STAMP, and whom."""
+
+    listen: SocketAddress
+    allow: tuple[IPNetwork, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparisonPlan:
+    """Which two paths of which probe are compared; a difference under ``margin_ns`` does not matter to the operator."""
+
+    baseline: str
+    candidate: str
+    probe: str
+    margin_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Everything that one agent does."""
+
+    agent: str
+    listen: SocketAddress
+    probes: tuple[Probe, ...] = ()
+    reflector: ReflectorPlan | None = None
+    comparisons: tuple[ComparisonPlan, ...] = ()
+    paths: Mapping[str, NetworkPath] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""ICMP echo: ``wire`` is the packet, ``sender`` asks with it."""

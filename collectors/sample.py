@@ -1,0 +1,86 @@
+"""One packet and what became of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """What became of a packet, or of one copy of its answer.
+
+    ``ANSWERED``, ``REORDERED``, ``LOST`` and ``NOT_SENT`` settle a packet: each packet gets exactly one of them.
+    ``LATE`` and ``DUPLICATE`` report a further answer to a packet that is settled already, and change nothing of it.
+    """
+
+    ANSWERED = "answered"
+    """The answer came within the packet's own timeout."""
+    REORDERED = "reordered"
+    """Answered in time, but behind the answer to a later packet (RFC 4737, section 3.3)."""
+    LOST = "lost"
+    """No answer within the packet's own timeout (RFC 6673, section 4.3)."""
+    NOT_SENT = "not_sent"
+    """The kernel refused the packet, or there was nowhere to send it: no statement about the path."""
+    LATE = "late"
+    """An answer to a packet that was lost: it came after the timeout (RFC 7679, section 3.8.2)."""
+    DUPLICATE = "duplicate"
+    """A further copy of an answer (RFC 5560)."""
+
+    @property
+    def received(self) -> bool:
+        """Whether the packet was answered in time."""
+        return self in _RECEIVED
+
+    @property
+    def settles(self) -> bool:
+        """Whether this is a packet's one final outcome, not the report of a further answer."""
+        return self not in _FURTHER_ANSWERS
+
+
+_RECEIVED = (Outcome.ANSWERED, Outcome.REORDERED)
+_FURTHER_ANSWERS = (Outcome.LATE, Outcome.DUPLICATE)
+
+
+class TimestampSource(StrEnum):
+    """Who took the times of a sample: the kernel at both ends of the way, or this program."""
+
+    KERNEL = "kernel"
+    USER = "user"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One packet and what became of it.
+
+    Times in nanoseconds; ``sent_at_ns`` is wall time (Unix epoch, UTC). What is not known is ``None``.
+
+    ``rtt_ns``: network round-trip time, the reflector's residence time taken off (RFC 2681; RFC 6673, section 8).
+    ``forward_ns`` and ``backward_ns``: raw one-way differences T2-T1 and T4-T3, which contain the clocks' offset;
+    only their variation has a meaning (RFC 5481, section 6.3).
+    ``reason``: why a packet was not sent, one of :data:`collectors.errors.REASONS`.
+    """
+
+    slot: int
+    sequence: int
+    sent_at_ns: int
+    outcome: Outcome
+    rtt_ns: int | None = None
+    forward_ns: int | None = None
+    backward_ns: int | None = None
+    residence_ns: int | None = None
+    ttl: int | None = None
+    timestamps: TimestampSource | None = None
+    lateness_ns: int = 0
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirectionalLoss:
+    """How many of the settled losses between two answered packets happened on the way there, and on the way back.
+
+    Told by a stateful reflector's own sequence numbers once a later answer has arrived; ``sequence`` is that answer's.
+    """
+
+    sequence: int
+    forward: int
+    backward: int
