@@ -54,6 +54,7 @@ class Sample:
 
     Times in nanoseconds; ``sent_at_ns`` is wall time (Unix epoch, UTC). What is not known is ``None``.
 
+    ``sequence``: ``None`` where the packet was not sent: such a packet takes no number.
     ``rtt_ns``: network round-trip time, the reflector's residence time taken off (RFC 2681; RFC 6673, section 8).
     ``forward_ns`` and ``backward_ns``: raw one-way differences T2-T1 and T4-T3, which contain the clocks' offset;
     only their variation has a meaning (RFC 5481, section 6.3).
@@ -61,7 +62,7 @@ class Sample:
     """
 
     slot: int
-    sequence: int
+    sequence: int | None
     sent_at_ns: int
     outcome: Outcome
     rtt_ns: int | None = None

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
+import socket
 from dataclasses import dataclass
 
-from collectors.path import PacketMarks
+from collectors.icmp.wire import TOKEN_SIZE, EchoError, echo_request, parse_echo_reply
+from collectors.path import NetworkPath, PacketMarks
+from collectors.sockets import Datagram, StampedSocket, open_echo
+from collectors.stream import Answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,3 +18,49 @@ class IcmpOptions:
 
     size: int = 56
     marks: PacketMarks = PacketMarks()
+
+
+class IcmpSender:
+    """Builds echo requests of one session and finds its replies by a token that nobody else has."""
+
+    port = 0
+
+    def __init__(self, options: IcmpOptions) -> None:
+        self._options = options
+        self._token = secrets.token_bytes(TOKEN_SIZE)
+        self._identifier = secrets.randbits(16)  # of raw sockets; a ping socket's is the kernel's choice
+        self._version = 4
+        self._with_ip_header = False
+
+    def open(self, path: NetworkPath, family: int) -> StampedSocket:
+        """Open a ping socket, or a raw one where those are not allowed."""
+        sock = open_echo(path, family, self._options.marks)
+        self._version = 4 if family == socket.AF_INET else 6
+        self._with_ip_header = sock.is_raw and self._version == 4
+        return sock
+
+    def request(self, sequence: int, wall_ns: int) -> bytes:  # noqa: ARG002  # the time is not in the packet
+        """Build the echo request with this number."""
+        return echo_request(
+            version=self._version,
+            identifier=self._identifier,
+            sequence=sequence,
+            token=self._token,
+            size=self._options.size,
+        )
+
+    def answer(self, datagram: Datagram, *, wall_ns: int, monotonic_ns: int) -> Answer | None:
+        """Understand an echo reply; ``None`` for the replies to others, which a raw socket sees too."""
+        try:
+            sequence = parse_echo_reply(
+                datagram.data, version=self._version, token=self._token, with_ip_header=self._with_ip_header
+            )
+        except EchoError:
+            return None
+        return Answer(
+            sequence=sequence,
+            stamp_ns=datagram.arrival.stamp_ns,
+            wall_ns=wall_ns,
+            monotonic_ns=monotonic_ns,
+            ttl=datagram.arrival.ttl,
+        )

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from collectors.path import PacketMarks
+from collectors.clock import Clock, kernel_clock_state
+from collectors.path import NetworkPath, PacketMarks
+from collectors.sockets import Datagram, StampedSocket, open_udp
+from collectors.stamp.wire import ErrorEstimate, StampError, parse_reflector_packet, request
+from collectors.stream import Answer
+
+_CLOCK_STATE_AGE_NS = 10_000_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,3 +20,60 @@ class StampOptions:
     port: int = 862
     size: int = 44
     marks: PacketMarks = PacketMarks()
+
+
+class StampSender:
+    """Builds the test packets of one session, and understands what its Session-Reflector sends back."""
+
+    def __init__(self, options: StampOptions, clock: Clock) -> None:
+        self.port = options.port
+        self._options = options
+        self._clock = clock
+        self._error_estimate = ErrorEstimate.UNKNOWN
+        self._error_estimate_until_ns = 0
+
+    def open(self, path: NetworkPath, family: int) -> StampedSocket:
+        """Open a UDP socket; its port is the session's, and tells the reflector sessions apart."""
+        return open_udp(path, family, self._options.marks)
+
+    def request(self, sequence: int, wall_ns: int) -> bytes:
+        """Build the test packet with this number."""
+        return request(
+            sequence=sequence & 0xFFFFFFFF,
+            wall_ns=wall_ns,
+            error_estimate=self._current_error_estimate(),
+            size=self._options.size,
+        )
+
+    def answer(self, datagram: Datagram, *, wall_ns: int, monotonic_ns: int) -> Answer | None:
+        """Understand a reflected test packet; ``None`` for what is none."""
+        try:
+            packet = parse_reflector_packet(datagram.data, now_ns=wall_ns)
+        except StampError:
+            return None
+        return Answer(
+            sequence=packet.sender_sequence,
+            stamp_ns=datagram.arrival.stamp_ns,
+            wall_ns=wall_ns,
+            monotonic_ns=monotonic_ns,
+            ttl=datagram.arrival.ttl,
+            reflector_sequence=packet.sequence,
+            reflector_received_ns=packet.received_ns,
+            reflector_sent_ns=packet.sent_ns,
+            departure_wall_ns=packet.sender_sent_ns,
+        )
+
+    def _current_error_estimate(self) -> ErrorEstimate:
+        """Say how well this host's clock is kept, as the kernel knew it at most ten seconds ago."""
+        now_ns = self._clock.monotonic_ns()
+        if now_ns >= self._error_estimate_until_ns:
+            self._error_estimate_until_ns = now_ns + _CLOCK_STATE_AGE_NS
+            try:
+                state = kernel_clock_state()
+            except OSError:  # a sandbox forbids adjtimex: nothing is claimed then
+                self._error_estimate = ErrorEstimate.UNKNOWN
+            else:
+                self._error_estimate = ErrorEstimate.from_clock(
+                    synchronised=state.synchronised, error_ns=state.max_error_ns
+                )
+        return self._error_estimate

@@ -1,0 +1,199 @@
+"""A running stream: puts packets on the path's socket and hands on what becomes of them; kinds of probes plug in."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Sequence
+from ipaddress import ip_address
+from typing import Protocol
+
+from collectors.ancillary import IcmpError, TransmitStamp
+from collectors.clock import Clock
+from collectors.errors import CollectorError, reason_of
+from collectors.path import NetworkPath
+from collectors.sockets import Address, Datagram, StampedSocket, Watch
+from collectors.stream import Answer, Departure, Stream, StreamEvent
+
+SessionEvent = StreamEvent | IcmpError
+Deliver = Callable[[Sequence[SessionEvent]], None]
+
+# The socket is of no use any more after these: the interface or address may come back under the same name.
+_REOPEN = ("interface_unavailable", "source_unavailable", "invalid")
+_TIMER_SLACK_S = 0.001  # uvloop's timers may fire up to a millisecond early
+
+
+class Sender(Protocol):
+    """Asks with one kind of packet, and understands the answers; one for each session."""
+
+    port: int
+    """The far end's port; 0 where the protocol has none."""
+
+    def open(self, path: NetworkPath, family: int) -> StampedSocket:
+        """Open the socket to ask from; raise :class:`CollectorError` where that is refused."""
+
+    def request(self, sequence: int, wall_ns: int) -> bytes:
+        """Build the packet with this number, which leaves at ``wall_ns``."""
+
+    def answer(self, datagram: Datagram, *, wall_ns: int, monotonic_ns: int) -> Answer | None:
+        """Understand a datagram that was read at these times; ``None`` for what is no answer to this session."""
+
+
+class Session:
+    """One probe on one path to one target, running.
+
+    What becomes of the packets is handed to ``deliver``, some of it while :meth:`send` runs, the rest from the loop.
+    A packet that cannot be sent settles as such with its reason; :attr:`trouble` says more.
+    """
+
+    def __init__(
+        self,
+        sender: Sender,
+        path: NetworkPath,
+        *,
+        timeout_ns: int,
+        clock: Clock,
+        loop: asyncio.AbstractEventLoop,
+        deliver: Deliver,
+    ) -> None:
+        self.path = path
+        self.trouble: CollectorError | None = None
+        """Why packets are not sent at present."""
+        self._sender = sender
+        self._stream = Stream(timeout_ns=timeout_ns)
+        self._clock = clock
+        self._loop = loop
+        self._deliver = deliver
+        self._address: Address | None = None
+        self._family = socket.AF_UNSPEC
+        self._socket: StampedSocket | None = None
+        self._watch: Watch | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.trouble = CollectorError("the target has no address yet", reason="unresolved")
+
+    def aim(self, host: str) -> None:
+        """Send to this address (a literal) from now on."""
+        address = ip_address(host)
+        family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+        self._address = (host, self._sender.port) if address.version == 4 else (host, self._sender.port, 0, 0)
+        self.trouble = None
+        if family != self._family:
+            self._family = family
+            self._close_socket()
+
+    def lose_aim(self, error: CollectorError) -> None:
+        """Send nowhere from now on, for this reason."""
+        self._address = None
+        self.trouble = error
+
+    def prepare(self) -> None:
+        """Open the socket ahead of the first packet, so that this does not make the packet late."""
+        try:
+            self._open_socket()
+        except CollectorError as error:
+            self.trouble = error
+
+    def send(self, slot: int, due_ns: int) -> None:
+        """Send the packet of this slot, which was due at this monotonic time."""
+        try:
+            sock = self._open_socket()
+        except CollectorError as error:
+            self._refuse(self._departure(slot, due_ns), error)
+            return
+        sequence = self._stream.next_sequence
+        departure = self._departure(slot, due_ns)
+        request = self._sender.request(sequence, departure.wall_ns)
+        assert self._address is not None
+        try:
+            sock.send(request, self._address, sequence)
+        except OSError as error:
+            message = f"path {self.path.name}: the kernel refused a packet to {self._address[0]}: {error.strerror}"
+            self._refuse(departure, CollectorError(message, reason=reason_of(error)))
+            return
+        self.trouble = None
+        self._stream.sent(departure)
+        self._idle.clear()
+        self._arm()
+
+    async def idle(self) -> None:
+        """Wait until every packet is settled."""
+        await self._idle.wait()
+
+    def close(self) -> None:
+        """Stop listening; what is on its way stays unsettled."""
+        self._close_socket()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _departure(self, slot: int, due_ns: int) -> Departure:
+        monotonic_ns = self._clock.monotonic_ns()
+        return Departure(
+            slot=slot,
+            wall_ns=self._clock.wall_ns(),
+            monotonic_ns=monotonic_ns,
+            lateness_ns=max(monotonic_ns - due_ns, 0),
+        )
+
+    def _refuse(self, departure: Departure, error: CollectorError) -> None:
+        self.trouble = error
+        if error.reason in _REOPEN:
+            self._close_socket()
+        self._deliver([self._stream.not_sent(departure, error.reason)])
+
+    def _open_socket(self) -> StampedSocket:
+        if self._address is None:
+            raise self.trouble or CollectorError("the target has no address", reason="unresolved")
+        if self._socket is None:
+            self._socket = self._sender.open(self.path, self._family)
+            self._watch = Watch(self._loop, self._socket, self._on_ready)
+            self._stream.reopened()
+        return self._socket
+
+    def _close_socket(self) -> None:
+        if self._watch is not None:
+            self._watch.close()
+            self._watch = None
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def _on_ready(self) -> None:
+        if self._socket is None:
+            return
+        for item in self._socket.drain():
+            events = self._take(item)
+            if events:
+                self._deliver(events)
+        if not self._stream.outstanding:
+            self._idle.set()
+
+    def _take(self, item: TransmitStamp | IcmpError | Datagram) -> Sequence[SessionEvent]:
+        match item:
+            case TransmitStamp():
+                return self._stream.transmitted(item.id, item.stamp_ns)
+            case IcmpError():
+                return [item]
+            case Datagram():
+                monotonic_ns = self._clock.monotonic_ns()
+                answer = self._sender.answer(item, wall_ns=self._clock.wall_ns(), monotonic_ns=monotonic_ns)
+                return self._stream.answered(answer) if answer is not None else []
+
+    def _arm(self) -> None:
+        """Have one timer for the earliest deadline; packets behind it have later ones."""
+        deadline_ns = self._stream.next_deadline_ns
+        if self._timer is None and deadline_ns is not None:
+            delay_s = (deadline_ns - self._clock.monotonic_ns()) / 1e9
+            self._timer = self._loop.call_later(max(delay_s, 0) + _TIMER_SLACK_S, self._on_deadline)
+
+    def _on_deadline(self) -> None:
+        self._timer = None
+        self._on_ready()  # an answer that waits in the socket came in time
+        events = self._stream.expire(self._clock.monotonic_ns())
+        if events:
+            self._deliver(events)
+        if not self._stream.outstanding:
+            self._idle.set()
+        self._arm()

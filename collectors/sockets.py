@@ -1,0 +1,251 @@
+"""Sockets that put packets on one path and know, from the kernel, when each left and came.
+
+Non-blocking and read with ``recvmsg``: datagram transports spin or crash on a socket with an error queue.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import select
+import socket
+import struct
+from asyncio import AbstractEventLoop
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from collectors import ancillary
+from collectors.ancillary import Arrival, IcmpError, TransmitStamp, parse_arrival, parse_error_queue
+from collectors.errors import CollectorError, reason_of
+from collectors.path import NetworkPath, PacketMarks
+
+Address = tuple[str, int] | tuple[str, int, int, int]
+"""A socket address as Python has it: (host, port), for IPv6 also flow label and scope."""
+
+_MAX_DATAGRAM = 65_536
+_ANCILLARY_SPACE = 512
+_RECEIVE_BUFFER = 1 << 20  # the error queue is charged to it too
+_DRAIN_AT_MOST = 64  # datagrams a wake-up, so that one socket cannot starve the loop
+_PENDING_ERRORS = (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EMSGSIZE, errno.EPROTO)
+_TTL = 255  # so that 255 minus the TTL of a packet that arrives is its hop count
+_ID = struct.Struct("@I")
+
+
+@dataclass(frozen=True, slots=True)
+class Datagram:
+    """What arrived, from whom, and what the kernel told beside it."""
+
+    data: bytes
+    source: Address
+    arrival: Arrival
+
+
+class StampedSocket:
+    """A datagram socket whose packets are stamped by the kernel on their way out and in."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+        sock.setsockopt(ancillary.SOL_SOCKET, ancillary.SO_TIMESTAMPING, ancillary.SOFTWARE_STAMPS)
+        self._socket = sock
+        self._own_ids = _kernel_takes_stamp_ids()
+        self._counted_ids: dict[int, int] = {}
+        self._sent = 0
+        self.family = sock.family
+        self.is_raw = sock.type == socket.SOCK_RAW
+        self.name = sock.getsockname()
+
+    def fileno(self) -> int:
+        """Return the descriptor, for ``epoll``."""
+        return self._socket.fileno()
+
+    def close(self) -> None:
+        """Close the descriptor; what is still in its queues is lost."""
+        self._socket.close()
+
+    def send(self, data: bytes, to: Address, stamp_id: int) -> None:
+        """Send a datagram whose transmit stamp will carry ``stamp_id``; raise :class:`OSError` if the kernel refuses.
+
+        An ICMP error that is still pending from an earlier packet is reported by the next call on the socket,
+        whatever it is; the packet was not sent then, and is tried once more.
+        """
+        try:
+            self._send(data, to, stamp_id)
+        except OSError as error:
+            if error.errno not in _PENDING_ERRORS:
+                raise
+            self._send(data, to, stamp_id)
+
+    def _send(self, data: bytes, to: Address, stamp_id: int) -> None:
+        if self._own_ids:
+            identifier = _ID.pack(stamp_id & 0xFFFFFFFF)
+            self._socket.sendmsg([data], [(ancillary.SOL_SOCKET, ancillary.SCM_TS_OPT_ID, identifier)], 0, to)
+            return
+        self._socket.sendmsg([data], [], 0, to)
+        # The kernel counts from 0, one for each datagram that it took.
+        self._counted_ids[self._sent & 0xFFFFFFFF] = stamp_id
+        self._sent += 1
+        if len(self._counted_ids) > 4096:  # stamps that never came
+            del self._counted_ids[next(iter(self._counted_ids))]
+
+    def drain(self) -> Iterator[TransmitStamp | IcmpError | Datagram]:
+        """Yield what waits in the socket: the error queue first, so that transmit stamps precede their answers."""
+        yield from self._drain_error_queue()
+        for _ in range(_DRAIN_AT_MOST):
+            try:
+                data, items, _, source = self._socket.recvmsg(_MAX_DATAGRAM, _ANCILLARY_SPACE)
+            except BlockingIOError:
+                return
+            except OSError:  # a pending ICMP error; its details came through the error queue
+                continue
+            yield Datagram(data, source, parse_arrival(items))
+
+    def _drain_error_queue(self) -> Iterator[TransmitStamp | IcmpError]:
+        while True:
+            try:
+                _, items, _, _ = self._socket.recvmsg(0, _ANCILLARY_SPACE, socket.MSG_ERRQUEUE)
+            except BlockingIOError:
+                return
+            entry = parse_error_queue(items)
+            if isinstance(entry, TransmitStamp) and not self._own_ids:
+                counted = self._counted_ids.pop(entry.id, None)
+                entry = TransmitStamp(counted, entry.stamp_ns) if counted is not None else None
+            if entry is not None:
+                yield entry
+
+
+class Watch:
+    """Calls back whenever a socket has something to read, its error queue included.
+
+    The socket sits in an epoll of its own and the loop watches that: uvloop's ``add_reader`` on the socket itself goes
+    deaf after the first entry in the error queue.
+    """
+
+    def __init__(self, loop: AbstractEventLoop, sock: StampedSocket, on_ready: Callable[[], None]) -> None:
+        self._loop = loop
+        self._epoll = select.epoll()
+        self._epoll.register(sock.fileno(), select.EPOLLIN)  # EPOLLERR is always reported
+        loop.add_reader(self._epoll.fileno(), on_ready)
+
+    def close(self) -> None:
+        """Stop calling back."""
+        self._loop.remove_reader(self._epoll.fileno())
+        self._epoll.close()
+
+
+def open_udp(path: NetworkPath, family: int, marks: PacketMarks) -> StampedSocket:
+    """Open a UDP socket on ``path``; raise :class:`CollectorError` where the path's pinning is refused."""
+    return _prepared(socket.socket(family, socket.SOCK_DGRAM), path, marks)
+
+
+def open_echo(path: NetworkPath, family: int, marks: PacketMarks) -> StampedSocket:
+    """Open a socket for ICMP echo on ``path``: the kernel's ping socket, else a raw socket.
+
+    A ping socket needs no capability but a group within net.ipv4.ping_group_range, and sees only its own answers; a
+    raw socket needs CAP_NET_RAW. Raise :class:`CollectorError` where neither is allowed.
+    """
+    protocol = socket.IPPROTO_ICMP if family == socket.AF_INET else socket.IPPROTO_ICMPV6
+    for kind in (socket.SOCK_DGRAM, socket.SOCK_RAW):
+        try:
+            sock = socket.socket(family, kind, protocol)
+        except PermissionError:
+            continue
+        if kind == socket.SOCK_RAW:
+            _accept_only_echo_replies(sock)
+        return _prepared(sock, path, marks)
+    raise CollectorError(
+        "cannot open an ICMP socket: let net.ipv4.ping_group_range include this group, or grant CAP_NET_RAW"
+        " (README, Privileges)",
+        reason="permission",
+    )
+
+
+def _accept_only_echo_replies(sock: socket.socket) -> None:
+    if sock.family == socket.AF_INET:
+        sock.setsockopt(ancillary.SOL_RAW, 1, struct.pack("@I", ~(1 << 0) & 0xFFFFFFFF))  # ICMP_FILTER: blocked types
+    else:
+        blocked = bytearray(b"\xff" * 32)  # ICMP6_FILTER, likewise; 129 is echo reply
+        word, bit = divmod(129, 32)
+        struct.pack_into("@I", blocked, word * 4, ~(1 << bit) & 0xFFFFFFFF)
+        sock.setsockopt(socket.IPPROTO_ICMPV6, 1, bytes(blocked))
+
+
+def _prepared(sock: socket.socket, path: NetworkPath, marks: PacketMarks) -> StampedSocket:
+    try:
+        _pin(sock, path)
+        _mark(sock, marks)
+        return StampedSocket(sock)
+    except BaseException:
+        sock.close()
+        raise
+
+
+def _pin(sock: socket.socket, path: NetworkPath) -> None:
+    """Put the socket on the path; the interface comes first, since an address may exist on it alone."""
+    if path.interface is not None:
+        _set(
+            sock,
+            (socket.SOL_SOCKET, socket.SO_BINDTODEVICE, path.interface.encode() + b"\0"),
+            f"path {path.name}: cannot use interface {path.interface}: check `ip link`; changing it needs CAP_NET_RAW",
+        )
+    if path.fwmark is not None:
+        _set(
+            sock,
+            (socket.SOL_SOCKET, socket.SO_MARK, path.fwmark),
+            f"path {path.name}: cannot set fwmark {path.fwmark:#x}: grant CAP_NET_ADMIN, or CAP_NET_RAW on Linux 5.17+",
+        )
+    if path.source is not None:
+        try:
+            sock.bind((str(path.source), 0))
+        except OSError as error:
+            message = f"path {path.name}: cannot send from {path.source}: it is not an address of this host (`ip addr`)"
+            raise CollectorError(f"{message}: {error.strerror}", reason=reason_of(error)) from error
+
+
+def _set(sock: socket.socket, option: tuple[int, int, int | bytes], message: str) -> None:
+    try:
+        sock.setsockopt(*option)
+    except OSError as error:
+        raise CollectorError(f"{message}: {error.strerror}", reason=reason_of(error)) from error
+
+
+def _mark(sock: socket.socket, marks: PacketMarks) -> None:
+    traffic_class = marks.dscp << 2
+    discover = ancillary.IP_PMTUDISC_DO if marks.dont_fragment else ancillary.IP_PMTUDISC_DONT
+    if sock.family == socket.AF_INET:
+        options = [
+            (ancillary.IP_TOS, traffic_class),
+            (ancillary.IP_TTL, _TTL),
+            (ancillary.IP_MTU_DISCOVER, discover),
+            (ancillary.IP_RECVERR, 1),
+            (ancillary.IP_RECVTTL, 1),
+            (ancillary.IP_RECVTOS, 1),
+        ]
+        level = ancillary.SOL_IP
+    else:
+        options = [
+            (ancillary.IPV6_TCLASS, traffic_class),
+            (ancillary.IPV6_UNICAST_HOPS, _TTL),
+            (ancillary.IPV6_MTU_DISCOVER, discover),
+            (ancillary.IPV6_RECVERR, 1),
+            (socket.IPV6_RECVHOPLIMIT, 1),
+            (socket.IPV6_RECVTCLASS, 1),
+        ]
+        level = ancillary.SOL_IPV6
+    for option, value in options:
+        sock.setsockopt(level, option, value)
+
+
+@functools.cache
+def _kernel_takes_stamp_ids() -> bool:
+    """Whether a transmit stamp's id can be given with the packet (SCM_TS_OPT_ID, Linux 6.13).
+
+    Otherwise the kernel counts, and errors while sending can put that count out of step.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.setsockopt(ancillary.SOL_SOCKET, ancillary.SO_TIMESTAMPING, ancillary.SOFTWARE_STAMPS)
+        try:
+            sock.sendmsg([b""], [(ancillary.SOL_SOCKET, ancillary.SCM_TS_OPT_ID, _ID.pack(0))], 0, ("127.0.0.1", 9))
+        except OSError as error:  # without loopback the route is what fails, after the id was taken
+            return error.errno != errno.EINVAL
+    return True
