@@ -40,6 +40,22 @@ class SocketAddress:
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
+    @classmethod
+    def parse(cls, text: str) -> SocketAddress:
+        """Read ``HOST:PORT``, an IPv6 address in brackets; raise :class:`ValueError` that says how to write it."""
+        host, colon, port = text.rpartition(":")
+        if not colon or not host:
+            raise ValueError(f"{text!r} is no address and port: write for example 127.0.0.1:862 or [::1]:862")
+        if not (port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65_535):
+            raise ValueError(f"{text!r} ends with no port: after the last colon comes a number from 0 to 65535")
+        if host.startswith("[") and host.endswith("]"):
+            host = host[1:-1]
+        elif ":" in host:
+            raise ValueError(f"{text!r} is ambiguous: put an IPv6 address in brackets, for example [::1]:862")
+        if not host or any(character in "[]" or character.isspace() for character in host):
+            raise ValueError(f"{text!r} names no host: write for example 127.0.0.1:862 or [::1]:862")
+        return cls(host=host, port=int(port))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReflectorPlan:
@@ -69,3 +85,4 @@ class Plan:
     reflector: ReflectorPlan | None = None
     comparisons: tuple[ComparisonPlan, ...] = ()
     paths: Mapping[str, NetworkPath] = field(default_factory=dict)
+    targets: Mapping[str, Target] = field(default_factory=dict)

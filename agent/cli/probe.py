@@ -1,0 +1,271 @@
+"""``eragent probe``: measure paths to a target once, and say what was seen."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import click
+
+from agent.config.quantities import parse_dscp, parse_duration, parse_percentage
+from agent.engine import Bound, Engine
+from agent.plan import ComparisonPlan, Probe, ProbeOptions
+from agent.report.figures import Figures
+from agent.report.summary import Json, summary
+from collectors.errors import CollectorError
+from collectors.icmp.sender import IcmpOptions
+from collectors.icmp.wire import MIN_DATA_SIZE
+from collectors.path import NetworkPath, PacketMarks, Target
+from collectors.stamp.sender import StampOptions
+from collectors.stamp.wire import BASE_SIZE
+
+OUTSIDE_LIMITS = 1
+COULD_NOT_MEASURE = 3
+
+DEFAULT_COUNT = 10
+
+
+class _Quantity(click.ParamType):
+    """A value with a unit, read by one of the configuration's own parsers."""
+
+    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return self._parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+_DURATION = _Quantity("duration", parse_duration)
+_DSCP = _Quantity("dscp", parse_dscp)
+_PERCENTAGE = _Quantity("percent", parse_percentage)
+_ADDRESS = _Quantity("address", ip_address)
+_MARK = _Quantity("mark", lambda text: int(text, 0))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Limits:
+    """What the operator calls good enough; ``None`` is no limit."""
+
+    max_loss: float | None
+    max_p99_ns: int | None
+
+    def kept_by(self, stream: Json) -> bool:
+        """Whether a stream got answers and stayed within the limits."""
+        if not stream["received"]:
+            return False
+        if self.max_loss is not None and stream["lost"] / stream["sent"] * 100 > self.max_loss:
+            return False
+        return self.max_p99_ns is None or stream["rtt_ns"]["p99"] <= self.max_p99_ns
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  eragent probe --target 10.1.0.4
+  eragent probe --target 10.1.0.4 --type stamp --interval 100ms --duration 30s
+  eragent probe --target azure-hub --config /etc/eragent/eragent.yaml --path vpn --path expressroute
+
+\b
+Exit codes:
+  0  every stream was answered and stayed within the limits
+  1  a limit was exceeded, or a stream had no answer at all
+  2  wrong usage or configuration
+  3  nothing could be measured (no permission, no such address or interface, name does not resolve)
+"""
+)
+@click.option("--target", required=True, metavar="HOST", help="Address or name; with --config also a target's name.")
+@click.option("--type", "kind", type=click.Choice(["icmp", "stamp"]), default="icmp", show_default=True)
+@click.option("--port", type=click.IntRange(1, 65535), help="UDP port of the reflector.  [default: 862]")
+@click.option("--count", type=click.IntRange(min=1), help=f"Packets on each path.  [default: {DEFAULT_COUNT}]")
+@click.option("--duration", type=_DURATION, help="How long to probe, instead of --count, e.g. 30s.")
+@click.option("--interval", type=_DURATION, help="From one packet to the next, e.g. 100ms.  [default: 1s]")
+@click.option("--timeout", type=_DURATION, default="2s", show_default=True, help="After which a packet is lost.")
+@click.option("--size", type=click.IntRange(max=65507), help="Octets: of ICMP data [56], of UDP payload [44].")
+@click.option("--dscp", type=_DSCP, default="0", help="DSCP of the packets: 0-63, or a name such as ef or af41.")
+@click.option("--dont-fragment", is_flag=True, help="Forbid routers to fragment the packets.")
+@click.option("--source", type=_ADDRESS, metavar="ADDRESS", help="Send from this address of the host.")
+@click.option("--interface", metavar="NAME", help="Send through this interface.")
+@click.option("--fwmark", type=_MARK, metavar="MARK", help="Mark the packets for the host's routing rules.")
+@click.option("--path", "paths", multiple=True, metavar="NAME", help="A path of --config; several are probed in pairs.")
+@click.option(
+    "--config", type=click.Path(path_type=Path), metavar="FILE", help="Where --path and its targets are from."
+)
+@click.option("--max-loss", type=_PERCENTAGE, metavar="PERCENT", help="Exit with 1 when a path loses more.")
+@click.option("--max-p99", type=_DURATION, metavar="DURATION", help="Exit with 1 when a path's p99 RTT is longer.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object (schema eragent.probe/1).")
+@click.option("--samples", "with_samples", is_flag=True, help="Put every packet into the JSON.")
+def command(**options: Any) -> None:
+    """Measure paths to a target once, and say what was seen.
+
+    Without --config the kernel's routes choose the path, or --source, --interface and --fwmark do. Paths of a
+    configuration are probed in pairs, every path in the same moment, and compared; the first one named is the
+    baseline.
+    """
+    probe = _probe(**{name: options[name] for name in _PROBE_OPTIONS})
+    bound = _bound(options["count"], options["duration"])
+    limits = _Limits(max_loss=options["max_loss"], max_p99_ns=options["max_p99"])
+    sys.exit(_measure(probe, bound, limits, as_json=options["as_json"], with_samples=options["with_samples"]))
+
+
+_PROBE_OPTIONS = (
+    *("target", "kind", "port", "interval", "timeout", "size", "dscp", "dont_fragment"),
+    *("source", "interface", "fwmark", "paths", "config"),
+)
+
+
+def _probe(
+    *,
+    target: str,
+    kind: str,
+    port: int | None,
+    interval: int | None,
+    timeout: int,
+    size: int | None,
+    dscp: int,
+    dont_fragment: bool,
+    source: Any,
+    interface: str | None,
+    fwmark: int | None,
+    paths: tuple[str, ...],
+    config: Path | None,
+) -> Probe:
+    """Turn the options into what the engine runs; raise :class:`click.UsageError` where they contradict each other."""
+    if kind == "icmp" and port is not None:
+        raise click.UsageError("--port goes with --type stamp: ICMP has no ports")
+    if paths and (source, interface, fwmark) != (None, None, None):
+        raise click.UsageError("--path brings its own source, interface and fwmark: leave out the options")
+    if paths and config is None:
+        raise click.UsageError("--path names a path of a configuration: add --config FILE")
+    if interval is not None and interval < 1_000_000:
+        raise click.UsageError("--interval is at least 1ms")
+    chosen = NetworkPath(name="default", source=source, interface=interface, fwmark=fwmark)
+    found, far_end = ((chosen,), Target(name=target, host=target))
+    if config is not None:
+        found, far_end = _configured(config, paths, target, otherwise=chosen)
+    return Probe(
+        name=kind,
+        options=_packet_options(kind, port, size, PacketMarks(dscp=dscp, dont_fragment=dont_fragment)),
+        interval_ns=interval or 1_000_000_000,
+        timeout_ns=timeout,
+        targets=(far_end,),
+        paths=found,
+    )
+
+
+def _packet_options(kind: str, port: int | None, size: int | None, marks: PacketMarks) -> ProbeOptions:
+    least = MIN_DATA_SIZE if kind == "icmp" else BASE_SIZE
+    if size is not None and size < least:
+        raise click.UsageError(f"--size is at least {least} for {kind}")
+    if kind == "icmp":
+        return IcmpOptions(size=size or 56, marks=marks)
+    return StampOptions(port=port or 862, size=size or BASE_SIZE, marks=marks)
+
+
+def _configured(
+    config: Path, names: tuple[str, ...], target: str, *, otherwise: NetworkPath
+) -> tuple[tuple[NetworkPath, ...], Target]:
+    """Look up paths and target in a configuration; a target that it does not name is a host."""
+    from agent.config.load import load_plan
+    from agent.config.problems import ConfigError
+
+    try:
+        plan = load_plan(config)
+    except ConfigError as error:
+        click.echo(str(error), err=True)
+        sys.exit(2)
+    unknown = [name for name in names if name not in plan.paths]
+    if unknown:
+        known = ", ".join(plan.paths) or "none"
+        raise click.UsageError(f"--path {unknown[0]}: not in {config}; its paths: {known}")
+    paths = tuple(plan.paths[name] for name in dict.fromkeys(names)) or (otherwise,)
+    far_end = plan.targets.get(target, Target(name=target, host=target))
+    for path in paths:
+        if far_end.host is None and path.name not in far_end.hosts:
+            raise click.UsageError(f"--target {target}: {config} gives it no address on path {path.name}")
+    return paths, far_end
+
+
+def _bound(count: int | None, duration: int | None) -> Bound:
+    if count is not None and duration is not None:
+        raise click.UsageError("--count and --duration exclude each other")
+    return Bound(duration_ns=duration) if duration is not None else Bound(packets=count or DEFAULT_COUNT)
+
+
+def _measure(probe: Probe, bound: Bound, limits: _Limits, *, as_json: bool, with_samples: bool) -> int:
+    """Run the probe, print what was seen, return the exit code."""
+    figures = Figures(with_samples=with_samples)
+    started_at = datetime.now(UTC)
+    baseline, *candidates = probe.paths
+    comparisons = [
+        ComparisonPlan(baseline=baseline.name, candidate=candidate.name, probe=probe.name) for candidate in candidates
+    ]
+
+    def report() -> Json:
+        return summary(figures, started_at=started_at, comparisons=comparisons)
+
+    troubles = _run(probe, bound, figures, report, live=not as_json and sys.stderr.isatty())
+    final = report()
+    for path, trouble in troubles.items():
+        click.echo(f"eragent: {path}: {trouble}", err=True)
+    if as_json:
+        click.echo(json.dumps(final, indent=2))
+    else:
+        _print(final)
+    if all(stream["sent"] == 0 for stream in final["streams"]):
+        return COULD_NOT_MEASURE
+    return 0 if all(limits.kept_by(stream) for stream in final["streams"]) else OUTSIDE_LIMITS
+
+
+def _run(
+    probe: Probe, bound: Bound, figures: Figures, report: Callable[[], Json], *, live: bool
+) -> dict[str, CollectorError]:
+    """Run the engine until its bound, or until interrupted; return what kept paths from sending."""
+    import uvloop
+
+    async def run() -> dict[str, CollectorError]:
+        engine = Engine((probe,), figures)
+        await engine.run(bound)
+        return {key.path: trouble for key, trouble in engine.troubles.items()}
+
+    async def run_live() -> dict[str, CollectorError]:
+        from rich.console import Console
+        from rich.live import Live
+
+        from agent.report.text import streams_table
+
+        with Live(console=Console(stderr=True), transient=True, auto_refresh=False) as display:
+            async with asyncio.TaskGroup() as group:
+                running = group.create_task(run())
+                while not running.done():
+                    await asyncio.wait([running], timeout=0.25)
+                    display.update(streams_table(report()), refresh=True)
+        return running.result()
+
+    try:
+        return uvloop.run(run_live() if live else run())
+    except KeyboardInterrupt:  # what was seen until then is the result
+        return {}
+
+
+def _print(report: Json) -> None:
+    from rich.console import Console
+
+    from agent.report.text import comparison_lines, streams_table
+
+    console = Console(highlight=False)
+    console.print(streams_table(report))
+    for line in comparison_lines(report):
+        console.print(line)

@@ -1,0 +1,205 @@
+"""Probes become streams, streams' results go to sinks. Once and forever are the same code: once has a bound."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import dataclass
+from typing import assert_never
+
+from agent.plan import Probe, ProbeOptions, kind_of
+from agent.resolve import keep_resolving, literal, resolve
+from agent.schedule import Slots, Tick, Ticker
+from agent.sink import Sink, StreamKey
+from collectors.clock import Clock, SystemClock
+from collectors.errors import CollectorError
+from collectors.icmp.sender import IcmpOptions, IcmpSender
+from collectors.path import NetworkPath, Target
+from collectors.session import Sender, Session
+from collectors.stamp.sender import StampOptions, StampSender
+
+
+def sender_for(options: ProbeOptions, clock: Clock) -> Sender:
+    """Pick what asks with this kind of probe: the one place that knows all kinds."""
+    match options:
+        case IcmpOptions():
+            return IcmpSender(options)
+        case StampOptions():
+            return StampSender(options, clock)
+        case _:
+            assert_never(options)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """When a run ends: after so many packets on each path of a probe and target, after so long, or by itself never."""
+
+    packets: int | None = None
+    duration_ns: int | None = None
+
+    def reached(self, packets: int, elapsed_ns: int) -> bool:
+        """Whether this many slots used, or this time since the first, is enough."""
+        return (self.packets is not None and packets >= self.packets) or (
+            self.duration_ns is not None and elapsed_ns >= self.duration_ns
+        )
+
+
+class Engine:
+    """Runs the probes of a plan and hands their results to a sink."""
+
+    def __init__(
+        self,
+        probes: tuple[Probe, ...],
+        sink: Sink,
+        *,
+        clock: Clock | None = None,
+        rng: random.Random | None = None,
+    ) -> None:
+        self._clock = clock or SystemClock()
+        self._rng = rng or random.Random()
+        self._sink = sink
+        loop = asyncio.get_running_loop()
+        self._pairings = [
+            _Pairing(probe, target, sink, self._clock, self._rng, loop) for probe in probes for target in probe.targets
+        ]
+
+    @property
+    def troubles(self) -> dict[StreamKey, CollectorError]:
+        """Why streams are not sending at present, for those that are not."""
+        return {
+            key: session.trouble
+            for pairing in self._pairings
+            for key, session in pairing.sessions.items()
+            if session.trouble is not None
+        }
+
+    async def run(self, bound: Bound | None = None) -> None:
+        """Probe until the bound is reached and every packet is settled; without a bound, until cancelled.
+
+        Without a bound, each probe and target starts at a random phase, so that they do not all send at once.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                for pairing in self._pairings:
+                    group.create_task(pairing.run(bound or Bound(), at_random_phase=bound is None))
+        finally:
+            for pairing in self._pairings:
+                pairing.close()
+
+
+class _Pairing:
+    """One probe at one target: in each slot, a packet on every path, back to back, in random order."""
+
+    def __init__(
+        self,
+        probe: Probe,
+        target: Target,
+        sink: Sink,
+        clock: Clock,
+        rng: random.Random,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self._probe = probe
+        self._target = target
+        self._sink = sink
+        self._clock = clock
+        self._rng = rng
+        self._loop = loop
+        self.sessions = {self._key(path): self._session(path) for path in probe.paths}
+        self._order = list(self.sessions.values())
+        self._ticker: Ticker | None = None
+        for key in self.sessions:
+            sink.opened(key)
+
+    async def run(self, bound: Bound, *, at_random_phase: bool) -> None:
+        names = [(key, session) for key, session in self.sessions.items() if not self._aim_at_literal(key, session)]
+        if bound.packets is not None or bound.duration_ns is not None:
+            for key, session in names:  # a bounded run sends nothing before it knows where to
+                await self._resolve_once(key, session)
+            names = []
+        async with asyncio.TaskGroup() as group:
+            resolving = [group.create_task(self._keep_resolving(key, session)) for key, session in names]
+            await self._send(bound, at_random_phase=at_random_phase)
+            for task in resolving:
+                task.cancel()
+
+    def close(self) -> None:
+        if self._ticker is not None:
+            self._ticker.close()
+        for session in self.sessions.values():
+            session.close()
+
+    def _key(self, path: NetworkPath) -> StreamKey:
+        return StreamKey(
+            probe=self._probe.name, kind=kind_of(self._probe.options), target=self._target.name, path=path.name
+        )
+
+    def _session(self, path: NetworkPath) -> Session:
+        key = self._key(path)
+        return Session(
+            sender_for(self._probe.options, self._clock),
+            path,
+            timeout_ns=self._probe.timeout_ns,
+            clock=self._clock,
+            loop=self._loop,
+            deliver=lambda events: self._sink.happened(key, events),
+        )
+
+    async def _send(self, bound: Bound, *, at_random_phase: bool) -> None:
+        """Send in every slot until the bound is reached, then wait for what is on its way."""
+        for session in self._order:
+            session.prepare()
+        phase_ns = self._rng.randrange(self._probe.interval_ns) if at_random_phase else 0
+        slots = Slots(start_ns=self._clock.monotonic_ns() + phase_ns, interval_ns=self._probe.interval_ns)
+        done = asyncio.Event()
+        used = 0
+
+        def on_tick(tick: Tick) -> None:
+            nonlocal used
+            if done.is_set():
+                return
+            if tick.missed:
+                self._sink.slots_missed(self._probe.name, self._target.name, tick.missed)
+            self._send_slot(tick)
+            used += 1
+            if bound.reached(used, tick.due_ns + slots.interval_ns - slots.start_ns):
+                done.set()
+
+        self._ticker = Ticker(self._loop, slots, on_tick)
+        await done.wait()
+        self._ticker.close()
+        for session in self._order:
+            await session.idle()
+
+    def _send_slot(self, tick: Tick) -> None:
+        self._rng.shuffle(self._order)
+        for session in self._order:
+            session.send(tick.slot, tick.due_ns)
+
+    def _aim_at_literal(self, key: StreamKey, session: Session) -> bool:
+        address = literal(self._target.host_on(session.path))
+        if address is not None:
+            self._found(key, session, address)
+        return address is not None
+
+    async def _resolve_once(self, key: StreamKey, session: Session) -> None:
+        try:
+            self._found(key, session, await resolve(self._target.host_on(session.path), session.path))
+        except CollectorError as error:
+            self._not_found(key, session, error)
+
+    async def _keep_resolving(self, key: StreamKey, session: Session) -> None:
+        await keep_resolving(
+            self._target.host_on(session.path),
+            session.path,
+            lambda address: self._found(key, session, address),
+            lambda error: self._not_found(key, session, error),
+        )
+
+    def _found(self, key: StreamKey, session: Session, address: str) -> None:
+        session.aim(address)
+        self._sink.resolved(key, address)
+
+    def _not_found(self, key: StreamKey, session: Session, error: CollectorError) -> None:
+        session.lose_aim(error)
+        self._sink.resolved(key, None)

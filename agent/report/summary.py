@@ -1,0 +1,144 @@
+"""Figures of streams as one JSON object, schema ``eragent.probe/1``: of a one-off run, or of a running service."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from agent.compare.pairs import pair_figures
+from agent.plan import ComparisonPlan
+from agent.report.figures import Figures, StreamFigures
+from agent.sink import StreamKey
+from collectors.sample import Outcome, Sample, TimestampSource
+from collectors.statistics import delay_figures, ipdv, pdv, percentile
+
+SCHEMA = "eragent.probe/1"
+
+Json = dict[str, Any]
+
+
+def summary(figures: Figures, *, started_at: datetime, comparisons: Iterable[ComparisonPlan] = ()) -> Json:
+    """Return the report on all streams; times in nanoseconds, what is not known is null."""
+    return {
+        "schema": SCHEMA,
+        "started_at": started_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "streams": [_stream(key, stream, figures) for key, stream in figures.streams.items()],
+        "comparisons": [row for plan in comparisons for row in _comparisons(plan, figures)],
+    }
+
+
+def _stream(key: StreamKey, stream: StreamFigures, figures: Figures) -> Json:
+    packets = stream.packets()
+    rtts_ns = [packet.rtt_ns for packet in packets if packet.rtt_ns is not None]
+    delays = delay_figures(rtts_ns)
+    report: Json = {
+        "target": key.target,
+        "address": stream.address,
+        "path": key.path,
+        "probe": key.probe,
+        "kind": key.kind,
+        "sent": stream.sent,
+        "received": stream.received,
+        "lost": stream.outcomes[Outcome.LOST],
+        **_directions(stream),
+        "late": stream.outcomes[Outcome.LATE],
+        "duplicates": stream.outcomes[Outcome.DUPLICATE],
+        "reordered": stream.outcomes[Outcome.REORDERED],
+        "not_sent": stream.outcomes[Outcome.NOT_SENT],
+        "not_sent_reasons": dict(stream.not_sent_reasons),
+        "icmp_errors": [
+            {"error": os.strerror(number), "from": offender, "count": count}
+            for (number, offender), count in stream.icmp_errors.items()
+        ],
+        "slots_missed": figures.missed[key.probe, key.target],
+        "timestamps": _timestamps(stream),
+        "user_timestamps": stream.timestamps[TimestampSource.USER],
+        "rtt_ns": asdict(delays) if delays else None,
+        "jitter_ns": _jitter(stream, [packet.rtt_ns for packet in packets]) if delays else None,
+        "send_lateness_ns": _lateness(sorted(packet.lateness_ns for packet in packets)),
+    }
+    if stream.samples is not None:
+        report["samples"] = [_sample(sample) for sample in stream.samples]
+    return report
+
+
+def _directions(stream: StreamFigures) -> Json:
+    """Return losses by direction; null where packets were lost and nothing tells on which way."""
+    told = stream.lost_forward + stream.lost_backward
+    known = told > 0 or not stream.outcomes[Outcome.LOST]
+    return {
+        "lost_forward": stream.lost_forward if known else None,
+        "lost_backward": stream.lost_backward if known else None,
+    }
+
+
+def _timestamps(stream: StreamFigures) -> str | None:
+    """Name who stamped: ``kernel`` only where every received packet was stamped by it, at both ends."""
+    if not stream.received:
+        return None
+    return TimestampSource.USER if stream.timestamps[TimestampSource.USER] else TimestampSource.KERNEL
+
+
+def _jitter(stream: StreamFigures, delays_ns: Sequence[int | None]) -> Json:
+    """Return jitter by its definitions; IPDV as the magnitude of the change from one packet to the next."""
+    variation = sorted(abs(change) for change in ipdv(delays_ns))
+    excess = sorted(pdv([delay for delay in delays_ns if delay is not None]))
+    return {
+        "rfc3550": _rounded(stream.jitter.value_ns),
+        "rfc3550_forward": _rounded(stream.forward_jitter.value_ns),
+        "rfc3550_backward": _rounded(stream.backward_jitter.value_ns),
+        "ipdv_p50": percentile(variation, 0.50) if variation else None,
+        "ipdv_p99": percentile(variation, 0.99) if variation else None,
+        "pdv_p99": percentile(excess, 0.99) if excess else None,
+    }
+
+
+def _lateness(ordered_ns: Sequence[int]) -> Json | None:
+    if not ordered_ns:
+        return None
+    return {"p50": percentile(ordered_ns, 0.50), "p99": percentile(ordered_ns, 0.99), "max": ordered_ns[-1]}
+
+
+def _rounded(value_ns: float | None) -> int | None:
+    return None if value_ns is None else round(value_ns)
+
+
+def _sample(sample: Sample) -> Json:
+    report: Json = {
+        "slot": sample.slot,
+        "sequence": sample.sequence,
+        "sent_at_ns": sample.sent_at_ns,
+        "rtt_ns": sample.rtt_ns,
+        "outcome": sample.outcome.value,
+    }
+    if sample.reason is not None:
+        report["reason"] = sample.reason
+    return report
+
+
+def _comparisons(plan: ComparisonPlan, figures: Figures) -> list[Json]:
+    """Compare the two paths of a plan at each target that its probe has."""
+    rows = []
+    for key, baseline in figures.streams.items():
+        if (key.probe, key.path) != (plan.probe, plan.baseline):
+            continue
+        candidate_key = StreamKey(probe=key.probe, kind=key.kind, target=key.target, path=plan.candidate)
+        pairs = pair_figures(_by_slot(baseline), _by_slot(figures.streams[candidate_key]))
+        rows.append(
+            {
+                "probe": key.probe,
+                "target": key.target,
+                "baseline": plan.baseline,
+                "candidate": plan.candidate,
+                "margin_ns": plan.margin_ns,
+                **(asdict(pairs) if pairs else {"pairs": 0}),
+            }
+        )
+    return rows
+
+
+def _by_slot(stream: StreamFigures) -> dict[int, int]:
+    return {packet.slot: packet.rtt_ns for packet in stream.packets() if packet.rtt_ns is not None}

@@ -1,0 +1,144 @@
+"""A report as a person reads it: streams side by side, and in words what the pairs say. Reads the JSON object only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+Json = Mapping[str, Any]
+
+_Cell = Callable[[Json], str]
+
+
+def streams_table(report: Json) -> Table:
+    """Return the streams side by side, a column each."""
+    from rich import box
+    from rich.table import Table
+
+    streams = report["streams"]
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table.add_column("")
+    for stream in streams:
+        table.add_column(stream_title(stream), justify="right", overflow="fold")
+    for name, cell in _rows(streams):
+        table.add_row(name, *(cell(stream) for stream in streams))
+    return table
+
+
+def stream_title(stream: Json) -> str:
+    """Name a stream in two lines: its path, and what is sent where."""
+    address = stream["address"] or "no address"
+    target = stream["target"] if stream["target"] == address else f"{stream['target']} {address}"
+    return f"{stream['path']}\n{stream['probe']} to {target}"
+
+
+def milliseconds(nanoseconds: float | None) -> str:
+    """Write a time in milliseconds, microseconds resolved; a dash for none."""
+    return "-" if nanoseconds is None else f"{nanoseconds / 1e6:.3f} ms"
+
+
+def comparison_lines(report: Json) -> list[str]:
+    """Say in words what the pairs of each comparison show."""
+    return [line for comparison in report["comparisons"] for line in _comparison(comparison, report["streams"])]
+
+
+def _rows(streams: list[Json]) -> Iterator[tuple[str, _Cell]]:
+    """Yield the rows; what is rare has one only where it happened."""
+    yield "received / sent", lambda stream: f"{stream['received']} / {stream['sent']}"
+    yield "lost", _lost
+    for key, name in (("late", "late"), ("duplicates", "duplicate"), ("reordered", "reordered")):
+        if any(stream[key] for stream in streams):
+            yield name, _count(key)
+    if any(stream["not_sent"] for stream in streams):
+        yield "not sent", _not_sent
+    if any(stream["icmp_errors"] for stream in streams):
+        yield "ICMP errors", _icmp_errors
+    if any(stream["slots_missed"] for stream in streams):
+        yield "slots missed", _count("slots_missed")
+    for key, name in (
+        ("min", "min"),
+        ("p50", "p50"),
+        ("p95", "p95"),
+        ("p99", "p99"),
+        ("p999", "p99.9"),
+        ("max", "max"),
+    ):
+        yield f"RTT {name}", _time("rtt_ns", key)
+    yield "jitter, RFC 3550", _time("jitter_ns", "rfc3550")
+    yield "IPDV p99, RFC 3393", _time("jitter_ns", "ipdv_p99")
+    yield "PDV p99, RFC 5481", _time("jitter_ns", "pdv_p99")
+
+
+def _count(key: str) -> _Cell:
+    return lambda stream: str(stream[key])
+
+
+def _time(group: str, key: str) -> _Cell:
+    return lambda stream: milliseconds(stream[group][key] if stream[group] else None)
+
+
+def _lost(stream: Json) -> str:
+    if not stream["sent"]:
+        return "-"
+    text = f"{stream['lost']} ({stream['lost'] / stream['sent']:.2%})"
+    if stream["lost"] and stream["lost_forward"] is not None:
+        text += f"\n{stream['lost_forward']} there, {stream['lost_backward']} back"
+    return text
+
+
+def _not_sent(stream: Json) -> str:
+    reasons = ", ".join(stream["not_sent_reasons"])
+    return f"{stream['not_sent']} ({reasons})" if reasons else "0"
+
+
+def _icmp_errors(stream: Json) -> str:
+    return "\n".join(f"{row['count']} x {row['error']} from {row['from']}" for row in stream["icmp_errors"]) or "0"
+
+
+def _timestamps(stream: Json) -> str:
+    if stream["timestamps"] == "user" and stream["user_timestamps"] < stream["received"]:
+        return f"user ({stream['user_timestamps']} of {stream['received']})"
+    return stream["timestamps"] or "-"
+
+
+def _comparison(comparison: Json, streams: list[Json]) -> list[str]:
+    baseline, candidate = comparison["baseline"], comparison["candidate"]
+    title = f"{comparison['probe']} to {comparison['target']}: {candidate} against {baseline}"
+    if not comparison["pairs"]:
+        return [f"{title}: no slot was answered on both paths, so there is nothing to compare"]
+    figures = {
+        stream["path"]: stream
+        for stream in streams
+        if (stream["probe"], stream["target"]) == (comparison["probe"], comparison["target"])
+    }
+    return [
+        f"{title}, {comparison['pairs']} pairs",
+        f"  median difference {_signed(comparison['difference_p50_ns'])}"
+        f" (middle 80 %: {_signed(comparison['difference_p10_ns'])} to {_signed(comparison['difference_p90_ns'])});"
+        f" {candidate} was faster in {comparison['faster_share']:.1%} of pairs",
+        "  " + "; ".join(_against(figures[candidate], figures[baseline])),
+        "  " + _steadier(figures[candidate], figures[baseline]),
+    ]
+
+
+def _signed(nanoseconds: int) -> str:
+    return f"{nanoseconds / 1e6:+.3f} ms"
+
+
+def _against(candidate: Json, baseline: Json) -> Iterator[str]:
+    for name, group, key in (
+        ("RTT p50", "rtt_ns", "p50"),
+        ("p99", "rtt_ns", "p99"),
+        ("PDV p99", "jitter_ns", "pdv_p99"),
+    ):
+        yield f"{name} {milliseconds(candidate[group][key])} against {milliseconds(baseline[group][key])}"
+    yield f"lost {candidate['lost'] / candidate['sent']:.2%} against {baseline['lost'] / baseline['sent']:.2%}"
+
+
+def _steadier(candidate: Json, baseline: Json) -> str:
+    """Name the path whose delay varied less; a statement about this run, without the confidence of a verdict."""
+    steady, other = sorted((candidate, baseline), key=lambda stream: int(stream["jitter_ns"]["pdv_p99"]))
+    return f"in this run the delay of {steady['path']} varied less than that of {other['path']} (PDV p99)"

@@ -1,0 +1,62 @@
+"""What results are handed to: sinks know no sockets, and streams know no sinks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from collectors.session import SessionEvent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamKey:
+    """Which stream: the names of its probe, target and path, and the probe's kind."""
+
+    probe: str
+    kind: str
+    target: str
+    path: str
+
+
+class Sink(Protocol):
+    """Takes what happens on streams, as it happens; called on the event loop, so it must return in microseconds."""
+
+    def opened(self, key: StreamKey) -> None:
+        """Learn of a stream before its first packet."""
+
+    def happened(self, key: StreamKey, events: Sequence[SessionEvent]) -> None:
+        """Take what became of packets of a stream."""
+
+    def slots_missed(self, probe: str, target: str, count: int) -> None:
+        """Learn of slots of a probe at a target that went by without a packet on any path."""
+
+    def resolved(self, key: StreamKey, address: str | None) -> None:
+        """Learn the address that a stream is sent to; ``None`` when its name does not resolve."""
+
+
+class Fanout:
+    """Hands everything to several sinks."""
+
+    def __init__(self, sinks: Iterable[Sink]) -> None:
+        self._sinks = tuple(sinks)
+
+    def opened(self, key: StreamKey) -> None:
+        """Tell all sinks of a stream."""
+        for sink in self._sinks:
+            sink.opened(key)
+
+    def happened(self, key: StreamKey, events: Sequence[SessionEvent]) -> None:
+        """Give all sinks what happened."""
+        for sink in self._sinks:
+            sink.happened(key, events)
+
+    def slots_missed(self, probe: str, target: str, count: int) -> None:
+        """Tell all sinks of missed slots."""
+        for sink in self._sinks:
+            sink.slots_missed(probe, target, count)
+
+    def resolved(self, key: StreamKey, address: str | None) -> None:
+        """Tell all sinks of an address."""
+        for sink in self._sinks:
+            sink.resolved(key, address)
