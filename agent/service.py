@@ -1,0 +1,93 @@
+"""The agent as a service: engine, exposition and reflector under one roof, from ready to the signal that ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+
+from agent import systemd
+from agent.engine import Engine
+from agent.exposition import Exposition
+from agent.metrics import Metrics
+from agent.plan import Plan, ReflectorPlan
+from agent.report.figures import RECENT, Figures
+from agent.report.summary import summary
+from agent.sink import Fanout
+
+_log = logging.getLogger(__name__)
+
+_RESTART_S = 1.0
+
+
+async def serve(plan: Plan, sockets: Sequence[socket.socket]) -> None:
+    """Do what the plan says until SIGTERM or SIGINT, with HTTP on these listening sockets."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    figures = Figures(recent=RECENT)
+    engine = Engine(plan.probes, Fanout([Metrics(registry, plan), figures]))
+    started_at = datetime.now(UTC)
+    probing = asyncio.Event()
+    exposition = Exposition(
+        registry,
+        summary=lambda: summary(figures, started_at=started_at, comparisons=plan.comparisons),
+        ready=probing.is_set,
+    )
+    async with exposition.serving(sockets), asyncio.TaskGroup() as group:
+        tasks = [group.create_task(engine.run())]
+        if plan.reflector is not None:
+            tasks.append(group.create_task(_keep_reflecting(plan.reflector)))
+        probing.set()
+        systemd.notify("READY=1")
+        _log.info("probing %d streams; metrics on %s", len(figures.streams), _names(sockets))
+        await _signalled()
+        systemd.notify("STOPPING=1")
+        for task in tasks:
+            task.cancel()
+
+
+async def _signalled() -> None:
+    """Wait for SIGTERM or SIGINT."""
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    await ended.wait()
+
+
+async def _keep_reflecting(plan: ReflectorPlan) -> None:
+    """Run the reflector as a process of its own, since others decide its load, and start it again when it ends."""
+    command = [
+        sys.executable,
+        "-m",
+        "agent",
+        "reflect",
+        "--with-parent",
+        str(os.getpid()),
+        "--listen",
+        str(plan.listen),
+    ]
+    for network in plan.allow:
+        command += ["--allow", str(network)]
+    while True:
+        process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL)
+        try:
+            code = await process.wait()
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+            await process.wait()
+        _log.error("the reflector ended with code %d; it is started again", code)
+        await asyncio.sleep(_RESTART_S)
+
+
+def _names(sockets: Sequence[socket.socket]) -> str:
+    return ", ".join("{}:{}".format(*sock.getsockname()[:2]) for sock in sockets)
