@@ -1,0 +1,115 @@
+"""The counts by direction are those of a simulated network that knows what it did."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collectors.direction import DirectionAccount
+from collectors.sample import DirectionalLoss
+
+
+def told(account: DirectionAccount, losses: list[DirectionalLoss | None]) -> tuple[int, int]:
+    found = [loss for loss in losses if loss is not None]
+    return sum(loss.forward for loss in found), sum(loss.backward for loss in found)
+
+
+def feed(answers: list[tuple[int, int]]) -> tuple[DirectionAccount, list[DirectionalLoss | None]]:
+    """Give answers as (our number, the reflector's); everything up to each is settled at once."""
+    account = DirectionAccount()
+    losses = []
+    for sequence, reflected in answers:
+        account.answered(sequence, reflected)
+        losses.append(account.settled(sequence + 1))
+    return account, losses
+
+
+def test_a_gap_in_our_numbers_alone_is_a_loss_on_the_way_there() -> None:
+    account, losses = feed([(0, 0), (2, 1)])
+    assert told(account, losses) == (1, 0)
+
+
+def test_a_gap_in_both_numbers_is_a_loss_on_the_way_back() -> None:
+    account, losses = feed([(0, 0), (2, 1), (4, 3)])
+    assert told(account, losses) == (1, 1)
+
+
+def test_nothing_is_told_of_a_reflector_that_copies_our_numbers() -> None:
+    account, losses = feed([(0, 0), (2, 2), (9, 9)])
+    assert not account.stateful
+    assert told(account, losses) == (0, 0)
+
+
+def test_losses_before_a_reflector_proved_stateful_are_told_afterwards() -> None:
+    account, losses = feed([(0, 0), (2, 2), (4, 3)])
+    assert told(account, losses) == (1, 1)
+
+
+def test_losses_before_the_first_answer_are_not_told() -> None:
+    account, losses = feed([(5, 2), (6, 3)])
+    assert account.stateful
+    assert told(account, losses) == (0, 0)
+
+
+def test_a_restarted_reflector_begins_a_new_count() -> None:
+    before = [(number, number - 1) for number in range(1, 200)]
+    account, losses = feed([*before, (210, 0), (212, 1)])
+    assert told(account, losses) == (1, 0)
+
+
+def test_a_copy_made_on_the_way_there_is_not_a_loss() -> None:
+    account = DirectionAccount()
+    losses = []
+    for sequence, reflected in [(0, 0), (2, 1), (2, 2), (3, 3)]:
+        account.answered(sequence, reflected)
+        losses.append(account.settled(sequence + 1))
+    assert told(account, losses) == (1, 0)
+
+
+def test_a_copy_made_on_the_way_back_is_not_a_loss() -> None:
+    account, losses = feed([(0, 0), (2, 1), (2, 1), (3, 2)])
+    assert told(account, losses) == (1, 0)
+
+
+@dataclass(frozen=True)
+class Network:
+    """Loses and reorders at random, in each direction."""
+
+    loss: float
+    reorder: int
+
+    def carry(self, packets: list[int], rng: random.Random) -> tuple[list[int], int]:
+        survivors = [packet for packet in packets if rng.random() >= self.loss]
+        order = sorted(range(len(survivors)), key=lambda place: place + rng.uniform(0, self.reorder))
+        return [survivors[place] for place in order], len(packets) - len(survivors)
+
+
+@given(
+    seed=st.integers(0, 2**32),
+    there=st.builds(Network, loss=st.floats(0, 0.3), reorder=st.integers(0, 4)),
+    back=st.builds(Network, loss=st.floats(0, 0.3), reorder=st.integers(0, 4)),
+)
+def test_counts_equal_the_networks_own_between_the_first_and_the_last_answer(
+    seed: int, there: Network, back: Network
+) -> None:
+    rng = random.Random(seed)
+    sent = 300
+    arrived, _ = there.carry(list(range(1, sent - 1)), rng)
+    arrived = [0, *arrived, sent - 1]  # both ends are answered, so that every loss lies between two answers
+    reflected = {sequence: number for number, sequence in enumerate(arrived)}
+    returned, lost_backward = back.carry(list(range(1, len(arrived) - 1)), rng)
+    answers = [0, *returned, len(arrived) - 1]
+    account = DirectionAccount()
+    for number in answers:
+        account.answered(arrived[number], reflected[arrived[number]])
+    loss = account.settled(sent)
+    if len(arrived) < sent:
+        assert account.stateful
+        assert loss == DirectionalLoss(sequence=sent - 1, forward=sent - len(arrived), backward=lost_backward)
+    elif account.stateful:
+        assert told(account, [loss]) == (0, lost_backward)
+    else:
+        assert loss is None

@@ -1,0 +1,288 @@
+"""Each packet ends in exactly one outcome, whatever the order of what happens to it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collectors.sample import DirectionalLoss, Outcome, Sample, TimestampSource
+from collectors.stream import STAMP_GRACE_NS, Answer, Departure, Stream, StreamEvent
+
+MS = 1_000_000
+WALL = 1_768_478_400_000_000_000  # wall minus monotonic in these tests
+TIMEOUT_NS = 1000 * MS
+
+
+def departure(slot: int, at_ns: int, *, lateness_ns: int = 0) -> Departure:
+    return Departure(slot=slot, wall_ns=WALL + at_ns, monotonic_ns=at_ns, lateness_ns=lateness_ns)
+
+
+def answer(sequence: int, at_ns: int, *, reflected: int | None = None, stamped: bool = True) -> Answer:
+    return Answer(
+        sequence=sequence,
+        stamp_ns=WALL + at_ns if stamped else None,
+        wall_ns=WALL + at_ns,
+        monotonic_ns=at_ns,
+        reflector_sequence=reflected,
+    )
+
+
+def send(stream: Stream, at_ns: int, *, stamped: bool = True) -> int:
+    sequence = stream.sent(departure(stream.next_sequence, at_ns))
+    if stamped:
+        assert stream.transmitted(sequence, WALL + at_ns) == []
+    return sequence
+
+
+def samples(events: list[StreamEvent]) -> list[Sample]:
+    return [event for event in events if isinstance(event, Sample)]
+
+
+def outcomes(events: list[StreamEvent]) -> list[Outcome]:
+    return [sample.outcome for sample in samples(events)]
+
+
+def test_an_answered_packet_has_the_round_trip_between_the_kernels_stamps() -> None:
+    stream = Stream(timeout_ns=TIMEOUT_NS)
+    stream.sent(departure(7, 0, lateness_ns=5))
+    stream.transmitted(0, WALL + 40_000)
+    [sample] = samples(stream.answered(replace(answer(0, 12 * MS), ttl=61)))
+    assert sample == Sample(
+        slot=7,
+        sequence=0,
+        sent_at_ns=WALL + 40_000,
+        outcome=Outcome.ANSWERED,
+        rtt_ns=12 * MS - 40_000,
+        ttl=61,
+        timestamps=TimestampSource.KERNEL,
+        lateness_ns=5,
+    )
+
+
+def test_the_time_in_the_reflector_is_not_the_networks() -> None:
+    stream = Stream(timeout_ns=TIMEOUT_NS)
+    send(stream, 0)
+    answered = replace(
+        answer(0, 20 * MS), reflector_received_ns=WALL + 9 * MS, reflector_sent_ns=WALL + 9 * MS + 75_000
+    )
+    [sample] = samples(stream.answered(answered))
+    assert (sample.rtt_ns, sample.residence_ns) == (20 * MS - 75_000, 75_000)
+    assert (sample.forward_ns, sample.backward_ns) == (9 * MS, 11 * MS - 75_000)
+
+
+def test_a_reflector_with_impossible_times_leaves_the_raw_round_trip() -> None:
+    stream = Stream(timeout_ns=TIMEOUT_NS)
+    send(stream, 0)
+    answered = replace(answer(0, 20 * MS), reflector_received_ns=WALL + 9 * MS, reflector_sent_ns=WALL + 8 * MS)
+    [sample] = samples(stream.answered(answered))
+    assert (sample.rtt_ns, sample.residence_ns) == (20 * MS, None)
+
+
+def test_a_transmit_stamp_may_come_behind_the_answer() -> None:
+    stream = Stream(timeout_ns=TIMEOUT_NS)
+    send(stream, 0, stamped=False)
+    assert stream.answered(answer(0, 3 * MS)) == []
+    [sample] = samples(stream.transmitted(0, WALL + 10_000))
+    assert (sample.rtt_ns, sample.timestamps) == (3 * MS - 10_000, TimestampSource.KERNEL)
+
+
+def test_a_transmit_stamp_that_never_comes_is_replaced_by_our_own_time() -> None:
+    stream = Stream(timeout_ns=TIMEOUT_NS)
+    send(stream, 0, stamped=False)
+    stream.answered(answer(0, 3 * MS))
+    deadline_ns = stream.next_deadline_ns
+    assert deadline_ns == 3 * MS + STAMP_GRACE_NS
+    assert stream.expire(deadline_ns - 1) == []
+    [sample] = samples(stream.expire(deadline_ns))
+    assert (sample.rtt_ns, sample.timestamps) == (3 * MS, TimestampSource.USER)
+
+
+def test_an_answer_without_a_kernel_stamp_says_so() -> None:
+    stream = Stream(timeout_ns=TIMEOUT_NS)
+    send(stream, 0)
+    [sample] = samples(stream.answered(answer(0, 3 * MS, stamped=False)))
+    assert sample.timestamps is TimestampSource.USER
+
+
+def test_a_packet_in_flight_is_not_lost() -> None:
+    stream = Stream(timeout_ns=TIMEOUT_NS)
+    send(stream, 0)
+    assert stream.expire(TIMEOUT_NS - 1) == []
+    assert stream.outstanding == 1
+    assert outcomes(stream.expire(TIMEOUT_NS)) == [Outcome.LOST]
+
+
+def test_each_packet_has_its_own_timeout() -> None:
+    stream = Stream(timeout_ns=TIMEOUT_NS)
+    send(stream, 0)
+    send(stream, 300 * MS)
+    assert [sample.sequence for sample in samples(stream.expire(TIMEOUT_NS))] == [0]
+    assert stream.next_deadline_ns == TIMEOUT_NS + 300 * MS
+
+
+def test_a_late_answer_stays_lost_and_is_told_as_late() -> None:
+    stream = Stream(timeout_ns=TIMEOUT_NS)
+    send(stream, 0)
+    stream.expire(TIMEOUT_NS)
+    [late] = samples(stream.answered(answer(0, 1200 * MS)))
+    assert (late.outcome, late.slot, late.rtt_ns) == (Outcome.LATE, 0, 1200 * MS)
+    assert not late.outcome.settles
+    assert outcomes(stream.answered(answer(0, 1201 * MS))) == [Outcome.DUPLICATE]
+
+
+def test_an_answer_that_came_too_late_is_lost_even_if_it_is_read_before_the_timeout_is_noticed() -> None:
+    stream = Stream(timeout_ns=TIMEOUT_NS)
+    send(stream, 0)
+    assert outcomes(stream.answered(answer(0, TIMEOUT_NS + 1))) == [Outcome.LOST, Outcome.LATE]
+
+
+def test_an_answer_that_came_in_time_is_received_even_if_it_is_read_late() -> None:
+    stream = Stream(timeout_ns=TIMEOUT_NS)
+    send(stream, 0)
+    read_late = replace(answer(0, 10 * MS), wall_ns=WALL + 5000 * MS, monotonic_ns=5000 * MS)
+    assert outcomes(stream.answered(read_late)) == [Outcome.ANSWERED]
+
+
+def test_a_second_copy_is_a_duplicate() -> None:
+    stream = Stream(timeout_ns=TIMEOUT_NS)
+    send(stream, 0)
+    assert outcomes(stream.answered(answer(0, 2 * MS))) == [Outcome.ANSWERED]
+    assert outcomes(stream.answered(answer(0, 3 * MS))) == [Outcome.DUPLICATE]
+
+
+def test_an_answer_behind_a_later_packets_answer_is_reordered() -> None:
+    stream = Stream(timeout_ns=TIMEOUT_NS)
+    for slot in range(3):
+        send(stream, slot * MS)
+    arrived = [outcomes(stream.answered(answer(sequence, 10 * MS))) for sequence in (1, 0, 2)]
+    assert arrived == [[Outcome.ANSWERED], [Outcome.REORDERED], [Outcome.ANSWERED]]
+
+
+def test_a_packet_that_could_not_be_sent_takes_no_number() -> None:
+    stream = Stream(timeout_ns=TIMEOUT_NS)
+    sample = stream.not_sent(departure(4, 0), "no_buffers")
+    assert (sample.outcome, sample.sequence, sample.slot, sample.reason) == (Outcome.NOT_SENT, None, 4, "no_buffers")
+    assert stream.next_sequence == 0
+    assert stream.next_deadline_ns is None
+
+
+def test_an_answer_to_nothing_is_a_stray() -> None:
+    stream = Stream(timeout_ns=TIMEOUT_NS)
+    assert stream.answered(answer(12, MS)) == []
+    assert stream.stray_answers == 1
+
+
+def test_an_answer_that_repeats_another_departure_is_a_stray() -> None:
+    stream = Stream(timeout_ns=TIMEOUT_NS)
+    send(stream, 5)
+    assert stream.answered(replace(answer(0, MS), departure_wall_ns=WALL + 6)) == []
+    assert stream.stray_answers == 1
+    assert outcomes(stream.answered(replace(answer(0, MS), departure_wall_ns=WALL + 5))) == [Outcome.ANSWERED]
+
+
+def test_a_stepped_wall_clock_does_not_change_the_round_trip() -> None:
+    hour_ns = 3_600_000 * MS
+    for step_ns in (hour_ns, -hour_ns):
+        stream = Stream(timeout_ns=TIMEOUT_NS)
+        send(stream, 0)
+        stepped = replace(answer(0, 12 * MS), stamp_ns=WALL + 12 * MS + step_ns, wall_ns=WALL + 12 * MS + step_ns)
+        [sample] = samples(stream.answered(stepped))
+        assert (sample.rtt_ns, sample.timestamps) == (12 * MS, TimestampSource.USER)
+
+
+def test_a_late_answer_after_a_step_has_a_delay_that_is_not_negative() -> None:
+    stream = Stream(timeout_ns=TIMEOUT_NS)
+    send(stream, 0)
+    stream.expire(TIMEOUT_NS)
+    [late] = samples(stream.answered(replace(answer(0, 2000 * MS), stamp_ns=WALL - 1)))
+    assert late.rtt_ns == 0
+
+
+def test_numbers_go_on_beyond_32_bits() -> None:
+    stream = Stream(timeout_ns=TIMEOUT_NS)
+    stream.next_sequence = 0xFFFFFFFF
+    stream.sent(departure(0, 0))
+    stream.sent(departure(1, MS))
+    stream.transmitted(0xFFFFFFFF, WALL)
+    stream.transmitted(0, WALL + MS)
+    settled = [samples(stream.answered(answer(sequence, 5 * MS)))[0].sequence for sequence in (0xFFFFFFFF, 0)]
+    assert settled == [0xFFFFFFFF, 0x1_0000_0000]
+
+
+def test_losses_are_told_by_direction_once_a_later_answer_shows_them() -> None:
+    stream = Stream(timeout_ns=TIMEOUT_NS)
+    for slot in range(4):
+        send(stream, slot * MS)
+    stream.answered(answer(0, 10 * MS, reflected=0))
+    stream.answered(answer(3, 13 * MS, reflected=2))  # of packets 1 and 2 the reflector saw one
+    events = stream.expire(2 * TIMEOUT_NS)
+    assert outcomes(events) == [Outcome.LOST, Outcome.LOST]
+    assert DirectionalLoss(sequence=3, forward=1, backward=1) in events
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What a network does to one packet: whether it can be sent, and when copies of its answer arrive."""
+
+    sendable: bool
+    stamp_delay_ms: int | None
+    answers_ms: tuple[int, ...]
+
+
+fates = st.lists(
+    st.builds(
+        Fate,
+        sendable=st.booleans() | st.just(True),
+        stamp_delay_ms=st.none() | st.integers(0, 60),
+        answers_ms=st.lists(st.integers(0, 3000), max_size=3).map(tuple),
+    ),
+    max_size=40,
+)
+
+
+@given(fates, st.lists(st.integers(1, 500), min_size=1, max_size=20))
+def test_every_packet_ends_in_exactly_one_outcome(packets: list[Fate], expiry_steps_ms: list[int]) -> None:
+    stream = Stream(timeout_ns=TIMEOUT_NS)
+    moments: list[tuple[int, int, str, int]] = []  # (when, tie-break, what, slot)
+    for slot, fate in enumerate(packets):
+        moments.append((slot * 10 * MS, 0, "send", slot))
+        if fate.sendable:
+            if fate.stamp_delay_ms is not None:
+                moments.append((slot * 10 * MS + fate.stamp_delay_ms * MS, 1, "stamp", slot))
+            moments += [(slot * 10 * MS + delay_ms * MS, 2, "answer", slot) for delay_ms in fate.answers_ms]
+    now_ns = 0
+    for step_ms in expiry_steps_ms:
+        now_ns += step_ms * MS
+        moments.append((now_ns, 3, "expire", 0))
+    moments.append((10**12, 3, "expire", 0))
+
+    events: list[StreamEvent] = []
+    numbers: dict[int, int] = {}
+    for at_ns, _, what, slot in sorted(moments):
+        if what == "send" and packets[slot].sendable:
+            numbers[slot] = stream.sent(departure(slot, at_ns))
+        elif what == "send":
+            events.append(stream.not_sent(departure(slot, at_ns), "other"))
+        elif what == "stamp":
+            events += stream.transmitted(numbers[slot], WALL + slot * 10 * MS)
+        elif what == "answer":
+            events += stream.answered(answer(numbers[slot], at_ns))
+        else:
+            events += stream.expire(at_ns)
+
+    assert stream.outstanding == 0
+    settled = Counter(sample.slot for sample in samples(events) if sample.outcome.settles)
+    assert settled == Counter(range(len(packets)))
+    by_slot = {sample.slot: sample.outcome for sample in samples(events) if sample.outcome.settles}
+    for slot, fate in enumerate(packets):
+        in_time = any(delay_ms * MS <= TIMEOUT_NS for delay_ms in fate.answers_ms)
+        assert by_slot[slot].received == (fate.sendable and in_time)
+        assert (by_slot[slot] is Outcome.NOT_SENT) == (not fate.sendable)
+    further = Counter(sample.outcome for sample in samples(events) if not sample.outcome.settles)
+    copies = sum(len(fate.answers_ms) for fate in packets if fate.sendable)
+    received = sum(outcome.received for outcome in by_slot.values())
+    assert further.total() + received + stream.stray_answers == copies
+    assert stream.stray_answers == 0
