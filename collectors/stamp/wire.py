@@ -1,0 +1,258 @@
+"""STAMP test packets, unauthenticated (RFC 8762), which are TWAMP-Light's too (RFC 5357, appendix I). No I/O, no clock.
+
+Session-Sender, section 4.2.1              Session-Reflector, section 4.3.1
+     0  4  Sequence Number                      0  4  Sequence Number, the reflector's own
+     4  8  Timestamp (T1)                       4  8  Timestamp (T3)
+    12  2  Error Estimate                      12  2  Error Estimate, for offsets 4 and 16
+    14  2  SSID (RFC 8972), else zero          14  2  SSID, else zero
+    16 28  zero                                16  8  Receive Timestamp (T2)
+    44     padding or TLVs (RFC 8972)          24  4  Session-Sender Sequence Number
+                                               28  8  Session-Sender Timestamp (T1)
+A TWAMP-Light sender needs only the first      36  2  Session-Sender Error Estimate, for offset 28
+14 octets, and padding may follow from         38  2  zero
+there. A TWAMP-Light reflector's answer        40  1  Session-Sender TTL
+ends with the TTL, at 41 octets.               41  3  zero
+                                               44     what followed the request's 44 octets
+
+All numbers are big-endian. The parsers' invariant: a packet or :class:`StampError`, whatever the octets.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from collectors.stamp.timestamp import (
+    ErrorEstimate,
+    ntp_bits,
+    ntp_from_wall,
+    ptp_from_wall,
+    wall_from_ntp,
+    wall_from_timestamp,
+)
+
+__all__ = [
+    "BASE_SIZE",
+    "MAX_SIZE",
+    "PORT",
+    "TWAMP_MINIMUM_SIZE",
+    "UNKNOWN_TTL",
+    "ErrorEstimate",
+    "ReflectorPacket",
+    "SenderPacket",
+    "StampError",
+    "ntp_from_wall",
+    "parse_reflector_packet",
+    "parse_sender_packet",
+    "reads_as_answer",
+    "reply",
+    "request",
+    "wall_from_ntp",
+]
+
+PORT = 862
+"""Where reflectors listen unless told otherwise (RFC 8762, section 4.1)."""
+BASE_SIZE = 44
+TWAMP_MINIMUM_SIZE = 14
+"""The least a TWAMP-Light sender sends: sequence number, timestamp, error estimate (RFC 4656, section 4.1.2)."""
+MAX_SIZE = 65_507
+"""The payload of the largest UDP datagram over IPv4."""
+
+UNKNOWN_TTL = 255
+"""What a reflector writes that could not read the TTL (RFC 5357, section 4.2.1)."""
+
+_HEAD = struct.Struct("!I8sH")
+_SENDER = struct.Struct("!I8sHH28x")
+_REFLECTOR = struct.Struct("!I8sHH8sI8sHxxB3x")
+_REPLY = struct.Struct("!IQHHQ14sxxB3x")  # the same, times as numbers; offset 24 is the request's first 14 octets
+_ECHO = struct.Struct("!24xII4xH")
+_REFLECTOR_UP_TO_T1 = struct.Struct("!I8sHH8sI8s")
+_SENDER_ERROR_ESTIMATE = slice(36, 38)
+_SENDER_TTL = 40
+
+_ECHO_AGE_S = 60  # longer than a datagram lives in any network
+
+_TLV = struct.Struct("!BBH")
+_TLV_UNRECOGNISED = 0x80  # every TLV of a sender has it; a reflector that understands the TLV takes it off
+_TLV_EXTRA_PADDING = 1
+_MAX_SEQUENCE = 0xFFFFFFFF
+_MAX_SSID = 0xFFFF
+
+
+class StampError(ValueError):
+    """Octets that are no STAMP test packet, or values that fit in none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SenderPacket:
+    """A Session-Sender's test packet.
+
+    ``timestamp`` is T1 as on the wire, 8 octets in the format that ``error_estimate`` names. ``ssid`` is ``None`` in
+    the short packets of TWAMP-Light, whose ``trailing`` octets begin at offset 14; otherwise they begin at 44.
+    """
+
+    sequence: int
+    timestamp: bytes
+    error_estimate: ErrorEstimate
+    ssid: int | None = 0
+    trailing: bytes = b""
+
+    def __bytes__(self) -> bytes:
+        if self.ssid is None:
+            return _HEAD.pack(self.sequence, self.timestamp, int(self.error_estimate)) + self.trailing
+        return _SENDER.pack(self.sequence, self.timestamp, int(self.error_estimate), self.ssid) + self.trailing
+
+    def sent_ns(self, *, now_ns: int) -> int:
+        """Return T1 as wall time."""
+        return wall_from_timestamp(self.timestamp, ptp=self.error_estimate.ptp, now_ns=now_ns)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReflectorPacket:
+    """A Session-Reflector's answer. Times are wall times in nanoseconds, by the reflector's clock.
+
+    ``sent_ns`` is T3, ``received_ns`` T2. ``sender_timestamp`` is T1 as it came back, 8 octets, for comparison with
+    what was sent. ``sender_ttl`` and ``sender_error_estimate`` are ``None`` where the answer ends before them, as
+    some TWAMP-Light reflectors' do.
+    """
+
+    sequence: int
+    sent_ns: int
+    error_estimate: ErrorEstimate
+    ssid: int = 0
+    received_ns: int
+    sender_sequence: int
+    sender_timestamp: bytes
+    sender_error_estimate: ErrorEstimate | None
+    sender_ttl: int | None
+    trailing: bytes = b""
+
+    @property
+    def sender_sent_ns(self) -> int:
+        """T1 by the sender's clock, decoded with the sender's own Z bit."""
+        ptp = self.sender_error_estimate is not None and self.sender_error_estimate.ptp
+        return wall_from_timestamp(self.sender_timestamp, ptp=ptp, now_ns=self.received_ns)
+
+    def __bytes__(self) -> bytes:
+        """Encode all 44 octets and what follows them; an unknown error estimate becomes 0, an unknown TTL 255."""
+        timestamp = ptp_from_wall if self.error_estimate.ptp else ntp_from_wall
+        base = _REFLECTOR.pack(
+            self.sequence,
+            timestamp(self.sent_ns),
+            int(self.error_estimate),
+            self.ssid,
+            timestamp(self.received_ns),
+            self.sender_sequence,
+            self.sender_timestamp,
+            int(self.sender_error_estimate or 0),
+            UNKNOWN_TTL if self.sender_ttl is None else self.sender_ttl,
+        )
+        return base + self.trailing
+
+
+def request(*, sequence: int, wall_ns: int, error_estimate: ErrorEstimate, size: int, ssid: int = 0) -> bytes:
+    """Encode a Session-Sender's packet of ``size`` octets, 44 or more, with T1 as an NTP timestamp.
+
+    What exceeds the base packet is an Extra Padding TLV (RFC 8972, section 4.1), which means padding to every kind of
+    reflector; up to 3 octets hold no TLV header and are zeros. Raise :class:`StampError` for values out of range.
+    """
+    if not BASE_SIZE <= size <= MAX_SIZE:
+        raise StampError(f"a STAMP packet has {BASE_SIZE} to {MAX_SIZE} octets, not {size}")
+    if not 0 <= sequence <= _MAX_SEQUENCE or not 0 <= ssid <= _MAX_SSID:
+        raise StampError(f"sequence number {sequence} and SSID {ssid} must fit in 32 and 16 bits")
+    if error_estimate.ptp or not error_estimate.multiplier:
+        raise StampError("the error estimate must say NTP (Z = 0) and have a multiplier, which 0 is not")
+    packet = SenderPacket(
+        sequence=sequence,
+        timestamp=ntp_from_wall(wall_ns),
+        error_estimate=error_estimate,
+        ssid=ssid,
+        trailing=_extra_padding(size - BASE_SIZE),
+    )
+    return bytes(packet)
+
+
+def _extra_padding(size: int) -> bytes:
+    if size < _TLV.size:
+        return bytes(size)
+    length = size - _TLV.size
+    return _TLV.pack(_TLV_UNRECOGNISED, _TLV_EXTRA_PADDING, length) + bytes(length)
+
+
+def reply(
+    data: bytes, sequence: int, error_estimate: int, received_ns: int, ttl: int | None, sent_ns: Callable[[], int]
+) -> bytes:
+    """Encode the answer to the request ``data``, which has 14 octets or more, by a reflector without RFC 8972.
+
+    The answer is as long as the request, its trailing octets copied (RFC 8762, section 4.3), but never shorter than
+    the base packet. The SSID is 0: returning the sender's would promise RFC 8972, TLVs and provisioned sessions
+    included (its section 3), and in TWAMP-Light packets those two octets are padding. ``sent_ns`` is asked for T3
+    after all else is ready. One call and one pack: this is most of what a reflector's process does.
+    """
+    ttl = UNKNOWN_TTL if ttl is None else ttl
+    received = ntp_bits(received_ns)
+    if len(data) <= BASE_SIZE:
+        return _REPLY.pack(sequence, ntp_bits(sent_ns()), error_estimate, 0, received, data[:14], ttl)
+    trailing = data[BASE_SIZE:]
+    return _REPLY.pack(sequence, ntp_bits(sent_ns()), error_estimate, 0, received, data[:14], ttl) + trailing
+
+
+def reads_as_answer(data: bytes, *, replies: int, error_estimate: int, now_ns: int) -> bool:
+    """Whether the request ``data`` is, by its look, the answer to one of our own ``replies`` in its session.
+
+    No bit tells requests from answers, so two reflectors can be made to answer each other for ever. Where a sender
+    has zeros, an answer to us has our error estimate, a number that we have given, and our time of a moment ago.
+    """
+    if len(data) < _ECHO.size or data[28:32] == b"\0\0\0\0":
+        return False
+    sequence, seconds, echoed_error_estimate = _ECHO.unpack_from(data)
+    age_s = ((ntp_bits(now_ns) >> 32) - seconds) % (1 << 32)
+    return sequence < replies and echoed_error_estimate == error_estimate and age_s <= _ECHO_AGE_S
+
+
+def parse_sender_packet(data: bytes) -> SenderPacket:
+    """Decode a Session-Sender's packet, or TWAMP-Light's from 14 octets on; raise :class:`StampError` for less.
+
+    Octets that must be zero are ignored when they are not. In a packet shorter than 44 octets offset 14 is padding,
+    not an SSID.
+    """
+    if len(data) < TWAMP_MINIMUM_SIZE:
+        raise StampError(f"a request has at least {TWAMP_MINIMUM_SIZE} octets, not {len(data)}")
+    sequence, timestamp, error_bits = _HEAD.unpack_from(data)
+    is_short = len(data) < BASE_SIZE
+    return SenderPacket(
+        sequence=sequence,
+        timestamp=timestamp,
+        error_estimate=ErrorEstimate.from_bits(error_bits),
+        ssid=None if is_short else int.from_bytes(data[14:16], "big"),
+        trailing=bytes(data[TWAMP_MINIMUM_SIZE if is_short else BASE_SIZE :]),
+    )
+
+
+def parse_reflector_packet(data: bytes, *, now_ns: int) -> ReflectorPacket:
+    """Decode a Session-Reflector's answer, or TWAMP-Light's; raise :class:`StampError` for less than 36 octets.
+
+    Lenient beyond that, since reflectors in the field end at 38 or 41 octets, write no error estimate or confuse the
+    two timestamp formats. T2 and T3 are read by the reflector's Z bit, T1 by the sender's.
+    """
+    if len(data) < _REFLECTOR_UP_TO_T1.size:
+        raise StampError(f"an answer has at least {_REFLECTOR_UP_TO_T1.size} octets, not {len(data)}")
+    sequence, sent, error_bits, ssid, received, sender_sequence, t1 = _REFLECTOR_UP_TO_T1.unpack_from(data)
+    error_estimate = ErrorEstimate.from_bits(error_bits)
+    return ReflectorPacket(
+        sequence=sequence,
+        sent_ns=wall_from_timestamp(sent, ptp=error_estimate.ptp, now_ns=now_ns),
+        error_estimate=error_estimate,
+        ssid=ssid,
+        received_ns=wall_from_timestamp(received, ptp=error_estimate.ptp, now_ns=now_ns),
+        sender_sequence=sender_sequence,
+        sender_timestamp=t1,
+        sender_error_estimate=_error_estimate(data[_SENDER_ERROR_ESTIMATE]),
+        sender_ttl=data[_SENDER_TTL] if len(data) > _SENDER_TTL else None,
+        trailing=bytes(data[BASE_SIZE:]),
+    )
+
+
+def _error_estimate(octets: bytes) -> ErrorEstimate | None:
+    return ErrorEstimate.from_bits(int.from_bytes(octets, "big")) if len(octets) == 2 else None
