@@ -1,0 +1,279 @@
+import errno
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ipaddress import ip_address, ip_network
+
+import pytest
+
+from collectors.ancillary import IP_RECVTOS, IP_RECVTTL, IP_TOS, IP_TTL, IPV6_TCLASS, IPV6_UNICAST_HOPS, parse_arrival
+from collectors.clock import ClockState, SystemClock
+from collectors.errors import CollectorError
+from collectors.stamp.reflector import Address, Reflector, Refusal
+from collectors.stamp.server import Listener, Server, cannot_listen, open_listeners, termination
+from collectors.stamp.timestamp import ErrorEstimate
+from collectors.stamp.wire import ReflectorPacket, parse_reflector_packet, request
+
+ESTIMATE = ErrorEstimate.from_error_ns(50_000, synchronised=True)
+SYNCHRONISED = ClockState(synchronised=True, error_ns=0, max_error_ns=50_000)
+V4, V6 = "127.0.0.1", "::1"
+
+
+class TestBed:
+    """A server with its sockets; it answers only within :meth:`running`."""
+
+    __test__ = False
+
+    def __init__(self, listeners: list[Listener], clock_state: ClockState | OSError = SYNCHRONISED) -> None:
+        self.port = listeners[0].port
+        self.clock_state = clock_state
+        self.looks_at_clock = 0
+        self.reflector = Reflector(
+            allow=(ip_network("127.0.0.0/8"), ip_network("::1")), own_ports=(self.port,), wall_ns=time.time_ns
+        )
+        self.server = Server(listeners, self.reflector, clock=SystemClock(), clock_state=self._look_at_clock)
+
+    def _look_at_clock(self) -> ClockState:
+        self.looks_at_clock += 1
+        if isinstance(self.clock_state, OSError):
+            raise self.clock_state
+        return self.clock_state
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        stop, stopper = socket.socketpair()
+        thread = threading.Thread(target=self.server.run, args=(stop.fileno(),))
+        with stop, stopper:
+            thread.start()
+            try:
+                yield
+            finally:
+                stopper.send(b"\0")
+                thread.join()
+
+
+@contextmanager
+def bound(host: str, port: int = 0) -> Iterator[list[Listener]]:
+    listeners = open_listeners(ip_address(host), port)
+    try:
+        yield listeners
+    finally:
+        for listener in listeners:
+            listener.socket.close()
+
+
+@contextmanager
+def asking(host: str) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(10)
+        if family == socket.AF_INET:
+            options = ((socket.IPPROTO_IP, IP_RECVTTL), (socket.IPPROTO_IP, IP_RECVTOS))
+        else:
+            options = (
+                (socket.IPPROTO_IPV6, socket.IPV6_RECVHOPLIMIT),
+                (socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS),
+            )
+        for level, option in options:
+            sock.setsockopt(level, option, 1)
+        yield sock
+
+
+def asked(sequence: int = 0, size: int = 44) -> bytes:
+    return request(sequence=sequence, wall_ns=time.time_ns(), error_estimate=ESTIMATE, size=size)
+
+
+def answer(sock: socket.socket) -> ReflectorPacket:
+    return parse_reflector_packet(sock.recv(65_536), now_ns=time.time_ns())
+
+
+@pytest.mark.parametrize("listen", [V4, V6, "::", "0.0.0.0"])
+def test_requests_are_answered_in_order_with_times_ttl_and_sequence(listen: str) -> None:
+    with bound(listen) as listeners, TestBed(listeners).running():
+        for host in {"::": (V4, V6), "0.0.0.0": (V4,)}.get(listen, (listen,)):
+            with asking(host) as sock:
+                for sequence in range(3):
+                    sent_ns = time.time_ns()
+                    sock.sendto(asked(sequence + 100), (host, listeners[0].port))
+                    packet = answer(sock)
+                    assert (packet.sequence, packet.sender_sequence) == (sequence, sequence + 100)
+                    assert sent_ns <= packet.sender_sent_ns <= packet.received_ns <= packet.sent_ns <= time.time_ns()
+                    assert packet.error_estimate == ESTIMATE
+                    assert packet.sender_ttl == 64
+
+
+def test_the_unspecified_ipv6_address_means_both_families_on_one_port() -> None:
+    with bound("::") as listeners:
+        assert [str(listener.host) for listener in listeners] == ["::", "0.0.0.0"]
+        assert len({listener.port for listener in listeners}) == 1
+
+
+@pytest.mark.parametrize(
+    ("host", "level", "tos", "ttl"),
+    [
+        (V4, socket.IPPROTO_IP, IP_TOS, IP_TTL),
+        (V6, socket.IPPROTO_IPV6, IPV6_TCLASS, IPV6_UNICAST_HOPS),
+    ],
+)
+@pytest.mark.parametrize("wildcard", [False, True])
+def test_the_dscp_comes_back_without_ecn_and_the_ttl_is_255(
+    host: str, level: int, tos: int, ttl: int, wildcard: bool
+) -> None:
+    with bound("::" if wildcard else host) as listeners, TestBed(listeners).running(), asking(host) as sock:
+        sock.setsockopt(level, tos, 46 << 2 | 1)
+        sock.setsockopt(level, ttl, 33)
+        sock.sendto(asked(), (host, listeners[0].port))
+        data, items, _, _ = sock.recvmsg(2048, 512)
+        arrival = parse_arrival(items)
+        assert (arrival.tos, arrival.ttl) == (46 << 2, 255)
+        assert parse_reflector_packet(data, now_ns=time.time_ns()).sender_ttl == 33
+
+
+def test_the_answer_comes_from_the_address_that_was_asked() -> None:
+    with bound("::") as listeners, TestBed(listeners).running(), asking(V4) as sock:
+        for host in ("127.0.0.1", "127.0.0.77"):
+            sock.sendto(asked(), (host, listeners[0].port))
+            data, source = sock.recvfrom(2048)
+            assert source == (host, listeners[0].port)
+            assert parse_reflector_packet(data, now_ns=time.time_ns()).sequence == 0  # a session for each address
+
+
+def test_t2_is_the_kernels_and_not_the_time_at_which_this_program_got_to_run() -> None:
+    with bound(V4) as listeners, asking(V4) as sock:
+        bed = TestBed(listeners)
+        with bed.running():  # stamps are missing for a moment after a host's first socket asks for them
+            _ask_until_stamped(sock, bed.port)
+        sock.sendto(asked(), (V4, bed.port))
+        before_running_ns = time.time_ns()
+        with bed.running():
+            packet = answer(sock)
+        assert packet.received_ns < before_running_ns < packet.sent_ns
+
+
+def _ask_until_stamped(sock: socket.socket, port: int) -> None:
+    for _ in range(200):
+        sock.sendto(asked(), (V4, port))
+        answer(sock)
+
+
+@pytest.mark.parametrize("size", [44, 45, 48, 1472, 9000, 65_507])
+def test_an_answer_is_as_long_as_the_request(size: int) -> None:
+    with bound(V4) as listeners, TestBed(listeners).running(), asking(V4) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        data = asked(size=size)
+        sock.sendto(data, (V4, listeners[0].port))
+        answered = sock.recv(65_536)
+        assert len(answered) == size
+        assert answered[44:] == data[44:]
+
+
+def test_bad_packets_are_counted_and_harm_nothing() -> None:
+    with bound(V4) as listeners, asking(V4) as sock:
+        bed = TestBed(listeners)
+        with bed.running():
+            for data in (b"", b"\xff" * 13, asked()[:13]):
+                sock.sendto(data, (V4, bed.port))
+            sock.sendto(asked(), (V4, bed.port))
+            assert answer(sock).sequence == 0
+        assert bed.reflector.counts.refused[Refusal.MALFORMED] == 3
+        assert bed.reflector.counts.replies == 1
+
+
+def test_a_broadcast_is_not_answered() -> None:
+    with bound("0.0.0.0") as listeners, asking(V4) as sock:
+        bed = TestBed(listeners)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        with bed.running():
+            sock.sendto(asked(1), ("127.255.255.255", bed.port))
+            sock.sendto(asked(2), (V4, bed.port))
+            assert answer(sock).sender_sequence == 2
+        assert bed.reflector.counts.refused[Refusal.NOT_UNICAST] == 1
+
+
+class RefusesOnce(Listener):
+    """A listener whose kernel has no buffers at first."""
+
+    refused = False
+
+    def send(self, data: bytes, to: Address, *, source: bytes, dscp: int) -> None:
+        if not self.refused:
+            self.refused = True
+            raise OSError(errno.ENOBUFS, os.strerror(errno.ENOBUFS))
+        super().send(data, to, source=source, dscp=dscp)
+
+
+def test_an_answer_that_the_kernel_refused_is_counted_and_has_used_no_number() -> None:
+    with bound(V4) as (listener,), asking(V4) as sock:
+        bed = TestBed([RefusesOnce(listener.socket)])
+        with bed.running():
+            for sequence in (7, 8):
+                sock.sendto(asked(sequence), (V4, bed.port))
+            packet = answer(sock)
+        assert (packet.sender_sequence, packet.sequence) == (8, 0)
+        assert bed.server.not_sent == {"no_buffers": 1}
+        assert bed.reflector.counts.replies == 1
+
+
+@pytest.mark.parametrize(
+    ("clock_state", "estimate"),
+    [
+        (SYNCHRONISED, ESTIMATE),
+        (ClockState(synchronised=False, error_ns=16_000_000_000, max_error_ns=16_000_000_000), ErrorEstimate.UNKNOWN),
+        (PermissionError(errno.EPERM, "adjtimex"), ErrorEstimate.UNKNOWN),
+    ],
+)
+def test_answers_tell_how_good_the_clock_is(clock_state: ClockState | OSError, estimate: ErrorEstimate) -> None:
+    with bound(V4) as listeners, asking(V4) as sock:
+        bed = TestBed(listeners, clock_state)
+        with bed.running():
+            for _ in range(5):
+                sock.sendto(asked(), (V4, bed.port))
+                assert answer(sock).error_estimate == estimate
+        assert bed.looks_at_clock == 1
+
+
+def test_what_the_queue_had_no_room_for_is_told() -> None:
+    with bound(V4) as listeners, asking(V4) as sock:
+        listeners[0].socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)  # the kernel's least
+        bed = TestBed(listeners)
+        for _ in range(100):
+            sock.sendto(asked(), (V4, bed.port))
+        with bed.running():
+            answer(sock)
+            sock.sendto(asked(1), (V4, bed.port))  # the count comes with the next datagram
+            while answer(sock).sender_sequence != 1:
+                pass
+        assert bed.server.dropped + bed.reflector.counts.replies == 101
+
+
+def test_a_port_in_use_is_an_error_with_its_remedy() -> None:
+    with bound(V4) as listeners, pytest.raises(CollectorError, match="another process listens there") as caught:
+        open_listeners(ip_address(V4), listeners[0].port)
+    assert caught.value.reason == "address_in_use"
+
+
+def test_a_foreign_address_is_an_error_with_its_remedy() -> None:
+    with pytest.raises(CollectorError, match="not an address of this host") as caught:
+        open_listeners(ip_address("192.0.2.1"), 0)
+    assert caught.value.reason == "source_unavailable"
+
+
+def test_a_privileged_port_is_an_error_with_its_remedy() -> None:
+    error = cannot_listen("127.0.0.1:862", PermissionError(errno.EACCES, "Permission denied"))
+    assert error.reason == "permission"
+    assert "127.0.0.1:862" in str(error)
+    assert "CAP_NET_BIND_SERVICE" in str(error)
+    assert "1024" in str(error)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signals_wake_the_server_up_and_leave_no_trace(number: signal.Signals) -> None:
+    action = signal.getsignal(number)
+    with bound(V4) as listeners, termination() as stop:
+        os.kill(os.getpid(), number)
+        TestBed(listeners).server.run(stop)
+    assert signal.getsignal(number) == action
