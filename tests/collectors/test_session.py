@@ -1,0 +1,183 @@
+"""A session over real loopback sockets, with a far end that the test plays."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from ipaddress import ip_address
+
+import pytest
+
+from collectors.ancillary import IcmpError
+from collectors.clock import SystemClock
+from collectors.errors import CollectorError
+from collectors.path import NetworkPath, PacketMarks
+from collectors.sample import Outcome, Sample
+from collectors.session import Session, SessionEvent
+from collectors.sockets import Datagram, StampedSocket, open_udp
+from collectors.stream import Answer
+
+NUMBER = struct.Struct("!I")
+TIMEOUT_NS = 200_000_000
+
+
+class NumberSender:
+    """Sends nothing but the number, and takes it back as the answer."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+
+    def open(self, path: NetworkPath, family: int) -> StampedSocket:
+        return open_udp(path, family, PacketMarks())
+
+    def request(self, sequence: int, wall_ns: int) -> bytes:
+        return NUMBER.pack(sequence)
+
+    def answer(self, datagram: Datagram, *, wall_ns: int, monotonic_ns: int) -> Answer | None:
+        if len(datagram.data) != NUMBER.size:
+            return None
+        return Answer(
+            sequence=NUMBER.unpack(datagram.data)[0],
+            stamp_ns=datagram.arrival.stamp_ns,
+            wall_ns=wall_ns,
+            monotonic_ns=monotonic_ns,
+        )
+
+
+class FarEnd:
+    """Answers each datagram with what ``behaviour`` makes of it."""
+
+    def __init__(self) -> None:
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.socket.setblocking(False)
+        self.port: int = self.socket.getsockname()[1]
+        self.behaviour: Callable[[bytes], Sequence[bytes]] = lambda data: [data]
+
+    def answer(self) -> None:
+        data, sender = self.socket.recvfrom(100)
+        for reply in self.behaviour(data):
+            self.socket.sendto(reply, sender)
+
+
+@pytest.fixture
+def far_end() -> Iterator[FarEnd]:
+    end = FarEnd()
+    yield end
+    end.socket.close()
+
+
+class Running:
+    """A session on loopback and what it delivered."""
+
+    def __init__(self, port: int, path: NetworkPath | None = None) -> None:
+        self.events: list[SessionEvent] = []
+        self.session = Session(
+            NumberSender(port),
+            path or NetworkPath(name="p"),
+            timeout_ns=TIMEOUT_NS,
+            clock=SystemClock(),
+            loop=asyncio.get_running_loop(),
+            deliver=self.events.extend,
+        )
+
+    def outcomes(self) -> list[Outcome]:
+        return [event.outcome for event in self.events if isinstance(event, Sample)]
+
+
+async def test_packets_are_answered_and_the_session_becomes_idle(far_end: FarEnd) -> None:
+    running = Running(far_end.port)
+    asyncio.get_running_loop().add_reader(far_end.socket, far_end.answer)
+    running.session.aim("127.0.0.1")
+    for slot in range(20):
+        running.session.send(slot, due_ns=SystemClock.monotonic_ns())
+        await asyncio.sleep(0)
+    await asyncio.wait_for(running.session.idle(), 5)
+    assert running.outcomes() == [Outcome.ANSWERED] * 20
+    assert running.session.trouble is None
+    running.session.close()
+
+
+async def test_silence_is_loss_after_the_timeout_and_copies_are_duplicates(far_end: FarEnd) -> None:
+    far_end.behaviour = lambda data: [] if data == NUMBER.pack(1) else [data, data]
+    running = Running(far_end.port)
+    asyncio.get_running_loop().add_reader(far_end.socket, far_end.answer)
+    running.session.aim("127.0.0.1")
+    for slot in range(2):
+        running.session.send(slot, due_ns=SystemClock.monotonic_ns())
+    await asyncio.wait_for(running.session.idle(), 5)
+    assert running.outcomes() == [Outcome.ANSWERED, Outcome.DUPLICATE, Outcome.LOST]
+    running.session.close()
+
+
+async def test_what_is_no_answer_is_passed_over(far_end: FarEnd) -> None:
+    far_end.behaviour = lambda data: [b"noise", data]
+    running = Running(far_end.port)
+    asyncio.get_running_loop().add_reader(far_end.socket, far_end.answer)
+    running.session.aim("127.0.0.1")
+    running.session.send(0, due_ns=SystemClock.monotonic_ns())
+    await asyncio.wait_for(running.session.idle(), 5)
+    assert running.outcomes() == [Outcome.ANSWERED]
+    running.session.close()
+
+
+async def test_a_closed_port_is_told_with_its_icmp_errors_and_stays_a_loss() -> None:
+    end = FarEnd()
+    end.socket.close()
+    running = Running(end.port)
+    running.session.aim("127.0.0.1")
+    for slot in range(3):
+        running.session.send(slot, due_ns=SystemClock.monotonic_ns())
+        await asyncio.sleep(0.01)
+    await asyncio.wait_for(running.session.idle(), 5)
+    assert running.outcomes() == [Outcome.LOST] * 3
+    assert sum(isinstance(event, IcmpError) for event in running.events) == 3
+    running.session.close()
+
+
+async def test_a_packet_without_an_address_is_not_sent() -> None:
+    running = Running(9)
+    running.session.send(3, due_ns=0)
+    running.session.lose_aim(CollectorError("gone", reason="unresolved"))
+    running.session.send(4, due_ns=0)
+    assert running.outcomes() == [Outcome.NOT_SENT] * 2
+    assert [event.reason for event in running.events if isinstance(event, Sample)] == ["unresolved"] * 2
+    assert str(running.session.trouble) == "gone"
+
+
+async def test_a_refused_packet_is_not_a_loss_and_its_reason_is_kept() -> None:
+    running = Running(9, NetworkPath(name="er", source=ip_address("192.0.2.77")))
+    running.session.aim("127.0.0.1")
+    running.session.send(0, due_ns=0)
+    [event] = running.events
+    assert isinstance(event, Sample)
+    assert (event.outcome, event.reason) == (Outcome.NOT_SENT, "source_unavailable")
+    assert "cannot send from 192.0.2.77" in str(running.session.trouble)
+
+
+async def test_the_session_follows_its_target_to_another_address_and_family(far_end: FarEnd) -> None:
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
+        sock.bind(("::1", far_end.port))  # the same port on the other family
+        running = Running(far_end.port)
+        asyncio.get_running_loop().add_reader(far_end.socket, far_end.answer)
+        running.session.aim("127.0.0.1")
+        running.session.send(0, due_ns=SystemClock.monotonic_ns())
+        await asyncio.wait_for(running.session.idle(), 5)
+        running.session.aim("::1")
+        running.session.send(1, due_ns=SystemClock.monotonic_ns())
+        assert sock.recvfrom(100)[0] == NUMBER.pack(1)
+        running.session.close()
+
+
+async def test_lateness_is_from_the_slots_time_to_the_departure(far_end: FarEnd) -> None:
+    asyncio.get_running_loop().add_reader(far_end.socket, far_end.answer)
+    running = Running(far_end.port)
+    running.session.aim("127.0.0.1")
+    running.session.send(0, due_ns=SystemClock.monotonic_ns() - 5_000_000)
+    await asyncio.wait_for(running.session.idle(), 5)
+    [event] = running.events
+    assert isinstance(event, Sample)
+    assert 5_000_000 <= event.lateness_ns < 2_000_000_000
+    running.session.close()
