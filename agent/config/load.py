@@ -1,0 +1,131 @@
+"""A configuration file to a plan, or everything that is wrong with it. Resolves no names and opens no sockets."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.config.checks import DEFAULT_PATH, problems_between
+from agent.config.document import Document, parse_document
+from agent.config.model import ComparisonSection, Configuration, PathSection, ProbeSection, TargetSection
+from agent.config.problems import ConfigError, Problem
+from agent.config.validation import sections, validated
+from agent.config.values import parse_name
+from agent.plan import ComparisonPlan, Plan, Probe, ProbeOptions, ReflectorPlan
+from collectors.icmp.sender import IcmpOptions
+from collectors.path import NetworkPath, PacketMarks, PathProof, Target
+from collectors.stamp.sender import StampOptions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """A plan, and the document that it was read from: later problems can still name their lines."""
+
+    plan: Plan
+    document: Document
+
+
+def load_plan(path: Path) -> Plan:
+    """Read the configuration file at ``path``; raise :class:`ConfigError` with all that is wrong with it."""
+    return load(path).plan
+
+
+def load(path: Path) -> Loaded:
+    """Read the configuration file at ``path`` and keep its lines; raise :class:`ConfigError` as :func:`load_plan`."""
+    return plan_of(parse_document(_octets(path), file=str(path)), host_name=socket.gethostname())
+
+
+def plan_of(document: Document, *, host_name: str) -> Loaded:
+    """Check a document and make the plan that it describes; ``host_name`` is the agent's name where it gives none."""
+    configuration = validated(document)
+    found = [*document.problems, *problems_between(document, sections(document.data))]
+    if not isinstance(configuration, Configuration):
+        raise ConfigError([*configuration, *found])
+    agent = configuration.agent.name or host_name
+    try:
+        parse_name(agent)
+    except ValueError as error:
+        found.append(document.problem(("agent", "name"), f"missing, and this host's name does not serve: {error}"))
+    if found:
+        raise ConfigError(found)
+    return Loaded(plan=_plan(configuration, agent), document=document)
+
+
+def _octets(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        message = f"cannot be read: {error.strerror}; name the file with --config"
+        raise ConfigError([Problem(file=str(path), message=message)]) from error
+
+
+def _plan(configuration: Configuration, agent: str) -> Plan:
+    paths = {name: _path(name, path) for name, path in configuration.paths.items()}
+    paths = paths or {DEFAULT_PATH: NetworkPath(name=DEFAULT_PATH)}
+    targets = {name: _target(name, target) for name, target in configuration.targets.items()}
+    return Plan(
+        agent=agent,
+        listen=configuration.listen,
+        probes=tuple(_probe(probe, targets, paths) for probe in configuration.probes),
+        reflector=_reflector(configuration),
+        comparisons=tuple(_comparison(comparison) for comparison in configuration.comparisons),
+        paths=paths,
+        targets=targets,
+    )
+
+
+def _path(name: str, path: PathSection) -> NetworkPath:
+    proof = path.proof
+    return NetworkPath(
+        name=name,
+        kind=path.kind,
+        source=path.source,
+        interface=path.interface,
+        fwmark=path.fwmark,
+        rate=path.rate,
+        proof=None if proof is None else PathProof(prefixes=proof.prefixes, absent=tuple(proof.absent)),
+    )
+
+
+def _target(name: str, target: TargetSection) -> Target:
+    if isinstance(target.address, dict):
+        return Target(name=name, hosts=target.address)
+    return Target(name=name, host=target.address)
+
+
+def _probe(probe: ProbeSection, targets: Mapping[str, Target], paths: Mapping[str, NetworkPath]) -> Probe:
+    return Probe(
+        name=probe.name,
+        options=_options(probe),
+        interval_ns=probe.interval,
+        timeout_ns=probe.timeout,
+        targets=tuple(targets[name] for name in probe.targets),
+        paths=tuple(paths.values()) if probe.paths is None else tuple(paths[name] for name in probe.paths),
+    )
+
+
+def _options(probe: ProbeSection) -> ProbeOptions:
+    sent = probe.icmp or probe.stamp
+    assert sent is not None, "checked: each probe has exactly one kind"
+    marks = PacketMarks(dscp=sent.dscp, dont_fragment=sent.dont_fragment)
+    if probe.stamp:
+        return StampOptions(port=probe.stamp.port, size=sent.size, marks=marks)
+    return IcmpOptions(size=sent.size, marks=marks)
+
+
+def _reflector(configuration: Configuration) -> ReflectorPlan | None:
+    if configuration.reflector is None:
+        return None
+    stamp = configuration.reflector.stamp
+    return ReflectorPlan(listen=stamp.listen, allow=tuple(stamp.allow))
+
+
+def _comparison(comparison: ComparisonSection) -> ComparisonPlan:
+    return ComparisonPlan(
+        baseline=comparison.baseline,
+        candidate=comparison.candidate,
+        probe=comparison.probe,
+        margin_ns=comparison.margin,
+    )

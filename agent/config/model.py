@@ -1,0 +1,219 @@
+"""Every key of the configuration file: type, default, meaning and unit. What keys say together is checked elsewhere.
+
+The descriptions are what ``docs/configuration.md`` and the JSON Schema for editors are made of.
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+
+from agent.config.problems import Key
+from agent.config.values import (
+    Address,
+    Dscp,
+    Host,
+    IcmpSize,
+    Interface,
+    Interval,
+    Kind,
+    Listen,
+    ListenAddress,
+    Margin,
+    Mark,
+    Name,
+    Network,
+    Port,
+    Rate,
+    StampSize,
+    Switch,
+    Timeout,
+)
+from collectors.path import PathKind
+
+NOT_YET_PROBES = ("iperf3", "tcp", "http")
+"""Kinds of probes that the format has a place for, and this version does not send."""
+
+NOT_YET: dict[Key, tuple[str, ...]] = {
+    (): ("history",),
+    ("probes", "*"): (*NOT_YET_PROBES, "every", "budget"),
+    ("reflector",): ("iperf3",),
+}
+"""Keys that the format has a place for, and this version does nothing with."""
+
+
+class Section(BaseModel):
+    """A mapping of the configuration file: unknown keys are refused, nothing is converted silently."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class AgentSection(Section):
+    """Who measures."""
+
+    name: Name | None = Field(
+        None, description="Name of this agent, the `agent` label of every series. Without it: the host's name."
+    )
+
+
+class ProofSection(Section):
+    """How the hops of a traced route show that this path was taken.
+
+    Each key but `absent` names a network of which a hop must be a part, for example the peering prefix of a Microsoft
+    edge link.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+    __pydantic_extra__: dict[str, Network]
+
+    absent: list[Network] = Field([], description="Networks of which no hop may be a part.")
+
+    @property
+    def prefixes(self) -> dict[str, Network]:
+        """The named networks."""
+        return self.__pydantic_extra__
+
+
+class PathSection(Section):
+    """A way to the far side. `source`, `interface` and `fwmark` put packets on it; without any, the routes decide."""
+
+    kind: Kind = Field(PathKind.OTHER, description="What the path is bought as.")
+    source: Address | None = Field(None, description="Address of this host that packets are sent from.")
+    interface: Interface | None = Field(
+        None, description="Interface that packets leave by (SO_BINDTODEVICE, needs CAP_NET_RAW)."
+    )
+    fwmark: Mark | None = Field(
+        None, description="Mark of the packets for rules of policy routing (SO_MARK, needs CAP_NET_ADMIN)."
+    )
+    rate: Rate | None = Field(None, description="What was bought, in bits per second.")
+    proof: ProofSection | None = Field(None, description="How a traced route shows that this path was taken.")
+
+
+ADDRESS_FORMS = ("<one>", "<per path>")
+"""How pydantic tells the forms of an address apart in the places of its errors; they are no keys of the file."""
+
+
+def _form_of_address(value: Any) -> str:
+    return ADDRESS_FORMS[isinstance(value, dict)]
+
+
+class TargetSection(Section):
+    """A far end that is probed."""
+
+    address: Annotated[
+        Annotated[Host, Tag(ADDRESS_FORMS[0])] | Annotated[dict[Name, Host], Tag(ADDRESS_FORMS[1])],
+        Discriminator(_form_of_address),
+    ] = Field(
+        description="Address or DNS name, or one for each path where the paths end in different networks: "
+        "`{expressroute: 10.1.0.4, vpn: 10.2.0.4}`."
+    )
+
+
+class IcmpSection(Section):
+    """ICMP echo requests, answered by the target's kernel."""
+
+    size: IcmpSize = Field(56, description="Octets of data behind the 8-octet ICMP header, as `ping -s` counts them.")
+    dscp: Dscp = Field(0, description="DSCP of the packets: a number, or a name such as `ef`.")
+    dont_fragment: Switch = Field(False, description="Forbid routers to fragment the packets.")
+
+
+class StampSection(Section):
+    """STAMP test packets (RFC 8762), answered by a reflector at the target: eragent, or any TWAMP Light responder."""
+
+    port: Port = Field(862, description="UDP port of the reflector.")
+    size: StampSize = Field(44, description="Octets of UDP payload; 44 is the base packet.")
+    dscp: Dscp = Field(0, description="DSCP of the packets: a number, or a name such as `ef`.")
+    dont_fragment: Switch = Field(False, description="Forbid routers to fragment the packets.")
+
+
+class ProbeSection(Section):
+    """What is sent, how often, where to. Exactly one of `icmp` and `stamp` says what; `{}` takes its defaults."""
+
+    name: Name = Field(description="Name of the probe, the `probe` label of its series; no two probes share one.")
+    icmp: IcmpSection | None = Field(None, description="Send ICMP echo requests.")
+    stamp: StampSection | None = Field(None, description="Send STAMP test packets.")
+    interval: Interval = Field(
+        "1s",
+        validate_default=True,
+        description="Time from one slot to the next, 1ms to 1h. Each slot sends one packet over every path.",
+    )
+    timeout: Timeout = Field(
+        "2s", validate_default=True, description="Time after which an unanswered packet is lost, 1ms to 60s."
+    )
+    targets: list[Name] = Field(min_length=1, description="Names of the targets.")
+    paths: list[Name] | None = Field(
+        None,
+        min_length=1,
+        description="Names of the paths, probed in pairs in the same slot. Without it: all paths of this file.",
+    )
+
+
+class StampReflectorSection(Section):
+    """Answers STAMP and TWAMP Light test packets."""
+
+    listen: ListenAddress = Field("[::]:862", validate_default=True, description="Address and UDP port to answer on.")
+    allow: list[Network] = Field(
+        [ip_network("127.0.0.0/8"), ip_network("::1/128")],
+        description="Networks of the peers that are answered; nobody else is.",
+    )
+
+
+class ReflectorSection(Section):
+    """What this agent answers to its peers."""
+
+    stamp: StampReflectorSection = Field(description="Answer STAMP test packets; `{}` takes the defaults.")
+
+
+class ComparisonSection(Section):
+    """Two paths of one probe, compared all the time."""
+
+    baseline: Name = Field(description="The path that is compared with.")
+    candidate: Name = Field(description="The path that should be better.")
+    probe: Name = Field(description="The probe that measures both paths.")
+    margin: Margin = Field(
+        "0ms", validate_default=True, description="Differences smaller than this do not matter to you, 0ms to 60s."
+    )
+
+
+class Configuration(Section):
+    """The whole file."""
+
+    agent: AgentSection = Field(AgentSection(), description="Who measures.")
+    listen: Listen = Field(
+        "127.0.0.1:9469",
+        validate_default=True,
+        description="Address and port of `/metrics`, `/-/healthy` and `/-/ready`.",
+    )
+    paths: dict[Name, PathSection] = Field(
+        {}, description="Ways to the far side, by name. Without any: one path `default` on which the routes decide."
+    )
+    targets: dict[Name, TargetSection] = Field({}, description="Far ends, by name.")
+    probes: list[ProbeSection] = Field([], description="What is sent.")
+    reflector: ReflectorSection | None = Field(None, description="Answer the probes of other agents.")
+    comparisons: list[ComparisonSection] = Field([], description="Which paths are compared.")
+
+
+def section_at(key: Key) -> type[Section] | None:
+    """Return the section whose keys stand at ``key``; ``None`` where there is a plain value."""
+    annotation: Any = Configuration
+    for part in key:
+        annotation = _inner(annotation, part)
+    section = _without_none(annotation)
+    return section if isinstance(section, type) and issubclass(section, Section) else None
+
+
+def _inner(annotation: Any, part: str | int) -> Any:
+    bare = _without_none(annotation)
+    if get_origin(bare) in (list, dict):
+        return get_args(bare)[-1]
+    field = bare.model_fields.get(str(part)) if isinstance(bare, type) and issubclass(bare, Section) else None
+    return None if field is None else field.annotation
+
+
+def _without_none(annotation: Any) -> Any:
+    if get_origin(annotation) not in (Union, UnionType):
+        return annotation
+    return next(inner for inner in get_args(annotation) if inner is not type(None))

@@ -1,0 +1,195 @@
+"""A file becomes the plan that it describes, or every mistake in it with file, line and key."""
+
+from __future__ import annotations
+
+import copy
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.config.document import parse_document
+from agent.config.load import load, load_plan, plan_of
+from agent.config.problems import ConfigError, Problem
+from agent.plan import ComparisonPlan, Plan, Probe, ReflectorPlan, SocketAddress
+from collectors.icmp.sender import IcmpOptions
+from collectors.path import NetworkPath, PacketMarks, PathKind, PathProof, Target
+from collectors.stamp.sender import StampOptions
+
+DATA = Path(__file__).parents[2] / "data" / "config"
+INVALID = sorted(DATA.glob("invalid-*.yaml"))
+VALID = sorted(DATA.glob("valid-*.yaml"))
+EXAMPLE: dict[str, Any] = yaml.safe_load((DATA / "valid-example.yaml").read_text())
+
+PRIMARY, SECONDARY = ip_network("192.168.11.16/30"), ip_network("192.168.11.20/30")
+
+
+def plan_from(text: str, host_name: str = "this-host") -> Plan:
+    return plan_of(parse_document(text.encode(), file="eragent.yaml"), host_name=host_name).plan
+
+
+def problems_of(text: str) -> tuple[Problem, ...]:
+    try:
+        plan_from(text)
+    except ConfigError as error:
+        return error.problems
+    return ()
+
+
+def expected(file: Path) -> list[str]:
+    prefix = "# expect: "
+    return [line.removeprefix(prefix) for line in file.read_text().splitlines() if line.startswith(prefix)]
+
+
+@pytest.mark.parametrize("file", INVALID, ids=lambda file: file.stem)
+def test_each_mistake_is_named_with_its_line_and_key(file: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_plan(file)
+    assert [str(problem).removeprefix(f"{file}:") for problem in caught.value.problems] == expected(file)
+
+
+@pytest.mark.parametrize("file", VALID, ids=lambda file: file.stem)
+def test_a_right_file_is_a_plan(file: Path) -> None:
+    assert load_plan(file).probes
+
+
+def test_the_plan_is_what_was_written() -> None:
+    expressroute = NetworkPath(
+        name="expressroute",
+        kind=PathKind.EXPRESSROUTE,
+        source=ip_address("10.20.0.10"),
+        rate=10**9,
+        proof=PathProof(prefixes={"primary": PRIMARY, "secondary": SECONDARY}),
+    )
+    vpn = NetworkPath(
+        name="vpn",
+        kind=PathKind.VPN,
+        source=ip_address("10.20.1.10"),
+        rate=650 * 10**6,
+        proof=PathProof(absent=(PRIMARY, SECONDARY)),
+    )
+    hub = Target(name="azure-hub", host="10.1.0.4")
+    stamp = Probe(
+        name="stamp",
+        options=StampOptions(port=862, size=128),
+        interval_ns=100_000_000,
+        timeout_ns=2_000_000_000,
+        targets=(hub,),
+        paths=(expressroute, vpn),
+    )
+    ping = Probe(
+        name="ping",
+        options=IcmpOptions(size=56),
+        interval_ns=1_000_000_000,
+        timeout_ns=2_000_000_000,
+        targets=(hub,),
+        paths=(expressroute, vpn),
+    )
+    assert load_plan(DATA / "valid-example.yaml") == Plan(
+        agent="paris-dc1",
+        listen=SocketAddress(host="127.0.0.1", port=9469),
+        probes=(stamp, ping),
+        reflector=ReflectorPlan(
+            listen=SocketAddress(host="::", port=862), allow=(ip_network("10.1.0.0/16"), ip_network("10.20.0.0/16"))
+        ),
+        comparisons=(ComparisonPlan(baseline="vpn", candidate="expressroute", probe="stamp", margin_ns=1_000_000),),
+        paths={"expressroute": expressroute, "vpn": vpn},
+        targets={"azure-hub": hub},
+    )
+
+
+def test_what_is_not_written_has_its_default() -> None:
+    plan = plan_from("targets: {hub: {address: 10.1.0.4}}\nprobes: [{name: ping, stamp: {}, targets: [hub]}]\n")
+    assert plan.agent == "this-host"
+    assert str(plan.listen) == "127.0.0.1:9469"
+    assert plan.reflector is None
+    assert plan.comparisons == ()
+    assert plan.probes == (
+        Probe(
+            name="ping",
+            options=StampOptions(port=862, size=44, marks=PacketMarks(dscp=0, dont_fragment=False)),
+            interval_ns=1_000_000_000,
+            timeout_ns=2_000_000_000,
+            targets=(Target(name="hub", host="10.1.0.4"),),
+            paths=(NetworkPath(name="default"),),
+        ),
+    )
+
+
+def test_a_probe_without_paths_uses_all_paths_of_the_file() -> None:
+    plan = load_plan(DATA / "valid-two-networks.yaml")
+    everywhere, vpn_only = plan.probes
+    assert [path.name for path in everywhere.paths] == ["expressroute", "vpn"]
+    assert [path.name for path in vpn_only.paths] == ["vpn"]
+
+
+def test_a_target_has_one_address_for_each_path() -> None:
+    plan = load_plan(DATA / "valid-two-networks.yaml")
+    target = plan.targets["hub"]
+    assert [target.host_on(path) for path in plan.paths.values()] == ["10.1.0.4", "10.2.0.4"]
+
+
+def test_marks_and_sizes_reach_the_packets() -> None:
+    plan = load_plan(DATA / "valid-two-networks.yaml")
+    marks = PacketMarks(dscp=46, dont_fragment=True)
+    assert [probe.options for probe in plan.probes] == [IcmpOptions(size=1400, marks=marks)] * 2
+    assert plan.paths["vpn"].fwmark == 16
+
+
+def test_the_reflector_answers_only_this_host_until_told_otherwise() -> None:
+    reflector = plan_from("reflector: {stamp: {}}\n").reflector
+    assert reflector == ReflectorPlan(
+        listen=SocketAddress(host="::", port=862), allow=(ip_network("127.0.0.0/8"), ip_network("::1/128"))
+    )
+
+
+def test_a_host_name_that_is_no_label_asks_for_a_name() -> None:
+    with pytest.raises(ConfigError) as caught:
+        plan_from("listen: 127.0.0.1:9469\n", host_name="caf\u00e9")
+    assert str(caught.value) == (
+        "eragent.yaml:1:1: agent.name: missing, and this host's name does not serve: "
+        "'caf\u00e9' is not a name: write 1 to 63 letters, digits, '.', '_' or '-'"
+    )
+
+
+def test_a_file_that_is_not_there_is_one_problem_without_a_line(tmp_path: Path) -> None:
+    file = tmp_path / "eragent.yaml"
+    with pytest.raises(ConfigError) as caught:
+        load_plan(file)
+    assert str(caught.value) == f"{file}: cannot be read: No such file or directory; name the file with --config"
+
+
+def test_a_folder_is_one_problem_without_a_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path)
+    assert str(caught.value) == f"{tmp_path}: cannot be read: Is a directory; name the file with --config"
+
+
+def _places(value: Any, place: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [place, *(inner for key, part in parts for inner in _places(part, (*place, key)))][not place :]
+
+
+ODD_VALUES: st.SearchStrategy[Any] = st.sampled_from(
+    [None, True, 3, -1, 1.5, 10**20, "", "vpn", "10.1.0.4", "fd00::1", "1s", [], {}, ["vpn"], [[1]], [{}], {"a": {}}]
+)
+ODD_KEYS = st.sampled_from(["foo", "icmp", "name", "history", "iperf3", "<one>", "<per path>", "[key]", "a b", "paths"])
+
+
+@given(st.data())
+def test_any_change_of_a_right_file_gives_a_plan_or_problems_with_lines(data: st.DataObject) -> None:
+    changed = copy.deepcopy(EXAMPLE)
+    for _ in range(data.draw(st.integers(1, 3))):
+        *way, last = data.draw(st.sampled_from(_places(changed) or [("paths",)]))
+        around: Any = changed
+        for key in way:
+            around = around[key]
+        around[last] = data.draw(ODD_VALUES)
+        if isinstance(around, dict):
+            around[data.draw(ODD_KEYS)] = data.draw(ODD_VALUES)
+    problems = problems_of(yaml.safe_dump(changed))
+    assert all(problem.line and problem.column and problem.message for problem in problems)
