@@ -1,0 +1,143 @@
+"""``eragent check``: every mistake of a configuration file, or what it will send. Starts nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from agent.config.problems import Problem
+    from agent.plan import Plan, Probe
+    from collectors.path import NetworkPath, Target
+
+_INVALID = 2
+_SCHEMA = "eragent.check/1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathLoad:
+    """What the probes of a plan send over one path; bits are those of IP packets, one way."""
+
+    path: str
+    streams: int
+    packets_per_second: float
+    bits_per_second: float
+
+
+@click.command(
+    epilog="""\b
+Exit codes: 0 the file is valid, 2 it is not (each mistake with file, line and key).
+
+\b
+Example:
+  eragent check --config /etc/eragent/eragent.yaml
+"""
+)
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    default=Path("/etc/eragent/eragent.yaml"),
+    show_default=True,
+    help="The file to check.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--offline", is_flag=True, help="Do not look up the targets' names.")
+def command(config: Path, as_json: bool, offline: bool) -> None:
+    """Check a configuration file; every error with file, line and key."""
+    from agent.config.problems import ConfigError
+
+    try:
+        plan = _checked(config, offline=offline)
+    except ConfigError as error:
+        if as_json:
+            click.echo(_json(error.problems, ()))
+        else:
+            click.echo(str(error), err=True)
+        raise SystemExit(_INVALID) from None
+    loads = path_loads(plan)
+    click.echo(_json((), loads) if as_json else summary(plan, loads, str(config)))
+
+
+def path_loads(plan: Plan) -> tuple[PathLoad, ...]:
+    """Return what is sent over each path of a plan."""
+    return tuple(_load(path, plan.probes) for path in plan.paths.values())
+
+
+def summary(plan: Plan, loads: Sequence[PathLoad], file: str) -> str:
+    """Say in a few lines what an agent with this plan does."""
+    streams = sum(load.streams for load in loads)
+    lines = [f"{file} is valid. Agent {plan.agent} serves metrics on {plan.listen} and sends {_streams(streams)}."]
+    if streams:
+        width = max(len(load.path) for load in loads)
+        lines += [
+            f"  {load.path:{width}}  {_streams(load.streams)}, {load.packets_per_second:g} packets/s, "
+            f"{_rate(load.bits_per_second)} each way"
+            for load in loads
+        ]
+    if plan.reflector:
+        allowed = ", ".join(str(network) for network in plan.reflector.allow) or "nobody"
+        lines.append(f"It answers STAMP on {plan.reflector.listen} for {allowed}.")
+    lines += [
+        f"It compares {comparison.candidate} with {comparison.baseline} by probe {comparison.probe}."
+        for comparison in plan.comparisons
+    ]
+    return "\n".join(lines)
+
+
+def _checked(config: Path, *, offline: bool) -> Plan:
+    from agent.config.load import load
+    from agent.config.names import unresolved
+    from agent.config.problems import ConfigError
+
+    loaded = load(config)
+    problems = [] if offline else unresolved(loaded.plan, loaded.document)
+    if problems:
+        raise ConfigError(problems)
+    return loaded.plan
+
+
+def _json(problems: Sequence[Problem], loads: Sequence[PathLoad]) -> str:
+    answer: dict[str, Any] = {
+        "schema": _SCHEMA,
+        "ok": not problems,
+        "errors": [asdict(problem) for problem in problems],
+        "paths": [asdict(load) for load in loads],
+    }
+    return json.dumps(answer, indent=2)
+
+
+def _load(path: NetworkPath, probes: Sequence[Probe]) -> PathLoad:
+    streams = [(probe, target) for probe in probes if path in probe.paths for target in probe.targets]
+    rates = [1e9 / probe.interval_ns for probe, _ in streams]
+    sizes = [_octets(probe, target, path) for probe, target in streams]
+    return PathLoad(
+        path=path.name,
+        streams=len(streams),
+        packets_per_second=round(sum(rates), 3),
+        bits_per_second=round(sum(rate * size * 8 for rate, size in zip(rates, sizes, strict=True)), 3),
+    )
+
+
+def _octets(probe: Probe, target: Target, path: NetworkPath) -> int:
+    """Return the octets of one packet: IP, the 8 of ICMP or UDP, and the data. A name is taken for IPv4."""
+    from agent.config.values import literal_address
+
+    address = literal_address(target.host_on(path)) or path.source
+    header = 40 if address is not None and address.version == 6 else 20
+    return header + 8 + probe.options.size
+
+
+def _streams(count: int) -> str:
+    return "1 stream" if count == 1 else f"{count} streams"
+
+
+def _rate(bits_per_second: float) -> str:
+    for unit, multiple in (("Gbit/s", 1e9), ("Mbit/s", 1e6), ("kbit/s", 1e3)):
+        if bits_per_second >= multiple:
+            return f"{bits_per_second / multiple:.3g} {unit}"
+    return f"{bits_per_second:.3g} bit/s"

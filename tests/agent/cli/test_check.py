@@ -1,0 +1,115 @@
+"""`eragent check` says what a file will send, or every mistake in it; programs get one JSON object."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from agent.cli.check import command, path_loads, summary
+from agent.config.load import load_plan
+
+DATA = Path(__file__).parents[2] / "data" / "config"
+
+
+def check(file: Path, *options: str) -> Result:
+    return CliRunner().invoke(command, ["--config", str(file), *options])
+
+
+def test_a_valid_file_is_summed_up() -> None:
+    result = check(DATA / "valid-example.yaml")
+    assert result.exit_code == 0
+    assert result.stderr == ""
+    assert result.stdout.splitlines() == [
+        f"{DATA}/valid-example.yaml is valid. Agent paris-dc1 serves metrics on 127.0.0.1:9469 and sends 4 streams.",
+        "  expressroute  2 streams, 11 packets/s, 13.2 kbit/s each way",
+        "  vpn           2 streams, 11 packets/s, 13.2 kbit/s each way",
+        "It answers STAMP on [::]:862 for 10.1.0.0/16, 10.20.0.0/16.",
+        "It compares expressroute with vpn by probe stamp.",
+    ]
+
+
+def test_a_valid_file_is_one_json_object() -> None:
+    result = check(DATA / "valid-example.yaml", "--json")
+    assert result.exit_code == 0
+    # 10 packets/s of 20 + 8 + 128 octets and 1 packet/s of 20 + 8 + 56, in bits.
+    load = {"streams": 2, "packets_per_second": 11.0, "bits_per_second": 13152.0}
+    assert json.loads(result.stdout) == {
+        "schema": "eragent.check/1",
+        "ok": True,
+        "errors": [],
+        "paths": [{"path": "expressroute", **load}, {"path": "vpn", **load}],
+    }
+
+
+def test_every_mistake_is_talk_with_exit_code_2() -> None:
+    file = DATA / "invalid-not-in-this-version.yaml"
+    result = check(file)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.splitlines() == [
+        line.replace("# expect: ", f"{file}:")
+        for line in file.read_text().splitlines()
+        if line.startswith("# expect: ")
+    ]
+
+
+def test_every_mistake_is_in_the_json_object() -> None:
+    file = DATA / "invalid-stamp-port.yaml"
+    result = check(file, "--json")
+    assert result.exit_code == 2
+    assert result.stderr == ""
+    problem = {
+        "file": str(file),
+        "line": 7,
+        "column": 19,
+        "key": "probes.0.stamp.port",
+        "message": "must be between 1 and 65535",
+    }
+    assert json.loads(result.stdout) == {"schema": "eragent.check/1", "ok": False, "errors": [problem], "paths": []}
+
+
+def test_a_file_that_is_not_there_has_no_line(tmp_path: Path) -> None:
+    result = check(tmp_path / "eragent.yaml", "--json")
+    (error,) = json.loads(result.stdout)["errors"]
+    assert (result.exit_code, error["line"], error["column"]) == (2, None, None)
+
+
+def test_names_are_not_looked_up_offline() -> None:
+    assert check(DATA / "valid-minimal.yaml", "--offline").exit_code == 0
+
+
+def test_ipv6_packets_are_twenty_octets_longer(tmp_path: Path) -> None:
+    file = tmp_path / "eragent.yaml"
+    text = "targets: {hub: {address: ADDRESS}}\nprobes: [{name: ping, icmp: {size: 100}, targets: [hub]}]\n"
+    rates = []
+    for address in ("10.1.0.4", "'fd00::4'"):
+        file.write_text(text.replace("ADDRESS", address))
+        (load,) = path_loads(load_plan(file))
+        rates.append(load.bits_per_second)
+    assert rates == [128 * 8, 148 * 8]
+
+
+@pytest.mark.parametrize(("interval", "rate"), [("1ms", "1.02 Mbit/s"), ("1s", "1.02 kbit/s"), ("10s", "102 bit/s")])
+def test_rates_are_written_in_a_unit_that_suits_them(tmp_path: Path, interval: str, rate: str) -> None:
+    file = tmp_path / "eragent.yaml"
+    file.write_text(
+        "targets: {hub: {address: 10.1.0.4}}\n"
+        f"probes: [{{name: ping, icmp: {{size: 100}}, interval: {interval}, targets: [hub]}}]\n"
+    )
+    plan = load_plan(file)
+    assert (
+        f"default  1 stream, {1 / {'1ms': 1e-3, '1s': 1, '10s': 10}[interval]:g} packets/s, {rate} each way"
+        in summary(plan, path_loads(plan), str(file))
+    )
+
+
+def test_an_agent_without_probes_says_so(tmp_path: Path) -> None:
+    file = tmp_path / "eragent.yaml"
+    file.write_text("agent: {name: idle}\nreflector: {stamp: {allow: []}}\n")
+    assert check(file).stdout.splitlines() == [
+        f"{file} is valid. Agent idle serves metrics on 127.0.0.1:9469 and sends 0 streams.",
+        "It answers STAMP on [::]:862 for nobody.",
+    ]
