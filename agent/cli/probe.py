@@ -268,4 +268,4 @@ def _print(report: Json) -> None:
     console = Console(highlight=False)
     console.print(streams_table(report))
     for line in comparison_lines(report):
-        console.print(line)
+        console.print(line, soft_wrap=True)

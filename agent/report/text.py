@@ -58,18 +58,11 @@ def _rows(streams: list[Json]) -> Iterator[tuple[str, _Cell]]:
         yield "ICMP errors", _icmp_errors
     if any(stream["slots_missed"] for stream in streams):
         yield "slots missed", _count("slots_missed")
-    for key, name in (
-        ("min", "min"),
-        ("p50", "p50"),
-        ("p95", "p95"),
-        ("p99", "p99"),
-        ("p999", "p99.9"),
-        ("max", "max"),
-    ):
-        yield f"RTT {name}", _time("rtt_ns", key)
-    yield "jitter, RFC 3550", _time("jitter_ns", "rfc3550")
-    yield "IPDV p99, RFC 3393", _time("jitter_ns", "ipdv_p99")
-    yield "PDV p99, RFC 5481", _time("jitter_ns", "pdv_p99")
+    if any(stream["received"] for stream in streams):
+        yield from _TIMES
+    if any(stream["sent"] for stream in streams):
+        yield "sent late by p99", _time("send_lateness_ns", "p99")
+        yield "timestamps", _timestamps
 
 
 def _count(key: str) -> _Cell:
@@ -78,6 +71,19 @@ def _count(key: str) -> _Cell:
 
 def _time(group: str, key: str) -> _Cell:
     return lambda stream: milliseconds(stream[group][key] if stream[group] else None)
+
+
+_TIMES = (
+    ("RTT min", _time("rtt_ns", "min")),
+    ("RTT p50", _time("rtt_ns", "p50")),
+    ("RTT p95", _time("rtt_ns", "p95")),
+    ("RTT p99", _time("rtt_ns", "p99")),
+    ("RTT p99.9", _time("rtt_ns", "p999")),
+    ("RTT max", _time("rtt_ns", "max")),
+    ("jitter, RFC 3550", _time("jitter_ns", "rfc3550")),
+    ("IPDV p99, RFC 3393", _time("jitter_ns", "ipdv_p99")),
+    ("PDV p99, RFC 5481", _time("jitter_ns", "pdv_p99")),
+)
 
 
 def _lost(stream: Json) -> str:

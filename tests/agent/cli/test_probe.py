@@ -1,0 +1,175 @@
+"""``eragent probe`` as a person and a program run it."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.agent.conftest import ERAGENT
+
+FAST = ("--interval", "5ms", "--timeout", "300ms")
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*ERAGENT, "probe", *arguments], capture_output=True, text=True, check=False)
+
+
+def stamp(port: int, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return run("--target", "127.0.0.1", "--type", "stamp", "--port", str(port), *FAST, *arguments)
+
+
+def report(found: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    parsed = json.loads(found.stdout)
+    assert isinstance(parsed, dict)
+    return parsed
+
+
+def closed_port() -> int:
+    return 9  # discard: nobody serves it
+
+
+def test_the_summary_is_on_stdout_and_nothing_else(reflector_port: int) -> None:
+    found = stamp(reflector_port, "--count", "5")
+    assert (found.returncode, found.stderr) == (0, "")
+    assert re.search(r"received / sent +5 / 5", found.stdout)
+    assert re.search(r"timestamps +(kernel|user \(1 of 5\))", found.stdout)
+
+
+def test_json_is_one_object_with_every_sample(reflector_port: int) -> None:
+    found = report(stamp(reflector_port, "--count", "5", "--json", "--samples"))
+    [stream] = found["streams"]
+    assert found["schema"] == "eragent.probe/1"
+    assert (stream["sent"], stream["received"], stream["address"], stream["path"]) == (5, 5, "127.0.0.1", "default")
+    assert [sample["slot"] for sample in stream["samples"]] == sorted({sample["slot"] for sample in stream["samples"]})
+    assert all(sample["rtt_ns"] > 0 for sample in stream["samples"])
+
+
+def test_samples_are_left_out_unless_asked_for(reflector_port: int) -> None:
+    assert "samples" not in report(stamp(reflector_port, "--count", "2", "--json"))["streams"][0]
+
+
+def test_a_duration_bounds_the_run(reflector_port: int) -> None:
+    [stream] = report(stamp(reflector_port, "--duration", "100ms", "--json"))["streams"]
+    assert stream["sent"] + stream["slots_missed"] == 20
+
+
+@pytest.mark.root
+def test_icmp_is_the_default_and_ten_packets_are_sent() -> None:
+    [stream] = report(run("--target", "::1", "--interval", "5ms", "--json"))["streams"]
+    assert (stream["probe"], stream["sent"], stream["received"]) == ("icmp", 10, 10)
+
+
+def test_a_target_that_does_not_answer_is_exit_code_1() -> None:
+    found = stamp(closed_port(), "--count", "3")
+    assert found.returncode == 1
+    assert "3 (100.00%)" in found.stdout
+    assert "3 x Connection refused from 127.0.0.1" in found.stdout
+
+
+def test_limits_decide_the_exit_code(reflector_port: int) -> None:
+    assert stamp(reflector_port, "--count", "5", "--max-p99", "500ms", "--max-loss", "0").returncode == 0
+    assert stamp(reflector_port, "--count", "5", "--max-p99", "1ns").returncode == 1
+    assert stamp(closed_port(), "--count", "3", "--max-loss", "100").returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--interval", "20"), "a duration needs a unit: write 20ms, not 20"),
+        (("--interval", "10us"), "--interval is at least 1ms"),
+        (("--port", "862"), "--port goes with --type stamp"),
+        (("--count", "3", "--duration", "1s"), "--count and --duration exclude each other"),
+        (("--path", "vpn"), "add --config FILE"),
+        (("--size", "5"), "--size is at least 12 for icmp"),
+        (("--type", "stamp", "--size", "20"), "--size is at least 44 for stamp"),
+        (("--source", "10.20.0"), "10.20.0"),
+        (("--fwmark", "mark"), "mark"),
+        (("--path", "vpn", "--source", "10.1.1.1"), "--path brings its own source"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2_and_says_what_is_wrong(arguments: tuple[str, ...], words: str) -> None:
+    found = run("--target", "127.0.0.1", *arguments)
+    assert found.returncode == 2
+    assert words in found.stderr
+    assert found.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--target", "no-such-host.invalid"), "no-such-host.invalid does not resolve"),
+        (("--target", "127.0.0.1", "--source", "192.0.2.77"), "cannot send from 192.0.2.77"),
+        (("--target", "127.0.0.1", "--interface", "nosuch0"), "cannot use interface nosuch0"),
+    ],
+)
+def test_what_cannot_be_measured_is_exit_code_3_and_says_why(arguments: tuple[str, ...], words: str) -> None:
+    found = run(*arguments, "--type", "stamp", "--count", "2", *FAST)
+    assert found.returncode == 3
+    assert words in found.stderr
+
+
+CONFIGURATION = """
+agent: {{name: here}}
+paths:
+  expressroute: {{kind: expressroute, source: 127.0.0.1}}
+  vpn: {{kind: vpn, source: 127.0.0.2}}
+targets:
+  hub: {{address: {{expressroute: 127.0.0.1, vpn: 127.0.0.1}}}}
+probes:
+  - {{name: stamp, stamp: {{port: {port}}}, interval: 1s, targets: [hub], paths: [expressroute, vpn]}}
+"""
+
+
+@pytest.fixture
+def configuration(tmp_path: Path, reflector_port: int) -> str:
+    file = tmp_path / "eragent.yaml"
+    file.write_text(CONFIGURATION.format(port=reflector_port))
+    return str(file)
+
+
+def test_paths_of_a_configuration_are_probed_in_pairs_and_compared(reflector_port: int, configuration: str) -> None:
+    both = ("--config", configuration, "--path", "vpn", "--path", "expressroute")
+    arguments = ("--target", "hub", "--type", "stamp", "--port", str(reflector_port), "--count", "20", *FAST, *both)
+    found = report(run(*arguments, "--json"))
+    assert [(stream["path"], stream["target"]) for stream in found["streams"]] == [
+        ("vpn", "hub"),
+        ("expressroute", "hub"),
+    ]
+    [comparison] = found["comparisons"]
+    assert (comparison["baseline"], comparison["candidate"], comparison["pairs"]) == ("vpn", "expressroute", 20)
+    assert "expressroute against vpn, 20 pairs" in run(*arguments).stdout
+
+
+def test_an_unknown_path_names_the_ones_there_are(configuration: str) -> None:
+    found = run("--target", "hub", "--config", configuration, "--path", "vnp")
+    assert found.returncode == 2
+    assert "--path vnp" in found.stderr
+    assert "expressroute, vpn" in found.stderr
+
+
+def test_a_broken_configuration_is_exit_code_2_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "eragent.yaml"
+    file.write_text("agent: {name: x}\nnonsense: 1\n")
+    found = run("--target", "hub", "--config", str(file), "--path", "vpn")
+    assert found.returncode == 2
+    assert f"{file}:2:1: nonsense" in found.stderr
+
+
+def test_an_interrupted_run_reports_what_it_saw(reflector_port: int) -> None:
+    command = [*ERAGENT, "probe", "--target", "127.0.0.1", "--type", "stamp", "--port", str(reflector_port)]
+    with subprocess.Popen(
+        [*command, "--interval", "5ms", "--count", "100000", "--json"], stdout=subprocess.PIPE
+    ) as process:
+        time.sleep(1.5)  # it is stopped in the middle, wherever that is
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=10)
+    [stream] = json.loads(output)["streams"]
+    assert 0 < stream["received"] < 100_000
+    assert process.returncode == 0

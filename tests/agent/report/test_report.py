@@ -1,0 +1,155 @@
+"""What is reported of streams, as JSON and as text."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from io import StringIO
+from typing import Any
+
+from rich.console import Console
+
+from agent.plan import ComparisonPlan
+from agent.report.figures import Figures
+from agent.report.summary import summary
+from agent.report.text import comparison_lines, streams_table
+from agent.sink import StreamKey
+from collectors.ancillary import IcmpError
+from collectors.sample import DirectionalLoss, Outcome, Sample, TimestampSource
+
+MS = 1_000_000
+ER = StreamKey(probe="stamp", kind="stamp", target="hub", path="expressroute")
+VPN = StreamKey(probe="stamp", kind="stamp", target="hub", path="vpn")
+STARTED = datetime(2026, 1, 15, 12, tzinfo=UTC)
+
+
+def received(slot: int, rtt_ns: int, outcome: Outcome = Outcome.ANSWERED) -> Sample:
+    return Sample(
+        slot=slot,
+        sequence=slot,
+        sent_at_ns=slot * 100 * MS,
+        outcome=outcome,
+        rtt_ns=rtt_ns,
+        timestamps=TimestampSource.KERNEL,
+        lateness_ns=1000 * slot,
+    )
+
+
+def lost(slot: int) -> Sample:
+    return Sample(slot=slot, sequence=slot, sent_at_ns=0, outcome=Outcome.LOST)
+
+
+def two_paths(*, with_samples: bool = False) -> Figures:
+    figures = Figures(with_samples=with_samples)
+    for key, base_ms in ((ER, 10), (VPN, 20)):
+        figures.opened(key)
+        figures.resolved(key, "10.1.0.4")
+        figures.happened(key, [received(slot, (base_ms + slot % 3) * MS) for slot in range(9)])
+    figures.happened(VPN, [lost(9), lost(10), DirectionalLoss(sequence=11, forward=1, backward=0)])
+    return figures
+
+
+def report(figures: Figures, *comparisons: ComparisonPlan) -> dict[str, Any]:
+    return summary(figures, started_at=STARTED, comparisons=comparisons)
+
+
+def text_of(found: dict[str, Any]) -> str:
+    console = Console(width=120, file=StringIO(), record=True)
+    console.print(streams_table(found))
+    for line in comparison_lines(found):
+        console.print(line, soft_wrap=True)
+    return console.export_text()
+
+
+def test_the_object_has_the_promised_keys() -> None:
+    found = report(two_paths(with_samples=True))
+    assert found["schema"] == "eragent.probe/1"
+    assert found["started_at"] == "2026-01-15T12:00:00Z"
+    promised = {
+        *("target", "address", "path", "probe", "sent", "received", "lost", "lost_forward", "lost_backward", "late"),
+        *("duplicates", "reordered", "not_sent", "timestamps", "rtt_ns", "jitter_ns", "send_lateness_ns", "samples"),
+    }
+    [er, vpn] = found["streams"]
+    assert promised <= er.keys()
+    assert er["rtt_ns"].keys() == {"min", "mean", "p50", "p90", "p95", "p99", "p999", "max", "stddev"}
+    assert {"rfc3550", "ipdv_p50", "ipdv_p99", "pdv_p99"} <= er["jitter_ns"].keys()
+    assert er["send_lateness_ns"] == {"p50": 4000, "p99": 8000, "max": 8000}
+    assert vpn["samples"][9] == {"slot": 9, "sequence": 9, "sent_at_ns": 0, "rtt_ns": None, "outcome": "lost"}
+    assert (vpn["sent"], vpn["received"], vpn["lost"]) == (11, 9, 2)
+
+
+def test_jitter_follows_its_definitions() -> None:
+    [er, _] = report(two_paths())["streams"]
+    assert er["jitter_ns"]["ipdv_p50"] == 1 * MS  # the round trips step by +1, +1, -2 ms
+    assert er["jitter_ns"]["ipdv_p99"] == 2 * MS
+    assert er["jitter_ns"]["pdv_p99"] == 2 * MS
+
+
+def test_a_loss_whose_direction_nothing_tells_is_of_unknown_direction() -> None:
+    figures = Figures()
+    figures.opened(ER)
+    assert [report(figures)["streams"][0][key] for key in ("lost_forward", "lost_backward")] == [0, 0]
+    figures.happened(ER, [lost(0)])
+    assert [report(figures)["streams"][0][key] for key in ("lost_forward", "lost_backward")] == [None, None]
+
+
+def test_each_kind_of_outcome_is_counted_under_its_name() -> None:
+    figures = Figures()
+    figures.opened(ER)
+    refused = Sample(slot=2, sequence=None, sent_at_ns=0, outcome=Outcome.NOT_SENT, reason="no_buffers")
+    further = [received(0, MS, Outcome.DUPLICATE), received(1, 3000 * MS, Outcome.LATE)]
+    figures.happened(ER, [received(0, MS), received(1, MS, Outcome.REORDERED), *further, refused])
+    figures.happened(ER, [IcmpError(113, 3, 1, 0, "192.168.11.18")])
+    figures.slots_missed("stamp", "hub", 4)
+    [stream] = report(figures)["streams"]
+    counted = {key: stream[key] for key in ("sent", "received", "late", "duplicates", "reordered", "not_sent")}
+    assert counted == {"sent": 2, "received": 2, "late": 1, "duplicates": 1, "reordered": 1, "not_sent": 1}
+    assert stream["not_sent_reasons"] == {"no_buffers": 1}
+    assert stream["icmp_errors"] == [{"error": "No route to host", "from": "192.168.11.18", "count": 1}]
+    assert stream["slots_missed"] == 4
+    text = text_of(report(figures))
+    for words in ("1 (no_buffers)", "1 x No route to host from 192.168.11.18", "slots missed", "reordered", "late"):
+        assert words in text
+
+
+def test_one_user_stamp_is_enough_to_say_user() -> None:
+    figures = Figures()
+    figures.opened(ER)
+    by_user = Sample(
+        slot=1, sequence=1, sent_at_ns=0, outcome=Outcome.ANSWERED, rtt_ns=MS, timestamps=TimestampSource.USER
+    )
+    figures.happened(ER, [received(0, MS)])
+    assert report(figures)["streams"][0]["timestamps"] == "kernel"
+    figures.happened(ER, [by_user])
+    found = report(figures)
+    assert (found["streams"][0]["timestamps"], found["streams"][0]["user_timestamps"]) == ("user", 1)
+    assert "user (1 of 2)" in text_of(found)
+
+
+def test_the_service_keeps_the_most_recent_packets_only() -> None:
+    figures = Figures(recent=10)
+    figures.opened(ER)
+    for slot in range(1000):
+        figures.happened(ER, [received(slot, slot)])
+    [stream] = report(figures)["streams"]
+    assert stream["received"] == 1000
+    assert (stream["rtt_ns"]["min"], stream["rtt_ns"]["max"]) == (990, 999)
+
+
+def test_paths_are_compared_by_their_pairs() -> None:
+    found = report(two_paths(), ComparisonPlan(baseline="vpn", candidate="expressroute", probe="stamp"))
+    [comparison] = found["comparisons"]
+    assert (comparison["pairs"], comparison["difference_p50_ns"], comparison["faster_share"]) == (9, -10 * MS, 1.0)
+    text = text_of(found)
+    assert "stamp to hub: expressroute against vpn, 9 pairs" in text
+    assert "median difference -10.000 ms" in text
+    assert "expressroute was faster in 100.0% of pairs" in text
+    assert "lost 0.00% against 18.18%" in text
+    assert "1 there, 0 back" in text
+
+
+def test_a_comparison_without_pairs_says_so() -> None:
+    figures = Figures()
+    figures.opened(ER)
+    figures.opened(VPN)
+    found = report(figures, ComparisonPlan(baseline="vpn", candidate="expressroute", probe="stamp"))
+    assert "nothing to compare" in text_of(found)

@@ -1,0 +1,148 @@
+"""Probes through the whole engine, over loopback, to a real reflector."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from ipaddress import ip_address
+
+import pytest
+
+from agent.engine import Bound, Engine
+from agent.plan import Probe
+from agent.sink import StreamKey
+from collectors.icmp.sender import IcmpOptions
+from collectors.path import NetworkPath, Target
+from collectors.sample import Outcome, Sample, TimestampSource
+from collectors.session import SessionEvent
+from collectors.stamp.sender import StampOptions
+
+MS = 1_000_000
+TWO_PATHS = (
+    NetworkPath(name="expressroute", source=ip_address("127.0.0.1")),
+    NetworkPath(name="vpn", source=ip_address("127.0.0.2")),
+)
+HERE = Target(name="here", host="127.0.0.1")
+
+
+class Recorder:
+    """A sink that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.five_on_the_vpn = asyncio.Event()
+        self.samples: dict[str, list[Sample]] = defaultdict(list)
+        self.order: list[tuple[int, str]] = []
+        self.missed = 0
+        self.addresses: dict[str, str | None] = {}
+
+    def opened(self, key: StreamKey) -> None:
+        self.samples[key.path] = []
+
+    def happened(self, key: StreamKey, events: Sequence[SessionEvent]) -> None:
+        self.samples[key.path] += [event for event in events if isinstance(event, Sample)]
+        if len(self.samples["vpn"]) >= 5:
+            self.five_on_the_vpn.set()
+
+    def slots_missed(self, probe: str, target: str, count: int) -> None:
+        self.missed += count
+
+    def resolved(self, key: StreamKey, address: str | None) -> None:
+        self.addresses[key.path] = address
+
+    def outcomes(self, path: str) -> Counter[Outcome]:
+        return Counter(sample.outcome for sample in self.samples[path])
+
+
+def stamp_probe(
+    port: int, *, paths: tuple[NetworkPath, ...] = TWO_PATHS, target: Target = HERE, interval_ns: int = 5 * MS
+) -> Probe:
+    return Probe(
+        name="stamp",
+        options=StampOptions(port=port, size=128),
+        interval_ns=interval_ns,
+        timeout_ns=500 * MS,
+        targets=(target,),
+        paths=paths,
+    )
+
+
+async def test_all_paths_are_probed_in_the_same_slots_with_kernel_times(reflector_port: int) -> None:
+    sink = Recorder()
+    await Engine((stamp_probe(reflector_port),), sink).run(Bound(packets=50))
+    for path in ("expressroute", "vpn"):
+        assert sink.outcomes(path) == {Outcome.ANSWERED: 50}
+        # The kernel begins to stamp what arrives up to a millisecond after it was first asked to.
+        assert all(sample.timestamps is TimestampSource.KERNEL for sample in sink.samples[path][1:])
+        assert all(sample.residence_ns for sample in sink.samples[path])
+    slots = [[sample.slot for sample in sink.samples[path]] for path in ("expressroute", "vpn")]
+    assert slots[0] == slots[1]
+
+
+async def test_the_order_within_a_slot_is_random(reflector_port: int) -> None:
+    sink = Recorder()
+    await Engine((stamp_probe(reflector_port),), sink, rng=random.Random(1)).run(Bound(packets=40))
+    pairs = zip(sink.samples["expressroute"], sink.samples["vpn"], strict=True)
+    first = Counter("expressroute" if er.sent_at_ns < vpn.sent_at_ns else "vpn" for er, vpn in pairs)
+    assert min(first["expressroute"], first["vpn"]) >= 8  # 20 expected of each; fewer than 8 in 1 of 20,000 seeds
+
+
+async def test_a_run_is_bounded_by_its_duration(reflector_port: int) -> None:
+    sink = Recorder()
+    await Engine((stamp_probe(reflector_port),), sink).run(Bound(duration_ns=100 * MS))
+    assert len(sink.samples["vpn"]) + sink.missed == 20
+
+
+async def test_the_engine_waits_for_what_is_on_its_way(reflector_port: int) -> None:
+    sink = Recorder()
+    nobody = Target(name="nobody", host="127.0.0.1", hosts={"vpn": "127.0.0.200"})
+    await Engine((stamp_probe(reflector_port, target=nobody),), sink).run(Bound(packets=3))
+    assert sink.outcomes("expressroute") == {Outcome.ANSWERED: 3}
+    assert sink.outcomes("vpn") == {Outcome.LOST: 3}
+
+
+async def test_one_bad_name_stops_no_other_path(reflector_port: int) -> None:
+    sink = Recorder()
+    target = Target(name="t", host="127.0.0.1", hosts={"vpn": "no-such-host.invalid"})
+    engine = Engine((stamp_probe(reflector_port, target=target),), sink)
+    await engine.run(Bound(packets=3))
+    assert sink.outcomes("expressroute") == {Outcome.ANSWERED: 3}
+    assert sink.outcomes("vpn") == {Outcome.NOT_SENT: 3}
+    assert sink.addresses == {"expressroute": "127.0.0.1", "vpn": None}
+    assert [key.path for key in engine.troubles] == ["vpn"]
+    assert "no-such-host.invalid does not resolve" in str(*engine.troubles.values())
+
+
+async def test_a_name_is_resolved_for_the_family_of_the_paths_source(reflector_port: int) -> None:
+    sink = Recorder()
+    target = Target(name="t", host="localhost")
+    await Engine((stamp_probe(reflector_port, target=target),), sink).run(Bound(packets=1))
+    assert sink.addresses == {"expressroute": "127.0.0.1", "vpn": "127.0.0.1"}
+
+
+async def test_without_a_bound_the_engine_runs_until_it_is_cancelled(reflector_port: int) -> None:
+    sink = Recorder()
+    engine = Engine((stamp_probe(reflector_port),), sink)
+    running = asyncio.create_task(engine.run())
+    await asyncio.wait_for(sink.five_on_the_vpn.wait(), 5)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert sink.outcomes("vpn").keys() == {Outcome.ANSWERED}
+
+
+@pytest.mark.root
+async def test_icmp_is_answered_on_both_families() -> None:
+    for host in ("127.0.0.1", "::1"):
+        sink = Recorder()
+        probe = Probe(
+            name="ping",
+            options=IcmpOptions(),
+            interval_ns=5 * MS,
+            timeout_ns=500 * MS,
+            targets=(Target(name="t", host=host),),
+            paths=(NetworkPath(name="p"),),
+        )
+        await Engine((probe,), sink).run(Bound(packets=10))
+        assert sink.outcomes("p") == {Outcome.ANSWERED: 10}
