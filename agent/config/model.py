@@ -83,10 +83,12 @@ class PathSection(Section):
     kind: Kind = Field(PathKind.OTHER, description="What the path is bought as.")
     source: Address | None = Field(None, description="Address of this host that packets are sent from.")
     interface: Interface | None = Field(
-        None, description="Interface that packets leave by (SO_BINDTODEVICE, needs CAP_NET_RAW)."
+        None, description="Interface that packets leave by (SO_BINDTODEVICE; before Linux 5.7 it needs CAP_NET_RAW)."
     )
     fwmark: Mark | None = Field(
-        None, description="Mark of the packets for rules of policy routing (SO_MARK, needs CAP_NET_ADMIN)."
+        None,
+        description="Mark of the packets for rules of policy routing (SO_MARK; it needs CAP_NET_ADMIN, or CAP_NET_RAW "
+        "since Linux 5.17).",
     )
     rate: Rate | None = Field(None, description="What was bought, in bits per second.")
     proof: ProofSection | None = Field(None, description="How a traced route shows that this path was taken.")
@@ -131,6 +133,8 @@ class StampSection(Section):
 
 class ProbeSection(Section):
     """What is sent, how often, where to. Exactly one of `icmp` and `stamp` says what; `{}` takes its defaults."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["icmp"]}, {"required": ["stamp"]}]})
 
     name: Name = Field(description="Name of the probe, the `probe` label of its series; no two probes share one.")
     icmp: IcmpSection | None = Field(None, description="Send ICMP echo requests.")
@@ -181,7 +185,7 @@ class ComparisonSection(Section):
 class Configuration(Section):
     """The whole file."""
 
-    agent: AgentSection = Field(AgentSection(), description="Who measures.")
+    agent: AgentSection = Field(AgentSection(), description="This agent.")
     listen: Listen = Field(
         "127.0.0.1:9469",
         validate_default=True,

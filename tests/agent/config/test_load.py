@@ -176,7 +176,7 @@ def _places(value: Any, place: tuple[str | int, ...] = ()) -> list[tuple[str | i
 
 ODD_VALUES: st.SearchStrategy[Any] = st.sampled_from(
     [None, True, 3, -1, 1.5, 10**20, "", "vpn", "10.1.0.4", "fd00::1", "1s", [], {}, ["vpn"], [[1]], [{}], {"a": {}}]
-)
+).map(copy.deepcopy)  # drawn values are changed by later draws
 ODD_KEYS = st.sampled_from(["foo", "icmp", "name", "history", "iperf3", "<one>", "<per path>", "[key]", "a b", "paths"])
 
 
