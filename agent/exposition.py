@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -78,6 +79,6 @@ def listening_socket(address: SocketAddress) -> socket.socket:
         return socket.create_server((address.host, address.port), family=family)
     except OSError as error:
         raise ListenError(
-            f"cannot listen on {address}: {error.strerror or error}: change `listen` in the configuration,"
+            f"cannot listen on {address}: {os.strerror(error.errno) if error.errno else error}: change `listen` in the configuration,"
             " or stop what uses the port (`ss -ltnp`)"
         ) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
 
 from collectors.errors import CollectorError
@@ -12,6 +12,7 @@ from collectors.path import NetworkPath
 
 AGAIN_S = 60.0
 AGAIN_AFTER_FAILURE_S = 5.0
+_LONGEST_S = 5.0  # a resolver whose servers are silent may take half a minute
 
 
 def literal(host: str) -> str | None:
@@ -23,18 +24,20 @@ def literal(host: str) -> str | None:
 
 
 async def resolve(host: str, path: NetworkPath) -> str:
-    """Return the first address of ``host`` that can be reached from the path's source address.
+    """Return the first address of ``host`` that has the family of the path's source address.
 
-    Raise :class:`CollectorError` (reason ``unresolved``) where there is none.
+    Raise :class:`CollectorError` (reason ``unresolved``) where there is none, or none within five seconds.
     """
     family = socket.AF_UNSPEC
     if path.source is not None:
         family = socket.AF_INET if path.source.version == 4 else socket.AF_INET6
     loop = asyncio.get_running_loop()
     try:
-        found = await loop.getaddrinfo(host, None, family=family, type=socket.SOCK_DGRAM)
-    except OSError as error:
-        message = f"{host} does not resolve: {error.strerror or error}: check the name and this host's DNS"
+        async with asyncio.timeout(_LONGEST_S):
+            found = await loop.getaddrinfo(host, None, family=family, type=socket.SOCK_DGRAM)
+    except OSError as error:  # TimeoutError is one too
+        why = error.strerror or f"no answer within {_LONGEST_S:.0f} s"
+        message = f"{host} does not resolve: {why}: check the name and this host's DNS"
         raise CollectorError(message, reason="unresolved") from error
     return str(found[0][4][0])
 
@@ -44,6 +47,9 @@ async def keep_resolving(
     path: NetworkPath,
     on_address: Callable[[str], None],
     on_failure: Callable[[CollectorError], None],
+    *,
+    resolve: Callable[[str, NetworkPath], Awaitable[str]] = resolve,
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
 ) -> None:
     """Resolve at once and then every minute, sooner after a failure; report each outcome. Runs until cancelled."""
     while True:
@@ -53,4 +59,4 @@ async def keep_resolving(
         except CollectorError as error:
             on_failure(error)
             delay_s = AGAIN_AFTER_FAILURE_S
-        await asyncio.sleep(delay_s)
+        await sleep(delay_s)

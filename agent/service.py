@@ -22,6 +22,7 @@ from agent.plan import Plan, ReflectorPlan
 from agent.report.figures import RECENT, Figures
 from agent.report.summary import summary
 from agent.sink import Fanout
+from collectors.sample import Outcome
 
 _log = logging.getLogger(__name__)
 
@@ -52,6 +53,15 @@ async def serve(plan: Plan, sockets: Sequence[socket.socket]) -> None:
         systemd.notify("STOPPING=1")
         for task in tasks:
             task.cancel()
+    _log_counts(figures)
+
+
+def _log_counts(figures: Figures) -> None:
+    """Say what was counted: after this nobody can scrape it."""
+    for key, stream in figures.streams.items():
+        lost, not_sent = stream.outcomes[Outcome.LOST], stream.outcomes[Outcome.NOT_SENT]
+        name = f"{key.probe} to {key.target} on {key.path}"
+        _log.info("%s: %d sent, %d received, %d lost, %d not sent", name, stream.sent, stream.received, lost, not_sent)
 
 
 async def _signalled() -> None:

@@ -1,0 +1,176 @@
+"""``eragent run`` from start to signal, over loopback, its reflector included."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.agent.conftest import ERAGENT
+
+CONFIGURATION = """
+agent: {{name: dc1}}
+listen: 127.0.0.1:{http}
+paths:
+  expressroute: {{kind: expressroute, source: 127.0.0.1}}
+  vpn: {{kind: vpn, source: 127.0.0.2}}
+targets:
+  hub: {{address: 127.0.0.3}}
+  gone: {{address: no-such-host.invalid}}
+probes:
+  - {{name: stamp, stamp: {{port: {stamp}}}, interval: 20ms, timeout: 300ms, targets: [hub]}}
+  - {{name: nowhere, stamp: {{port: {stamp}}}, interval: 20ms, targets: [gone], paths: [vpn]}}
+reflector:
+  stamp: {{listen: "127.0.0.3:{stamp}", allow: [127.0.0.0/8]}}
+comparisons:
+  - {{baseline: vpn, candidate: expressroute, probe: stamp}}
+"""
+
+
+def free_port(kind: socket.SocketKind) -> int:
+    with socket.socket(socket.AF_INET, kind) as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+class Agent:
+    """A running agent, by its HTTP address."""
+
+    def __init__(self, process: subprocess.Popen[str], http: int) -> None:
+        self.process = process
+        self._base = f"http://127.0.0.1:{http}"
+
+    def get(self, path: str, accept: str = "*/*") -> str:
+        request = urllib.request.Request(self._base + path, headers={"Accept": accept})
+        with urllib.request.urlopen(request, timeout=5) as response:
+            return str(response.read().decode())
+
+    def value(self, name: str, **labels: str) -> float:
+        """Return a sample of /metrics; the labels given must select exactly one."""
+        found = [
+            sample.value
+            for family in text_string_to_metric_families(self.get("/metrics"))
+            for sample in family.samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        ]
+        assert len(found) == 1, f"{len(found)} samples of {name} with {labels}"
+        return found[0]
+
+    def wait_for(self, name: str, least: float, **labels: str) -> None:
+        deadline = time.monotonic() + 10
+        while self.value(name, **labels) < least:
+            assert time.monotonic() < deadline, f"{name} did not reach {least}"
+            time.sleep(0.05)
+
+
+@contextmanager
+def running(tmp_path: Path) -> Iterator[Agent]:
+    http = free_port(socket.SOCK_STREAM)
+    file = tmp_path / "eragent.yaml"
+    file.write_text(CONFIGURATION.format(http=http, stamp=free_port(socket.SOCK_DGRAM)))
+    command = [*ERAGENT, "run", "--config", str(file)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert "metrics on" in process.stderr.readline()
+        try:
+            yield Agent(process, http)
+        finally:
+            process.terminate()
+
+
+@pytest.fixture
+def agent(tmp_path: Path) -> Iterator[Agent]:
+    with running(tmp_path) as started:
+        yield started
+
+
+def test_both_paths_are_measured_and_one_bad_name_stops_nothing_else(agent: Agent) -> None:
+    for path in ("expressroute", "vpn"):
+        agent.wait_for("eragent_packets_received_total", 10, path=path, probe="stamp")
+    agent.wait_for("eragent_packets_not_sent_total", 10, probe="nowhere", reason="unresolved")
+    assert agent.value("eragent_target_resolved", probe="nowhere") == 0
+    assert agent.value("eragent_build_info") == 1
+    assert agent.value("eragent_packets_sent_total", probe="nowhere") == 0
+
+
+def test_the_agent_says_that_it_is_healthy_and_ready_and_what_it_serves(agent: Agent) -> None:
+    assert agent.get("/-/healthy") == "healthy\n"
+    assert agent.get("/-/ready") == "ready\n"
+    assert "/metrics" in agent.get("/")
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        agent.get("/nothing")
+
+
+def test_openmetrics_is_served_to_those_who_ask_for_it(agent: Agent) -> None:
+    assert agent.get("/metrics", accept="application/openmetrics-text; version=1.0.0").endswith("# EOF\n")
+
+
+def test_the_summary_compares_the_configured_paths(agent: Agent) -> None:
+    agent.wait_for("eragent_packets_received_total", 10, path="vpn", probe="stamp")
+    found = json.loads(agent.get("/summary"))
+    assert found["schema"] == "eragent.probe/1"
+    [comparison] = found["comparisons"]
+    assert (comparison["baseline"], comparison["candidate"]) == ("vpn", "expressroute")
+    assert comparison["pairs"] > 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_agent_within_two_seconds_and_no_count_is_lost(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    with running(tmp_path) as agent:
+        agent.wait_for("eragent_packets_received_total", 5, path="vpn", probe="stamp")
+        before = agent.value("eragent_packets_received_total", path="vpn", probe="stamp")
+        started = time.monotonic()
+        agent.process.send_signal(number)
+        _, log = agent.process.communicate(timeout=10)
+    assert time.monotonic() - started < 2
+    assert agent.process.returncode == 0
+    counted = re.search(r"stamp to hub on vpn: (\d+) sent, (\d+) received, \d+ lost, \d+ not sent", log)
+    assert counted is not None
+    assert int(counted[2]) >= before
+    reflected = re.search(r"(\d+) answered", log)
+    assert reflected is not None
+    assert int(reflected[1]) >= 2 * before
+
+
+def test_a_reflector_that_dies_is_started_again(agent: Agent) -> None:
+    agent.wait_for("eragent_packets_received_total", 5, path="vpn", probe="stamp")
+    children = Path(f"/proc/{agent.process.pid}/task/{agent.process.pid}/children").read_text().split()
+    subprocess.run(["kill", "-9", *children], check=True)
+    lost = agent.value("eragent_packets_lost_total", path="vpn", probe="stamp")
+    agent.wait_for("eragent_packets_lost_total", lost + 1, path="vpn", probe="stamp")
+    received = agent.value("eragent_packets_received_total", path="vpn", probe="stamp")
+    agent.wait_for("eragent_packets_received_total", received + 5, path="vpn", probe="stamp")
+
+
+def test_a_taken_port_is_exit_code_3_with_a_remedy(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        file = tmp_path / "eragent.yaml"
+        file.write_text(CONFIGURATION.format(http=taken.getsockname()[1], stamp=18620))
+        found = subprocess.run(
+            [*ERAGENT, "run", "--config", str(file)], capture_output=True, text=True, check=False, timeout=20
+        )
+    assert found.returncode == 3
+    assert re.search(r"cannot listen on 127\.0\.0\.1:\d+: Address already in use: change `listen`", found.stderr)
+
+
+def test_a_missing_configuration_is_exit_code_2(tmp_path: Path) -> None:
+    missing = tmp_path / "none.yaml"
+    found = subprocess.run(
+        [*ERAGENT, "run", "--config", str(missing)], capture_output=True, text=True, check=False, timeout=20
+    )
+    assert found.returncode == 2
+    assert f"{missing}: cannot be read" in found.stderr
