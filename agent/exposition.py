@@ -78,7 +78,8 @@ def listening_socket(address: SocketAddress) -> socket.socket:
     try:
         return socket.create_server((address.host, address.port), family=family)
     except OSError as error:
+        why = os.strerror(error.errno) if error.errno else str(error)
         raise ListenError(
-            f"cannot listen on {address}: {os.strerror(error.errno) if error.errno else error}: change `listen` in the configuration,"
+            f"cannot listen on {address}: {why}: change `listen` in the configuration,"
             " or stop what uses the port (`ss -ltnp`)"
         ) from error
