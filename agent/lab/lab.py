@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import select
+import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -54,6 +56,8 @@ class Lab:
     Without an ``isolation`` it takes the best that the system permits.
     """
 
+    reflector_port = 862
+
     def __init__(self, scenario: Scenario | None = None, *, isolation: Isolation | None = None) -> None:
         self._scenario = scenario or read_scenario()
         self._isolation = isolation
@@ -87,6 +91,14 @@ class Lab:
         if namespace not in self.description.namespaces:
             raise LabError(f"the lab has no namespace {namespace}: {', '.join(self.description.namespaces)}")
         return self._sandbox.command(["ip", "netns", "exec", namespace, *arguments])
+
+    def pid_inside(self, process: subprocess.Popen[bytes]) -> int:
+        """Return the process that a :meth:`command` runs, which is where signals go."""
+        return self._sandbox.pid_inside(process)
+
+    def configuration(self, agent: str) -> Path:
+        """Return the configuration file of the agent in that namespace."""
+        return Path(__file__).with_name(f"{agent}.yaml")
 
     def fileno(self) -> int:
         """Return a descriptor that is readable when :meth:`events` has something, or when the lab has ended."""

@@ -103,6 +103,15 @@ class Sandbox:
         """Return the command that runs ``arguments`` inside; what it runs ends with the sandbox."""
         return ["nsenter", "--target", str(self.pid), *_ENTER[self._isolation], f"--wdns={Path.cwd()}", *arguments]
 
+    @staticmethod
+    def pid_inside(entered: subprocess.Popen[bytes]) -> int:
+        """Return the process, as the host counts, that a :meth:`command` runs: `nsenter` waits outside as its parent.
+
+        Signals go there. With `nsenter` killed, the process would be left to the host's init to be reaped.
+        """
+        children = Path(f"/proc/{entered.pid}/task/{entered.pid}/children").read_text(encoding="ascii").split()
+        return int(children[0]) if children else entered.pid
+
     def close(self) -> None:
         """End everything inside and wait until it is gone."""
         self.control.close()

@@ -2,50 +2,31 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from decimal import Decimal
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from agent.config.quantities import parse_duration, parse_percentage, parse_rate
 from agent.lab.impair import Behaviour, Bursts, Jitter, Tail
 from agent.lab.topology import LinkName
 
 DEFAULT_SCENARIO = Path(__file__).with_name("scenario.yaml")
-
-_NANOSECONDS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9}
-_BITS = {"kbit": 10**3, "Mbit": 10**6, "Gbit": 10**9}
 
 
 class ScenarioError(Exception):
     """A scenario file cannot be used; the message names the file, the key and what would be right."""
 
 
-def _with_unit(units: Mapping[str, int], example: str) -> BeforeValidator:
-    pattern = re.compile(rf"(\d+(?:\.\d+)?)\s*({'|'.join(units)})")
-
-    def read(value: object) -> int:
-        match = pattern.fullmatch(value) if isinstance(value, str) else None
-        if match is None:
-            raise ValueError(f"needs a number with one of the units {', '.join(units)}, as in {example}")
-        return int(Decimal(match[1]) * units[match[2]])
-
-    return BeforeValidator(read)
+def _read(parse: Callable[[str], float]) -> BeforeValidator:
+    return BeforeValidator(lambda value: parse(str(value)))
 
 
-def _share(value: object) -> float:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", value) if isinstance(value, str) else None
-    if match is None or float(match[1]) > 100:
-        raise ValueError("needs percent from 0% to 100%, as in 0.3%")
-    return float(match[1]) / 100
-
-
-DurationNs = Annotated[int, _with_unit(_NANOSECONDS, "6ms")]
-BitsPerSecond = Annotated[int, _with_unit(_BITS, "650Mbit"), Field(gt=0)]
-Share = Annotated[float, BeforeValidator(_share)]
+DurationNs = Annotated[int, _read(parse_duration)]
+BitsPerSecond = Annotated[int, _read(parse_rate), Field(gt=0)]
+Share = Annotated[float, _read(lambda text: parse_percentage(text) / 100)]
 
 
 class _Model(BaseModel):

@@ -5,8 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,33 +14,7 @@ import pytest
 
 from agent.lab.sandbox import AlreadyRunningError, hold_instance
 from tests.agent.lab.conftest import QUIET
-
-
-def until(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "what should have ended is still there"
-        time.sleep(0.01)
-
-
-def processes_in(namespace: str) -> list[int]:
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            if entry.name.isdigit() and str((entry / "ns" / "pid").readlink()) == namespace:
-                found.append(int(entry.name))
-        except OSError:  # it ended meanwhile
-            continue
-    return found
-
-
-def on_the_host() -> dict[str, list[str]]:
-    """What a lab could leave behind: devices, named namespaces, files of /run, mounts."""
-    return {
-        "devices": sorted(entry.name for entry in Path("/sys/class/net").iterdir()),
-        "run": sorted(entry.name for entry in Path("/run").iterdir()),
-        "mounts": Path("/proc/self/mounts").read_text().splitlines(),
-    }
+from tests.agent.lab.traces import on_the_host, processes_in, until
 
 
 @contextmanager
