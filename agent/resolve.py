@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
+import threading
 from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
 
@@ -31,15 +33,39 @@ async def resolve(host: str, path: NetworkPath) -> str:
     family = socket.AF_UNSPEC
     if path.source is not None:
         family = socket.AF_INET if path.source.version == 4 else socket.AF_INET6
-    loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(_LONGEST_S):
-            found = await loop.getaddrinfo(host, None, family=family, type=socket.SOCK_DGRAM)
+            return await _first_address(host, family)
     except OSError as error:  # TimeoutError is one too
         why = error.strerror or f"no answer within {_LONGEST_S:.0f} s"
         message = f"{host} does not resolve: {why}: check the name and this host's DNS"
         raise CollectorError(message, reason="unresolved") from error
-    return str(found[0][4][0])
+
+
+async def _first_address(host: str, family: int) -> str:
+    """Look up in a daemon thread: a loop's own look-ups would have to be waited for when the program ends."""
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[str] = loop.create_future()
+
+    def settle(address: str | None, error: OSError | None) -> None:
+        if answer.done():  # nobody waits any more
+            return
+        if error is not None:
+            answer.set_exception(error)
+        else:
+            answer.set_result(str(address))
+
+    def look_up() -> None:
+        try:
+            found = socket.getaddrinfo(host, None, family=family, type=socket.SOCK_DGRAM)
+            outcome: tuple[str | None, OSError | None] = (str(found[0][4][0]), None)
+        except OSError as error:
+            outcome = (None, error)
+        with contextlib.suppress(RuntimeError):  # the loop has been closed meanwhile
+            loop.call_soon_threadsafe(settle, *outcome)
+
+    threading.Thread(target=look_up, name=f"resolve {host}", daemon=True).start()
+    return await answer
 
 
 async def keep_resolving(

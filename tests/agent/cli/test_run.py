@@ -174,3 +174,32 @@ def test_a_missing_configuration_is_exit_code_2(tmp_path: Path) -> None:
     )
     assert found.returncode == 2
     assert f"{missing}: cannot be read" in found.stderr
+
+
+WITH_A_SILENT_NAME_SERVER = """
+    ip link set dev lo up
+    ip link add out type veth peer name away
+    ip addr add 192.0.2.1/24 dev out
+    ip link set dev out up; ip link set dev away up
+    mount --bind "$0" /etc/resolv.conf
+    exec "$@"
+    """
+
+
+@pytest.mark.root
+def test_a_name_server_that_is_silent_does_not_delay_the_end(tmp_path: Path) -> None:
+    resolver = tmp_path / "resolv.conf"
+    resolver.write_text("nameserver 192.0.2.2\n")
+    file = tmp_path / "eragent.yaml"
+    file.write_text(CONFIGURATION.format(http=19469, stamp=18620).replace("no-such-host.invalid", "hub.example"))
+    command = ["unshare", "--net", "--mount", "sh", "-ec", WITH_A_SILENT_NAME_SERVER, str(resolver)]
+    with subprocess.Popen(
+        [*command, *ERAGENT, "run", "--config", str(file)], stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        assert "metrics on" in process.stderr.readline()
+        started = time.monotonic()
+        process.terminate()
+        process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert time.monotonic() - started < 2
