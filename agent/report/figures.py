@@ -14,18 +14,23 @@ from collectors.session import SessionEvent
 from collectors.statistics import Rfc3550Jitter
 
 RECENT = 8192
-"""How many of a stream's packets the service keeps times of: 13 minutes at 10 packets a second, 256 KiB."""
+"""How many of a stream's packets the service keeps times of: 13 minutes at 10 packets a second, 640 KiB."""
 
-_UNANSWERED = -1  # in the arrays below, which hold no None
+_NONE = -(2**63)  # in the arrays below, which hold no None; one-way delays may well be negative
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PacketTimes:
-    """One packet, as the figures need it: its slot, its round trip (``None``: lost) and how late it was sent, ns."""
+    """One packet, as the figures need it, times in ns: its slot, how late it was sent, and its delays.
+
+    A lost packet has no delays (``None``); one-way delays contain the clocks' offset and need a reflector that stamps.
+    """
 
     slot: int
-    rtt_ns: int | None
     lateness_ns: int
+    rtt_ns: int | None
+    forward_ns: int | None
+    backward_ns: int | None
 
 
 class StreamFigures:
@@ -44,9 +49,7 @@ class StreamFigures:
         self.backward_jitter = Rfc3550Jitter()
         self.samples: list[Sample] | None = [] if with_samples else None
         self._recent = recent
-        self._slots = array("q")
-        self._rtts_ns = array("q")
-        self._lateness_ns = array("q")
+        self._columns = tuple(array("q") for _ in range(5))  # as in PacketTimes
 
     @property
     def sent(self) -> int:
@@ -60,12 +63,18 @@ class StreamFigures:
 
     def packets(self) -> list[PacketTimes]:
         """Return the recent packets in order of sending."""
-        rows = sorted(zip(self._slots, self._rtts_ns, self._lateness_ns, strict=True))
+        rows = sorted(zip(*self._columns, strict=True))
         if self._recent is not None:
             rows = rows[-self._recent :]
         return [
-            PacketTimes(slot=slot, rtt_ns=None if rtt_ns == _UNANSWERED else rtt_ns, lateness_ns=lateness_ns)
-            for slot, rtt_ns, lateness_ns in rows
+            PacketTimes(
+                slot=slot,
+                lateness_ns=lateness_ns,
+                rtt_ns=_known(rtt_ns),
+                forward_ns=_known(forward_ns),
+                backward_ns=_known(backward_ns),
+            )
+            for slot, lateness_ns, rtt_ns, forward_ns, backward_ns in rows
         ]
 
     def take(self, event: SessionEvent) -> None:
@@ -100,12 +109,15 @@ class StreamFigures:
             self.backward_jitter.add(sample.backward_ns)
 
     def _keep(self, sample: Sample) -> None:
-        columns = (self._slots, self._rtts_ns, self._lateness_ns)
-        values = (sample.slot, _UNANSWERED if sample.rtt_ns is None else sample.rtt_ns, sample.lateness_ns)
-        for column, value in zip(columns, values, strict=True):
-            column.append(value)
+        values = (sample.slot, sample.lateness_ns, sample.rtt_ns, sample.forward_ns, sample.backward_ns)
+        for column, value in zip(self._columns, values, strict=True):
+            column.append(_NONE if value is None else value)
             if self._recent is not None and len(column) >= 2 * self._recent:
                 del column[: self._recent]
+
+
+def _known(value: int) -> int | None:
+    return None if value == _NONE else value
 
 
 class Figures:

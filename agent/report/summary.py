@@ -10,10 +10,10 @@ from typing import Any
 
 from agent.compare.pairs import pair_figures
 from agent.plan import ComparisonPlan
-from agent.report.figures import Figures, StreamFigures
+from agent.report.figures import Figures, PacketTimes, StreamFigures
 from agent.sink import StreamKey
 from collectors.sample import Outcome, Sample, TimestampSource
-from collectors.statistics import delay_figures, ipdv, pdv, percentile
+from collectors.statistics import Rfc3550Jitter, delay_figures, ipdv, pdv, percentile
 
 SCHEMA = "eragent.probe/1"
 
@@ -57,7 +57,7 @@ def _stream(key: StreamKey, stream: StreamFigures, figures: Figures) -> Json:
         "timestamps": _timestamps(stream),
         "user_timestamps": stream.timestamps[TimestampSource.USER],
         "rtt_ns": asdict(delays) if delays else None,
-        "jitter_ns": _jitter(stream, [packet.rtt_ns for packet in packets]) if delays else None,
+        "jitter_ns": _jitter(stream, packets) if delays else None,
         "send_lateness_ns": _lateness(sorted(packet.lateness_ns for packet in packets)),
     }
     if stream.samples is not None:
@@ -82,17 +82,28 @@ def _timestamps(stream: StreamFigures) -> str | None:
     return TimestampSource.USER if stream.timestamps[TimestampSource.USER] else TimestampSource.KERNEL
 
 
-def _jitter(stream: StreamFigures, delays_ns: Sequence[int | None]) -> Json:
-    """Return jitter by its definitions; IPDV as the magnitude of the change from one packet to the next."""
-    variation = sorted(abs(change) for change in ipdv(delays_ns))
-    excess = sorted(pdv([delay for delay in delays_ns if delay is not None]))
+def _jitter(stream: StreamFigures, packets: Sequence[PacketTimes]) -> Json:
+    """Return jitter by its definitions, of the round trip and of each direction that the reflector's times show.
+
+    PDV of one direction is not among them: over minutes, clocks that run at different rates add more than the path.
+    """
+    round_trips = [packet.rtt_ns for packet in packets]
+    excess = sorted(pdv([delay for delay in round_trips if delay is not None]))
     return {
-        "rfc3550": _rounded(stream.jitter.value_ns),
-        "rfc3550_forward": _rounded(stream.forward_jitter.value_ns),
-        "rfc3550_backward": _rounded(stream.backward_jitter.value_ns),
-        "ipdv_p50": percentile(variation, 0.50) if variation else None,
-        "ipdv_p99": percentile(variation, 0.99) if variation else None,
-        "pdv_p99": percentile(excess, 0.99) if excess else None,
+        **_variation(stream.jitter, round_trips),
+        "pdv_p99": percentile(excess, 0.99),
+        "forward": _variation(stream.forward_jitter, [packet.forward_ns for packet in packets]),
+        "backward": _variation(stream.backward_jitter, [packet.backward_ns for packet in packets]),
+    }
+
+
+def _variation(jitter: Rfc3550Jitter, delays_ns: Sequence[int | None]) -> Json:
+    """Return RFC 3550 jitter, and IPDV as the magnitude of the change from one packet to the next."""
+    changes = sorted(abs(change) for change in ipdv(delays_ns))
+    return {
+        "rfc3550": None if jitter.value_ns is None else round(jitter.value_ns),
+        "ipdv_p50": percentile(changes, 0.50) if changes else None,
+        "ipdv_p99": percentile(changes, 0.99) if changes else None,
     }
 
 
@@ -100,10 +111,6 @@ def _lateness(ordered_ns: Sequence[int]) -> Json | None:
     if not ordered_ns:
         return None
     return {"p50": percentile(ordered_ns, 0.50), "p99": percentile(ordered_ns, 0.99), "max": ordered_ns[-1]}
-
-
-def _rounded(value_ns: float | None) -> int | None:
-    return None if value_ns is None else round(value_ns)
 
 
 def _sample(sample: Sample) -> Json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from io import StringIO
 from typing import Any
@@ -82,6 +83,20 @@ def test_jitter_follows_its_definitions() -> None:
     assert er["jitter_ns"]["ipdv_p50"] == 1 * MS  # the round trips step by +1, +1, -2 ms
     assert er["jitter_ns"]["ipdv_p99"] == 2 * MS
     assert er["jitter_ns"]["pdv_p99"] == 2 * MS
+
+
+def test_variation_by_direction_needs_a_reflector_that_stamps() -> None:
+    figures = Figures()
+    for key in (ER, VPN):
+        figures.opened(key)
+    hour_ns = 3_600_000 * MS  # by which the far end's clock is wrong
+    for slot, forward_ms in enumerate((4, 5, 4)):
+        times = {"forward_ns": forward_ms * MS - hour_ns, "backward_ns": 6 * MS + hour_ns}
+        figures.happened(ER, [replace(received(slot, 10 * MS), **times)])
+        figures.happened(VPN, [received(slot, 10 * MS)])
+    [er, vpn] = report(figures)["streams"]
+    assert (er["jitter_ns"]["forward"]["ipdv_p99"], er["jitter_ns"]["backward"]["ipdv_p99"]) == (MS, 0)
+    assert set(vpn["jitter_ns"]["forward"].values()) == {None}
 
 
 def test_a_loss_whose_direction_nothing_tells_is_of_unknown_direction() -> None:
