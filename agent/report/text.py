@@ -20,7 +20,7 @@ def streams_table(report: Json) -> Table:
 
     streams = report["streams"]
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     for stream in streams:
         table.add_column(stream_title(stream), justify="right", overflow="fold")
     for name, cell in _rows(streams):
@@ -29,10 +29,9 @@ def streams_table(report: Json) -> Table:
 
 
 def stream_title(stream: Json) -> str:
-    """Name a stream in two lines: its path, and what is sent where."""
-    address = stream["address"] or "no address"
-    target = stream["target"] if stream["target"] == address else f"{stream['target']} {address}"
-    return f"{stream['path']}\n{stream['probe']} to {target}"
+    """Name a stream, a line for each of its path, probe, target and address."""
+    lines = (stream["path"], stream["probe"], stream["target"], stream["address"] or "no address")
+    return "\n".join(dict.fromkeys(lines))
 
 
 def milliseconds(nanoseconds: float | None) -> str:
@@ -49,6 +48,9 @@ def _rows(streams: list[Json]) -> Iterator[tuple[str, _Cell]]:
     """Yield the rows; what is rare has one only where it happened."""
     yield "received / sent", lambda stream: f"{stream['received']} / {stream['sent']}"
     yield "lost", _lost
+    if any(stream["lost"] and stream["lost_forward"] is not None for stream in streams):
+        yield "  on the way there", _direction("lost_forward")
+        yield "  on the way back", _direction("lost_backward")
     for key, name in (("late", "late"), ("duplicates", "duplicate"), ("reordered", "reordered")):
         if any(stream[key] for stream in streams):
             yield name, _count(key)
@@ -67,6 +69,10 @@ def _rows(streams: list[Json]) -> Iterator[tuple[str, _Cell]]:
 
 def _count(key: str) -> _Cell:
     return lambda stream: str(stream[key])
+
+
+def _direction(key: str) -> _Cell:
+    return lambda stream: "unknown" if stream[key] is None else str(stream[key])
 
 
 def _time(group: str, key: str) -> _Cell:
@@ -89,10 +95,7 @@ _TIMES = (
 def _lost(stream: Json) -> str:
     if not stream["sent"]:
         return "-"
-    text = f"{stream['lost']} ({stream['lost'] / stream['sent']:.2%})"
-    if stream["lost"] and stream["lost_forward"] is not None:
-        text += f"\n{stream['lost_forward']} there, {stream['lost_backward']} back"
-    return text
+    return f"{stream['lost']} ({stream['lost'] / stream['sent']:.2%})"
 
 
 def _not_sent(stream: Json) -> str:
