@@ -31,11 +31,13 @@ class PathLoad:
 
 @click.command(
     epilog="""\b
-Exit codes: 0 the file is valid, 2 it is not (each mistake with file, line and key).
-
-\b
 Example:
   eragent check --config /etc/eragent/eragent.yaml
+
+\b
+Exit codes:
+  0  the file is valid
+  2  it is not; each mistake with file, line and key
 """
 )
 @click.option(
