@@ -16,6 +16,9 @@ test: environment ## the whole test suite (root runs all of it; TESTS= names a p
 	@setup/prometheus
 	@$(RUN)/python -m pytest $(TESTS)
 
+install: environment ## install into /opt/eragent, with the systemd unit (as root)
+	@setup/install
+
 lint: environment ## style, types and the direction of imports
 	@$(RUN)/ruff check .
 	@$(RUN)/ruff format --check .
@@ -40,4 +43,4 @@ lock: ## pin the requirements anew (needs uv)
 environment:
 	@setup/environment dev
 
-.PHONY: help demo test lint format bench generate lock environment
+.PHONY: help demo test install lint format bench generate lock environment
