@@ -129,13 +129,13 @@ ROUTES: dict[str, tuple[str, ...]] = {
         "route add 10.1.0.0/16 via 10.1.255.6 dev core",
         "route add unreachable 10.20.1.0/24",
         # Azure's gateway does not show itself to the site; towards the VNet it must say "fragmentation needed".
-        "rule add pref 10 iif lo ipproto icmp to 10.20.1.0/24 blackhole",
+        "rule add pref 10 iif lo ipproto 1 to 10.20.1.0/24 blackhole",
     ),
     "vnet": (
         "route add 10.20.0.0/24 via 100.64.1.1 dev msee1",
         "route add 10.20.1.0/24 via 10.1.255.5 dev vpngw",
         # Azure's fabric says nothing of itself: neither pings nor traceroutes get an answer.
-        "rule add pref 10 iif lo ipproto icmp blackhole",
+        "rule add pref 10 iif lo ipproto 1 blackhole",
     ),
     "azure": ("route add default via 10.1.0.1 dev eth0",),
 }
