@@ -2,17 +2,18 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 RUN := .venv/bin
+LAB_PACKAGES := iproute2 strongswan-charon strongswan-swanctl libcharon-extra-plugins libstrongswan-standard-plugins
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 demo: ## two agents measure ExpressRoute and VPN side by side in the built-in lab (DEMO_SECONDS=30)
 	@setup/environment run
-	@setup/system-packages iproute2 strongswan-charon strongswan-swanctl libcharon-extra-plugins
+	@setup/system-packages $(LAB_PACKAGES)
 	@exec $(RUN)/eragent demo --duration $${DEMO_SECONDS:-30}s
 
 test: environment ## the whole test suite (root runs all of it; TESTS= names a part)
-	@setup/system-packages iproute2 strongswan-charon strongswan-swanctl libcharon-extra-plugins
+	@setup/system-packages $(LAB_PACKAGES)
 	@setup/prometheus
 	@$(RUN)/python -m pytest $(TESTS)
 
