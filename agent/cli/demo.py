@@ -138,6 +138,13 @@ def _demonstrate(scenario: Scenario, duration_s: float) -> _Outcome:
 
 
 def _introduce(lab: LabDescription) -> None:
+    if lab.links != "relays":
+        _describe_links(lab)
+    for lack in lab.lacks:
+        click.echo(f"Note: {lack}.", err=True)
+
+
+def _describe_links(lab: LabDescription) -> None:
     delays = {"netem": "delayed by the kernel (netem)", "user-space": "delayed by processes of the lab (no netem here)"}
     ciphers = {
         "kernel": "IKEv2/IPsec, ESP in the kernel",
@@ -145,8 +152,6 @@ def _introduce(lab: LabDescription) -> None:
         "none": "without encryption",
     }
     click.echo(f"The lab: links {delays[lab.links]}; VPN {ciphers[lab.esp]}.", err=True)
-    for lack in lab.lacks:
-        click.echo(f"  Note: {lack}.", err=True)
 
 
 def _watch(lab: Lab, agent: Agent, duration_s: float, screen: Screen) -> tuple[dict[str, Any], list[LabEvent]]:

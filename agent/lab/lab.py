@@ -19,6 +19,11 @@ from agent.lab.scenario import Scenario, read_scenario
 from agent.lab.topology import LinkName
 
 _START_TIMEOUT_S = 30.0
+_MODULES = {
+    Isolation.ROOT: "agent.lab.inside",
+    Isolation.USER_NAMESPACE: "agent.lab.inside",
+    Isolation.LOOPBACK: "agent.lab.relay",
+}
 
 
 class LabError(Exception):
@@ -29,8 +34,8 @@ class LabError(Exception):
 class LabDescription:
     """What the lab is made of on this machine.
 
-    ``links`` is "netem" or "user-space", ``rates`` "tbf" or "user-space", ``esp`` "kernel", "user-space" or "none";
-    ``lacks`` says in sentences what it therefore cannot show. ``pid`` is its first process, for nsenter.
+    ``links`` is "netem", "user-space" or "relays"; ``rates`` "tbf" or "user-space"; ``esp`` "kernel", "user-space" or
+    "none". ``lacks`` says in sentences what it therefore cannot show. ``pid`` is its first process, for nsenter.
     """
 
     pid: int
@@ -56,8 +61,6 @@ class Lab:
     Without an ``isolation`` it takes the best that the system permits.
     """
 
-    reflector_port = 862
-
     def __init__(self, scenario: Scenario | None = None, *, isolation: Isolation | None = None) -> None:
         self._scenario = scenario or read_scenario()
         self._isolation = isolation
@@ -65,13 +68,8 @@ class Lab:
         self._unread = b""
 
     def __enter__(self) -> Self:
-        isolation = self._isolation or find_isolation()
-        if isolation is Isolation.LOOPBACK:
-            raise LabError(
-                "the lab needs network namespaces: run it as root, or allow unprivileged user namespaces "
-                "(sysctl kernel.unprivileged_userns_clone=1; Ubuntu: kernel.apparmor_restrict_unprivileged_userns=0)"
-            )
-        self._sandbox = Sandbox(isolation, "agent.lab.inside")
+        isolation = self._isolation = self._isolation or find_isolation()
+        self._sandbox = Sandbox(isolation, _MODULES[isolation])
         try:
             self._say(_plan(self._scenario))
             ready = self._answer("ready", _START_TIMEOUT_S)
@@ -90,7 +88,13 @@ class Lab:
         """Return the command that runs ``arguments`` in one of the lab's namespaces."""
         if namespace not in self.description.namespaces:
             raise LabError(f"the lab has no namespace {namespace}: {', '.join(self.description.namespaces)}")
-        return self._sandbox.command(["ip", "netns", "exec", namespace, *arguments])
+        enter = () if self._isolation is Isolation.LOOPBACK else ("ip", "netns", "exec", namespace)
+        return self._sandbox.command([*enter, *arguments])
+
+    @property
+    def reflector_port(self) -> int:
+        """Return where the agents' reflectors listen."""
+        return 10862 if self._isolation is Isolation.LOOPBACK else 862
 
     def pid_inside(self, process: subprocess.Popen[bytes]) -> int:
         """Return the process that a :meth:`command` runs, which is where signals go."""
@@ -98,7 +102,8 @@ class Lab:
 
     def configuration(self, agent: str) -> Path:
         """Return the configuration file of the agent in that namespace."""
-        return Path(__file__).with_name(f"{agent}.yaml")
+        variant = "loopback-" if self._isolation is Isolation.LOOPBACK else ""
+        return Path(__file__).with_name(f"{variant}{agent}.yaml")
 
     def fileno(self) -> int:
         """Return a descriptor that is readable when :meth:`events` has something, or when the lab has ended."""
@@ -193,6 +198,13 @@ def _command(change: LinkChange | RouteChange) -> dict[str, Any]:
 
 
 def _lacks(ready: Mapping[str, Any], isolation: Isolation) -> list[str]:
+    if isolation is Isolation.LOOPBACK:
+        return [
+            "this user may have no network namespaces, so UDP relays on loopback addresses stand for the paths: "
+            "no IPsec, no ICMP or TCP over the paths, no hops and no rates below them",
+            "for the whole lab run it as root, or allow unprivileged user namespaces "
+            "(sysctl kernel.unprivileged_userns_clone=1; Ubuntu: kernel.apparmor_restrict_unprivileged_userns=0)",
+        ]
     lacks = []
     if ready["esp"] == "user-space":
         lacks.append("the kernel has no ESP: strongSwan encrypts in user space, at most about 400 Mbit/s")

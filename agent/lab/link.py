@@ -42,11 +42,16 @@ def open_device(name: str) -> socket.socket:
     device = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)  # protocol 0: nothing arrives before bind
     device.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)
     device.setsockopt(_SOL_PACKET, _PACKET_VNET_HDR, 1)
-    device.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+    stamp_arrivals(device)
     _enlarge_buffers(device)
     device.bind((name, _ETH_P_ALL))
     device.setblocking(False)
     return device
+
+
+def stamp_arrivals(sock: socket.socket) -> None:
+    """Have the kernel say when each packet arrived: a delay counts from then, not from when it is read."""
+    sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
 
 
 def _enlarge_buffers(device: socket.socket) -> None:
@@ -114,7 +119,7 @@ class Link:
                 frame, ancillary, _, _ = device.recvmsg(65600, 64)
             except OSError:  # drained, or the device went down
                 return
-            due_ns = direction.due_ns(_arrival_ns(ancillary), len(frame) - _VNET_HEADER_OCTETS)
+            due_ns = direction.due_ns(arrival_ns(ancillary), len(frame) - _VNET_HEADER_OCTETS)
             if due_ns is not None:
                 self._arrivals += 1
                 heapq.heappush(self._under_way, (due_ns, self._arrivals, out, frame))
@@ -132,7 +137,7 @@ class Link:
         )
 
 
-def _arrival_ns(ancillary: list[tuple[int, int, bytes]]) -> int:
+def arrival_ns(ancillary: list[tuple[int, int, bytes]]) -> int:
     """Return the kernel's stamp; the first packets after stamping was switched on machine-wide come without one."""
     if not ancillary:
         return time.time_ns()

@@ -27,16 +27,21 @@ def netem_arguments(behaviour: Behaviour, table: str) -> list[str]:
     """Return what follows ``tc qdisc add dev DEVICE`` for one direction; ``table`` names its distribution."""
     arguments = ["root", "handle", "1:", "netem", "limit", str(_LIMIT_FRAMES), "delay"]
     if behaviour.jitter is None:
-        arguments.append(f"{behaviour.delay_ns}ns")
+        arguments.append(_microseconds(behaviour.delay_ns))
     else:
         mean_ns, deviation_ns, _ = distribution(behaviour.jitter)
-        arguments += [f"{behaviour.delay_ns + mean_ns}ns", f"{deviation_ns}ns", "distribution", table]
+        arguments += [_microseconds(behaviour.delay_ns + mean_ns), _microseconds(deviation_ns), "distribution", table]
     if behaviour.bursts is not None:
         enter, leave = behaviour.bursts.enter, 1 / behaviour.bursts.mean_frames
         arguments += ["loss", "gemodel", *(f"{100 * share:.4f}%" for share in (enter, leave, 1.0, behaviour.loss))]
     elif behaviour.loss:
         arguments += ["loss", "random", f"{100 * behaviour.loss:.4f}%"]
     return arguments
+
+
+def _microseconds(duration_ns: int) -> str:
+    """Write a duration for `tc`, whose netem refuses nanoseconds but takes fractions."""
+    return f"{duration_ns / 1000:.3f}us"
 
 
 class NetemLink:

@@ -25,12 +25,14 @@ class AlreadyRunningError(Exception):
     """Another instance runs in this network namespace."""
 
 
+_DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL")
 _UNSHARE: dict[Isolation, list[str]] = {
     Isolation.ROOT: ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"],
     Isolation.USER_NAMESPACE: [
         *("unshare", "--map-root-user"),
         *("--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"),
     ],
+    Isolation.LOOPBACK: [],
 }
 _ENTER: dict[Isolation, list[str]] = {
     Isolation.ROOT: ["--mount", "--net", "--pid"],
@@ -78,7 +80,7 @@ class Sandbox:
         self.control.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         with theirs:
             self._process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", *_UNSHARE[isolation], sys.executable, "-m", module],
+                [*_DIE_WITH_PARENT, *_UNSHARE[isolation], sys.executable, "-m", module],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 start_new_session=True,
@@ -101,14 +103,17 @@ class Sandbox:
 
     def command(self, arguments: Sequence[str]) -> list[str]:
         """Return the command that runs ``arguments`` inside; what it runs ends with the sandbox."""
+        if self._isolation is Isolation.LOOPBACK:
+            return [*_DIE_WITH_PARENT, *arguments]
         return ["nsenter", "--target", str(self.pid), *_ENTER[self._isolation], f"--wdns={Path.cwd()}", *arguments]
 
-    @staticmethod
-    def pid_inside(entered: subprocess.Popen[bytes]) -> int:
+    def pid_inside(self, entered: subprocess.Popen[bytes]) -> int:
         """Return the process, as the host counts, that a :meth:`command` runs: `nsenter` waits outside as its parent.
 
         Signals go there. With `nsenter` killed, the process would be left to the host's init to be reaped.
         """
+        if self._isolation is Isolation.LOOPBACK:
+            return entered.pid
         children = Path(f"/proc/{entered.pid}/task/{entered.pid}/children").read_text(encoding="ascii").split()
         return int(children[0]) if children else entered.pid
 
