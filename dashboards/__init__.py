@@ -1,0 +1,1 @@
+"""Dashboards for Grafana, and the Python that writes them."""

@@ -1,0 +1,217 @@
+"""Panels in the project's manner: a colour for each role, a stroke for each figure, gaps where nothing was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from string import ascii_uppercase
+
+from grafana_foundation_sdk.builders import common, dashboard, prometheus, stat, table, timeseries
+from grafana_foundation_sdk.models import dashboard as models
+from grafana_foundation_sdk.models import prometheus as prometheus_models
+from grafana_foundation_sdk.models.common import (
+    BigValueColorMode,
+    BigValueGraphMode,
+    BigValueTextMode,
+    GraphThresholdsStyleMode,
+    LegendDisplayMode,
+    LegendPlacement,
+    SortOrder,
+    TooltipDisplayMode,
+    VisibilityMode,
+    VizOrientation,
+)
+
+from dashboards.promql import ROLES, Role
+
+DATA_SOURCE = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
+NEUTRAL = "#8e8e8e"
+NOTHING = "nothing was measured"
+WARNING, ALARM = "#E69F00", "#CC3311"
+
+SOLID: tuple[int, ...] = ()
+DASHED = (10, 6)
+DOTTED = (2, 5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """One query of a chart and how its series are drawn; ``dash`` is in pixels, drawn and left out."""
+
+    expr: str
+    legend: str
+    colour: str
+    dash: tuple[int, ...] = SOLID
+    width: int = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """From which values on something deserves a look, or is wrong; drawn as dashed lines."""
+
+    warning: float
+    alarm: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chart:
+    """What stands around curves. ``soft_max`` keeps the noise of an idle counter from filling the height."""
+
+    title: str
+    description: str
+    unit: str
+    limits: Limits | None = None
+    soft_max: float | None = None
+    table_legend: bool = False
+
+
+def query(
+    expr: str,
+    legend: str,
+    ref: str,
+    *,
+    instant: bool = False,
+    form: prometheus_models.PromQueryFormat = prometheus_models.PromQueryFormat.TIME_SERIES,
+) -> prometheus.Dataquery:
+    """Return a query over the shown time, or of its end alone (``instant``)."""
+    target = prometheus.Dataquery().datasource(DATA_SOURCE).expr(expr).legend_format(legend).ref_id(ref).format(form)
+    return target.instant() if instant else target.range()
+
+
+def curves(expr: Callable[[Role], str], legend: str = "{{path}}", dash: tuple[int, ...] = SOLID) -> list[Curve]:
+    """Return a curve for either path, each in the colour of its role."""
+    return [Curve(expr=expr(role), legend=legend, colour=role.colour, dash=dash) for role in ROLES]
+
+
+def chart(frame: Chart, content: Sequence[Curve]) -> timeseries.Panel:
+    """Draw curves over time. Missing stays missing: a gap is never bridged."""
+    panel = (
+        timeseries.Panel()
+        .title(frame.title)
+        .description(frame.description)
+        .datasource(DATA_SOURCE)
+        .unit(frame.unit)
+        .span_nulls(False)
+        .show_points(VisibilityMode.AUTO)
+        .axis_soft_min(0)
+        .legend(legend(as_table=frame.table_legend))
+        .tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING))
+        .no_value(NOTHING)
+    )
+    if frame.soft_max is not None:
+        panel.axis_soft_max(frame.soft_max)
+    if frame.limits is None:
+        panel.thresholds(thresholds((None, "transparent")))
+    else:
+        panel.thresholds(
+            thresholds((None, "transparent"), (frame.limits.warning, WARNING), (frame.limits.alarm, ALARM))
+        )
+        panel.thresholds_style(common.GraphThresholdsStyleConfig().mode(GraphThresholdsStyleMode.DASHED))
+    for ref, curve in zip(ascii_uppercase, content, strict=False):
+        panel.with_target(query(curve.expr, curve.legend, ref))
+        panel.override_by_query(ref, [fixed_colour(curve.colour), *_stroke(curve)])
+    return panel
+
+
+def pair_of_values(
+    title: str, description: str, unit: str, value: Callable[[Role], str], *, decimals: int | None = None
+) -> stat.Panel:
+    """Show the present figure of either path, in the colour of its role, with its course in the background."""
+    panel = (
+        _stat(title, description)
+        .unit(unit)
+        .text_mode(BigValueTextMode.VALUE_AND_NAME)
+        .graph_mode(BigValueGraphMode.AREA)
+        .orientation(VizOrientation.VERTICAL)
+        .min(0)
+        .thresholds(thresholds((None, NEUTRAL)))
+    )
+    if decimals is not None:
+        panel.decimals(decimals)
+    for ref, role in zip(ascii_uppercase, ROLES, strict=False):
+        panel.with_target(query(value(role), "{{path}}", ref)).override_by_query(ref, [fixed_colour(role.colour)])
+    return panel
+
+
+def name_of_winner(
+    title: str, description: str, expr: str, label: str, steps: Sequence[tuple[float | None, str]]
+) -> stat.Panel:
+    """Show the value of a label in large letters, on the colour that the sample's value stands for."""
+    return (
+        _stat(title, description)
+        .text_mode(BigValueTextMode.NAME)
+        .color_mode(BigValueColorMode.BACKGROUND_SOLID)
+        .graph_mode(BigValueGraphMode.NONE)
+        .thresholds(thresholds(*steps))
+        .with_target(query(expr, f"{{{{{label}}}}}", "A", instant=True))
+    )
+
+
+def rows(title: str, description: str, expr: str, columns: dict[str, str]) -> table.Panel:
+    """Show labels as a table: ``columns`` names those to show, in order, with their headings."""
+    return (
+        table.Panel()
+        .title(title)
+        .description(description)
+        .datasource(DATA_SOURCE)
+        .thresholds(thresholds((None, NEUTRAL)))
+        .with_target(query(expr, "", "A", instant=True, form=prometheus_models.PromQueryFormat.TABLE))
+        .with_transformation(transformation("filterFieldsByName", include={"names": list(columns)}))
+        .with_transformation(
+            transformation(
+                "organize",
+                indexByName={name: index for index, name in enumerate(columns)},
+                renameByName=columns,
+            )
+        )
+    )
+
+
+def legend(*, as_table: bool) -> common.VizLegendOptions:
+    """Return a legend of names below the panel, or of names and figures to its right."""
+    shown = common.VizLegendOptions().show_legend(True)
+    if as_table:
+        return (
+            shown.display_mode(LegendDisplayMode.TABLE)
+            .placement(LegendPlacement.RIGHT)
+            .calcs(["min", "mean", "max", "lastNotNull"])
+        )
+    return shown.display_mode(LegendDisplayMode.LIST).placement(LegendPlacement.BOTTOM)
+
+
+def thresholds(*steps: tuple[float | None, str]) -> dashboard.ThresholdsConfig:
+    """Return colours by value, each from its bound on; the first has none."""
+    return (
+        dashboard.ThresholdsConfig()
+        .mode(models.ThresholdsMode.ABSOLUTE)
+        .steps([models.Threshold(value=value, color=colour) for value, colour in steps])
+    )
+
+
+def fixed_colour(colour: str) -> models.DynamicConfigValue:
+    """Return the override that gives a field this colour and no other."""
+    return models.DynamicConfigValue(id_val="color", value={"mode": "fixed", "fixedColor": colour})
+
+
+def transformation(name: str, **options: object) -> models.DataTransformerConfig:
+    """Return a transformation of query results by its name in Grafana."""
+    return models.DataTransformerConfig(id_val=name, options=options)
+
+
+def _stat(title: str, description: str) -> stat.Panel:
+    return (
+        stat.Panel()
+        .title(title)
+        .description(description)
+        .datasource(DATA_SOURCE)
+        .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
+        .no_value("no answers")
+    )
+
+
+def _stroke(curve: Curve) -> list[models.DynamicConfigValue]:
+    style = {"fill": "dash", "dash": list(curve.dash)} if curve.dash else {"fill": "solid"}
+    return [
+        models.DynamicConfigValue(id_val="custom.lineWidth", value=curve.width),
+        models.DynamicConfigValue(id_val="custom.lineStyle", value=style),
+    ]
