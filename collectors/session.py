@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 from typing import Protocol
@@ -29,8 +28,11 @@ class Sender(Protocol):
     port: int
     """The far end's port; 0 where the protocol has none."""
 
-    def open(self, path: NetworkPath, family: int) -> StampedSocket:
-        """Open the socket to ask from; raise :class:`CollectorError` where that is refused."""
+    def open(self, path: NetworkPath, to: Address) -> StampedSocket:
+        """Open the socket to ask ``to`` from; raise :class:`CollectorError` where that is refused."""
+
+    def close(self) -> None:
+        """Let go of whatever was opened beside that socket."""
 
     def request(self, sequence: int, wall_ns: int) -> bytes:
         """Build the packet with this number, which leaves at ``wall_ns``."""
@@ -65,7 +67,6 @@ class Session:
         self._loop = loop
         self._deliver = deliver
         self._address: Address | None = None
-        self._family = socket.AF_UNSPEC
         self._socket: StampedSocket | None = None
         self._watch: Watch | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -75,13 +76,12 @@ class Session:
 
     def aim(self, host: str) -> None:
         """Send to this address (a literal) from now on."""
-        address = ip_address(host)
-        family = socket.AF_INET if address.version == 4 else socket.AF_INET6
-        self._address = (host, self._sender.port) if address.version == 4 else (host, self._sender.port, 0, 0)
+        version = ip_address(host).version
+        address: Address = (host, self._sender.port) if version == 4 else (host, self._sender.port, 0, 0)
         self.trouble = None
-        if family != self._family:
-            self._family = family
-            self._close_socket()
+        if address != self._address:
+            self._address = address
+            self._close_socket()  # to another far end this is another session
 
     def lose_aim(self, error: CollectorError) -> None:
         """Send nowhere from now on, for this reason."""
@@ -147,7 +147,7 @@ class Session:
         if self._address is None:
             raise self.trouble or CollectorError("the target has no address", reason="unresolved")
         if self._socket is None:
-            self._socket = self._sender.open(self.path, self._family)
+            self._socket = self._sender.open(self.path, self._address)
             self._watch = Watch(self._loop, self._socket, self._on_ready)
             self._stream.reopened()
         return self._socket
@@ -159,6 +159,7 @@ class Session:
         if self._socket is not None:
             self._socket.close()
             self._socket = None
+            self._sender.close()
 
     def _on_ready(self) -> None:
         if self._socket is None:

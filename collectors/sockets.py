@@ -31,6 +31,11 @@ _TTL = 255  # so that 255 minus the TTL of a packet that arrives is its hop coun
 _ID = struct.Struct("@I")
 
 
+def family_of(address: Address) -> int:
+    """Return the family of a socket address: Python's tuples have two members for IPv4, four for IPv6."""
+    return socket.AF_INET if len(address) == 2 else socket.AF_INET6
+
+
 @dataclass(frozen=True, slots=True)
 class Datagram:
     """What arrived, from whom, and what the kernel told beside it."""

@@ -40,7 +40,7 @@ class Answer:
     stamp; ``wall_ns`` and ``monotonic_ns`` are both clocks, read when the datagram was. A reflector's own number and
     times, where it gives them: ``reflector_sequence``, ``reflector_received_ns`` (T2) and ``reflector_sent_ns`` (T3),
     its wall clock. ``departure_wall_ns`` is the packet's own departure as the answer repeats it: nobody off the path
-    knows it, so it proves what the answer is to.
+    knows it, so it proves what the answer is to. ``stateful``: the reflector is known to number its answers itself.
     """
 
     sequence: int
@@ -52,6 +52,7 @@ class Answer:
     reflector_received_ns: int | None = None
     reflector_sent_ns: int | None = None
     departure_wall_ns: int | None = None
+    stateful: bool = False
 
 
 @dataclass(slots=True)
@@ -131,6 +132,7 @@ class Stream:
 
     def answered(self, answer: Answer) -> list[StreamEvent]:
         """Note an answer."""
+        self._direction.stateful = self._direction.stateful or answer.stateful
         sequence = self._whole(answer.sequence)
         packet = self._outstanding.get(sequence)
         if packet is None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from collectors.icmp.wire import TOKEN_SIZE, EchoError, echo_request, parse_echo_reply
 from collectors.path import NetworkPath, PacketMarks
-from collectors.sockets import Datagram, StampedSocket, open_echo
+from collectors.sockets import Address, Datagram, StampedSocket, family_of, open_echo
 from collectors.stream import Answer
 
 
@@ -32,12 +32,15 @@ class IcmpSender:
         self._version = 4
         self._with_ip_header = False
 
-    def open(self, path: NetworkPath, family: int) -> StampedSocket:
+    def open(self, path: NetworkPath, to: Address) -> StampedSocket:
         """Open a ping socket, or a raw one where those are not allowed."""
-        sock = open_echo(path, family, self._options.marks)
-        self._version = 4 if family == socket.AF_INET else 6
+        sock = open_echo(path, family_of(to), self._options.marks)
+        self._version = 4 if family_of(to) == socket.AF_INET else 6
         self._with_ip_header = sock.is_raw and self._version == 4
         return sock
+
+    def close(self) -> None:
+        """There is nothing beside the socket."""
 
     def request(self, sequence: int, wall_ns: int) -> bytes:  # noqa: ARG002  # the time is not in the packet
         """Build the echo request with this number."""

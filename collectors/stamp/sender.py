@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from collectors.clock import Clock, kernel_clock_state
 from collectors.path import NetworkPath, PacketMarks
-from collectors.sockets import Datagram, StampedSocket, open_udp
+from collectors.sockets import Address, Datagram, StampedSocket, family_of, open_udp
+from collectors.stamp.numbering import NumberingCheck
 from collectors.stamp.wire import ErrorEstimate, StampError, parse_reflector_packet, request
 from collectors.stream import Answer
 
@@ -31,10 +32,27 @@ class StampSender:
         self._clock = clock
         self._error_estimate = ErrorEstimate.UNKNOWN
         self._error_estimate_until_ns = 0
+        self._numbering: NumberingCheck | None = None
 
-    def open(self, path: NetworkPath, family: int) -> StampedSocket:
-        """Open a UDP socket; its port is the session's, and tells the reflector sessions apart."""
-        return open_udp(path, family, self._options.marks)
+    def open(self, path: NetworkPath, to: Address) -> StampedSocket:
+        """Open a UDP socket; its port is the session's, and tells the reflector sessions apart.
+
+        Beside it, ask in a session of its own whether the reflector numbers its answers.
+        """
+        sock = open_udp(path, family_of(to), self._options.marks)
+        self._numbering = NumberingCheck(
+            open_udp(path, family_of(to), self._options.marks),
+            to,
+            lambda number: self.request(number, self._clock.wall_ns()),
+        )
+        self._numbering.look(wall_ns=self._clock.wall_ns(), monotonic_ns=self._clock.monotonic_ns())
+        return sock
+
+    def close(self) -> None:
+        """Stop asking how answers are numbered."""
+        if self._numbering is not None:
+            self._numbering.close()
+            self._numbering = None
 
     def request(self, sequence: int, wall_ns: int) -> bytes:
         """Build the test packet with this number."""
@@ -61,6 +79,8 @@ class StampSender:
             reflector_received_ns=packet.received_ns,
             reflector_sent_ns=packet.sent_ns,
             departure_wall_ns=packet.sender_sent_ns,
+            stateful=self._numbering is not None
+            and self._numbering.look(wall_ns=wall_ns, monotonic_ns=monotonic_ns) is True,
         )
 
     def _current_error_estimate(self) -> ErrorEstimate:

@@ -16,7 +16,7 @@ from collectors.errors import CollectorError
 from collectors.path import NetworkPath, PacketMarks
 from collectors.sample import Outcome, Sample
 from collectors.session import Session, SessionEvent
-from collectors.sockets import Datagram, StampedSocket, open_udp
+from collectors.sockets import Address, Datagram, StampedSocket, family_of, open_udp
 from collectors.stream import Answer
 
 NUMBER = struct.Struct("!I")
@@ -28,9 +28,13 @@ class NumberSender:
 
     def __init__(self, port: int) -> None:
         self.port = port
+        self.closed = 0
 
-    def open(self, path: NetworkPath, family: int) -> StampedSocket:
-        return open_udp(path, family, PacketMarks())
+    def open(self, path: NetworkPath, to: Address) -> StampedSocket:
+        return open_udp(path, family_of(to), PacketMarks())
+
+    def close(self) -> None:
+        self.closed += 1
 
     def request(self, sequence: int, wall_ns: int) -> bytes:
         return NUMBER.pack(sequence)

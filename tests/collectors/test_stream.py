@@ -223,6 +223,18 @@ def test_losses_are_told_by_direction_once_a_later_answer_shows_them() -> None:
     assert DirectionalLoss(sequence=3, forward=1, backward=1) in events
 
 
+def test_a_reflector_that_is_known_to_number_its_answers_tells_of_losses_on_the_way_back_at_once() -> None:
+    told = []
+    for stateful in (False, True):
+        stream = Stream(timeout_ns=TIMEOUT_NS)
+        for slot in range(3):
+            send(stream, slot * MS)
+        for sequence in (0, 2):
+            stream.answered(replace(answer(sequence, 10 * MS, reflected=sequence), stateful=stateful))
+        told.append(stream.expire(2 * TIMEOUT_NS)[1:])
+    assert told == [[], [DirectionalLoss(sequence=2, forward=0, backward=1)]]
+
+
 @dataclass(frozen=True)
 class Fate:
     """What a network does to one packet: whether it can be sent, and when copies of its answer arrive."""
