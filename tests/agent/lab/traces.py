@@ -10,7 +10,7 @@ from pathlib import Path
 def until(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
-        assert time.monotonic() < deadline, "what should have ended is still there"
+        assert time.monotonic() < deadline, "what was waited for did not happen"
         time.sleep(0.01)
 
 
