@@ -8,7 +8,7 @@ from collectors.clock import Clock, kernel_clock_state
 from collectors.path import NetworkPath, PacketMarks
 from collectors.sockets import Address, Datagram, StampedSocket, family_of, open_udp
 from collectors.stamp.numbering import NumberingCheck
-from collectors.stamp.wire import ErrorEstimate, StampError, parse_reflector_packet, request
+from collectors.stamp.wire import BASE_SIZE, ErrorEstimate, StampError, parse_reflector_packet, request
 from collectors.stream import Answer
 
 _CLOCK_STATE_AGE_NS = 10_000_000_000
@@ -43,7 +43,7 @@ class StampSender:
         self._numbering = NumberingCheck(
             open_udp(path, family_of(to), self._options.marks),
             to,
-            lambda number: self.request(number, self._clock.wall_ns()),
+            lambda number: self._packet(number, self._clock.wall_ns(), BASE_SIZE),
         )
         self._numbering.look(wall_ns=self._clock.wall_ns(), monotonic_ns=self._clock.monotonic_ns())
         return sock
@@ -56,12 +56,7 @@ class StampSender:
 
     def request(self, sequence: int, wall_ns: int) -> bytes:
         """Build the test packet with this number."""
-        return request(
-            sequence=sequence & 0xFFFFFFFF,
-            wall_ns=wall_ns,
-            error_estimate=self._current_error_estimate(),
-            size=self._options.size,
-        )
+        return self._packet(sequence, wall_ns, self._options.size)
 
     def answer(self, datagram: Datagram, *, wall_ns: int, monotonic_ns: int) -> Answer | None:
         """Understand a reflected test packet; ``None`` for what is none."""
@@ -82,6 +77,10 @@ class StampSender:
             stateful=self._numbering is not None
             and self._numbering.look(wall_ns=wall_ns, monotonic_ns=monotonic_ns) is True,
         )
+
+    def _packet(self, sequence: int, wall_ns: int, size: int) -> bytes:
+        estimate = self._current_error_estimate()
+        return request(sequence=sequence & 0xFFFFFFFF, wall_ns=wall_ns, error_estimate=estimate, size=size)
 
     def _current_error_estimate(self) -> ErrorEstimate:
         """Say how well this host's clock is kept, as the kernel knew it at most ten seconds ago."""
