@@ -65,7 +65,7 @@ def parse_echo_reply(message: bytes, *, version: int, token: bytes, with_ip_head
 def _checksum(message: bytes) -> int:
     """Return the Internet checksum (RFC 1071)."""
     padded = message + b"\0" * (len(message) % 2)
-    total = sum(struct.unpack(f"!{len(padded) // 2}H", padded))
+    total: int = sum(struct.unpack(f"!{len(padded) // 2}H", padded))
     while total > 0xFFFF:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF

@@ -155,10 +155,13 @@ def _prepare(sock: socket.socket) -> None:
         level = ancillary.SOL_IPV6
         sock.setsockopt(level, socket.IPV6_V6ONLY, 1)
         sock.setsockopt(level, ancillary.IPV6_UNICAST_HOPS, _TTL)
+        sock.setsockopt(level, ancillary.IPV6_MTU_DISCOVER, ancillary.IP_PMTUDISC_DONT)
         wanted = (socket.IPV6_RECVPKTINFO, socket.IPV6_RECVHOPLIMIT, socket.IPV6_RECVTCLASS)
     else:
         level = ancillary.SOL_IP
         sock.setsockopt(level, ancillary.IP_TTL, _TTL)
+        # Routers may fragment answers: otherwise each new sender would lose the first large one to path MTU discovery.
+        sock.setsockopt(level, ancillary.IP_MTU_DISCOVER, ancillary.IP_PMTUDISC_DONT)
         wanted = (ancillary.IP_PKTINFO, ancillary.IP_RECVTTL, ancillary.IP_RECVTOS)
     for option in wanted:
         sock.setsockopt(level, option, 1)

@@ -208,7 +208,7 @@ def reads_as_answer(data: bytes, *, replies: int, error_estimate: int, now_ns: i
         return False
     sequence, seconds, echoed_error_estimate = _ECHO.unpack_from(data)
     age_s = ((ntp_bits(now_ns) >> 32) - seconds) % (1 << 32)
-    return sequence < replies and echoed_error_estimate == error_estimate and age_s <= _ECHO_AGE_S
+    return bool(sequence < replies and echoed_error_estimate == error_estimate and age_s <= _ECHO_AGE_S)
 
 
 def parse_sender_packet(data: bytes) -> SenderPacket:
