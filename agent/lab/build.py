@@ -15,6 +15,14 @@ from agent.lab.topology import HOSTS, LINKS, NAMESPACES, ROUTES, WIRES, End, Lin
 _KERNEL_ESP_TRIAL = (
     f"ip xfrm state add src 192.0.2.1 dst 192.0.2.2 proto esp spi 1 mode tunnel aead rfc4106(gcm(aes)) 0x{1:040d} 128"
 )
+# Each from a Debian package of its own: strongswan-charon, strongswan-swanctl, libstrongswan-standard-plugins (its
+# openssl does AES-GCM) and libcharon-extra-plugins.
+_STRONGSWAN = (
+    "/usr/lib/ipsec/charon",
+    "/usr/sbin/swanctl",
+    "/usr/lib/ipsec/plugins/libstrongswan-openssl.so",
+    "/usr/lib/ipsec/plugins/libstrongswan-kernel-libipsec.so",
+)
 _SBIN = ("/usr/sbin", "/sbin")
 # A tbf that may not send two milliseconds at once falls short of its rate: timers of 250 Hz wake it too seldom.
 _BURST_S = 0.002
@@ -81,7 +89,7 @@ def find_facilities() -> Facilities:
 
 
 def _find_esp() -> Literal["kernel", "user-space", "none"]:
-    if not Path("/usr/lib/ipsec/charon").exists():
+    if not all(Path(path).exists() for path in _STRONGSWAN):
         return "none"
     if _works(_KERNEL_ESP_TRIAL):
         return "kernel"

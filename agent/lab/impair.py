@@ -28,10 +28,16 @@ class Tail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Jitter:
-    """What is added to a link's delay, frame by frame: a log-normal body, and perhaps a heavy tail."""
+    """What is added to a link's delay: a log-normal body, and perhaps a heavy tail.
+
+    A draw holds for ``lasts_ns``, as the queue that caused it would: frames closer together than that share it, frames
+    further apart are independent. Were each frame of a fast flow drawn by itself, the slowest of them would hold up
+    all others, and a link that keeps order would carry bursts instead of a flow.
+    """
 
     median_ns: int
     sigma: float
+    lasts_ns: int = 10_000_000
     tail: Tail | None = None
 
     def draw_ns(self, random: Random) -> int:
@@ -58,7 +64,7 @@ class Behaviour:
 
     ``loss`` is the share of frames lost at random. With ``bits_per_second`` the link has a drop-tail queue that is
     ``queue_ns`` long. A link that does not ``keep_order`` lets a frame with little jitter overtake others; one that
-    does adds delay where frames are closer together than the jitter is wide.
+    does adds delay where the jitter falls faster than time passes.
     """
 
     delay_ns: int
@@ -99,6 +105,8 @@ class Direction:
     _in_burst: bool = False
     _busy_until_ns: int = 0
     _last_due_ns: int = 0
+    _jitter_ns: int = 0
+    _jitter_until_ns: int = 0
 
     def due_ns(self, arrived_ns: int, octets: int) -> int | None:
         """Say when a frame of ``octets`` that arrived at ``arrived_ns`` is due to leave; None when it never does."""
@@ -135,12 +143,17 @@ class Direction:
         return self._busy_until_ns
 
     def _arrival_ns(self, sent_ns: int) -> int:
-        due_ns = sent_ns + self.behaviour.delay_ns
-        if self.behaviour.jitter is not None:
-            due_ns += self.behaviour.jitter.draw_ns(self.random)
+        due_ns = sent_ns + self.behaviour.delay_ns + self._jitter_at(sent_ns)
         if self.behaviour.keep_order:
             due_ns = self._last_due_ns = max(due_ns, self._last_due_ns)
         return due_ns
+
+    def _jitter_at(self, now_ns: int) -> int:
+        jitter = self.behaviour.jitter
+        if jitter is not None and now_ns >= self._jitter_until_ns:
+            self._jitter_ns = jitter.draw_ns(self.random)
+            self._jitter_until_ns = now_ns + jitter.lasts_ns
+        return self._jitter_ns
 
 
 class Lateness:

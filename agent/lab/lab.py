@@ -210,8 +210,9 @@ def _lacks(ready: Mapping[str, Any], isolation: Isolation) -> list[str]:
         lacks.append("the kernel has no ESP: strongSwan encrypts in user space, at most about 400 Mbit/s")
     if ready["esp"] == "none":
         lacks.append(
-            "the VPN path is not encrypted: strongSwan is not installed, or neither the kernel nor /dev/net/tun "
-            f"can carry ESP for user {os.getuid()}"
+            "the VPN path is not encrypted: either strongSwan is missing (apt-get install strongswan-charon"
+            " strongswan-swanctl libcharon-extra-plugins libstrongswan-standard-plugins), or the kernel has no ESP and"
+            f" user {os.getuid()} may not open /dev/net/tun"
         )
     if isolation is Isolation.USER_NAMESPACE and ready["links"] == "user-space":
         lacks.append("without root the emulated links have no real-time priority: a busy machine makes them late")

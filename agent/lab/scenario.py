@@ -47,15 +47,14 @@ class JitterModel(_Model):
 
     median: DurationNs
     sigma: float = Field(ge=0)
+    lasts: DurationNs = 10_000_000
     tail: TailModel | None = None
 
     def distribution(self) -> Jitter:
         """Return the same in the terms of the link."""
         tail = self.tail
-        if tail is None:
-            return Jitter(median_ns=self.median, sigma=self.sigma)
-        long = Tail(share=tail.share, least_ns=tail.least, most_ns=tail.most, shape=tail.shape)
-        return Jitter(median_ns=self.median, sigma=self.sigma, tail=long)
+        long = tail and Tail(share=tail.share, least_ns=tail.least, most_ns=tail.most, shape=tail.shape)
+        return Jitter(median_ns=self.median, sigma=self.sigma, lasts_ns=self.lasts, tail=long or None)
 
 
 class BurstsModel(_Model):

@@ -101,10 +101,19 @@ def test_loss_over_many_frames_is_what_was_asked_for(behaviour: Behaviour, share
 
 
 def test_without_order_a_frame_overtakes_another() -> None:
-    jitter = Jitter(median_ns=MS, sigma=1.0)
+    jitter = Jitter(median_ns=MS, sigma=1.0, lasts_ns=0)
     direction = Direction(Behaviour(delay_ns=0, jitter=jitter, keep_order=False), Random(3))
     dues = [direction.due_ns(at, 100) or 0 for at in range(100)]
     assert dues != sorted(dues)
+
+
+def test_frames_close_together_share_one_draw_and_distant_ones_do_not() -> None:
+    jitter = Jitter(median_ns=MS, sigma=1.0, lasts_ns=10 * MS)
+    direction = Direction(Behaviour(delay_ns=0, jitter=jitter, keep_order=False), Random(3))
+    close = {(direction.due_ns(at * MS, 100) or 0) - at * MS for at in range(10)}
+    distant = {(direction.due_ns(at * MS, 100) or 0) - at * MS for at in range(10, 200, 10)}
+    assert len(close) == 1
+    assert len(distant) == 19
 
 
 def test_the_tail_is_rare_long_and_bounded() -> None:
