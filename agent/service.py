@@ -31,6 +31,7 @@ _RESTART_S = 1.0
 
 async def serve(plan: Plan, sockets: Sequence[socket.socket]) -> None:
     """Do what the plan says until SIGTERM or SIGINT, with HTTP on these listening sockets."""
+    told_to_end = _told_to_end()
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     figures = Figures(recent=RECENT)
@@ -49,7 +50,7 @@ async def serve(plan: Plan, sockets: Sequence[socket.socket]) -> None:
         probing.set()
         systemd.notify("READY=1")
         _log.info("probing %d streams; metrics on %s", len(figures.streams), _names(sockets))
-        await _signalled()
+        await told_to_end.wait()
         systemd.notify("STOPPING=1")
         for task in tasks:
             task.cancel()
@@ -64,13 +65,13 @@ def _log_counts(figures: Figures) -> None:
         _log.info("%s: %d sent, %d received, %d lost, %d not sent", name, stream.sent, stream.received, lost, not_sent)
 
 
-async def _signalled() -> None:
-    """Wait for SIGTERM or SIGINT."""
+def _told_to_end() -> asyncio.Event:
+    """Return what SIGTERM and SIGINT set from now on."""
     loop = asyncio.get_running_loop()
-    ended = asyncio.Event()
+    told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, ended.set)
-    await ended.wait()
+        loop.add_signal_handler(number, told.set)
+    return told
 
 
 async def _keep_reflecting(plan: ReflectorPlan) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from agent.cli.parsed import Parsed
 from agent.config.quantities import parse_dscp, parse_duration, parse_percentage
 from agent.engine import Bound, Engine
 from agent.plan import ComparisonPlan, Probe, ProbeOptions
@@ -32,27 +33,11 @@ COULD_NOT_MEASURE = 3
 DEFAULT_COUNT = 10
 
 
-class _Quantity(click.ParamType):
-    """A value with a unit, read by one of the configuration's own parsers."""
-
-    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
-        self.name = name
-        self._parse = parse
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if not isinstance(value, str):
-            return value
-        try:
-            return self._parse(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-_DURATION = _Quantity("duration", parse_duration)
-_DSCP = _Quantity("dscp", parse_dscp)
-_PERCENTAGE = _Quantity("percent", parse_percentage)
-_ADDRESS = _Quantity("address", ip_address)
-_MARK = _Quantity("mark", lambda text: int(text, 0))
+_DURATION = Parsed("duration", parse_duration)
+_DSCP = Parsed("dscp", parse_dscp)
+_PERCENTAGE = Parsed("percent", parse_percentage)
+_ADDRESS = Parsed("address", ip_address)
+_MARK = Parsed("mark", lambda text: int(text, 0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +137,8 @@ def _probe(
     if interval is not None and interval < 1_000_000:
         raise click.UsageError("--interval is at least 1ms")
     chosen = NetworkPath(name="default", source=source, interface=interface, fwmark=fwmark)
-    found, far_end = ((chosen,), Target(name=target, host=target))
+    found: tuple[NetworkPath, ...] = (chosen,)
+    far_end = Target(name=target, host=target)
     if config is not None:
         found, far_end = _configured(config, paths, target, otherwise=chosen)
     return Probe(

@@ -11,11 +11,12 @@ from ipaddress import ip_address, ip_network
 
 import click
 
+from agent.cli.parsed import Parsed
 from agent.plan import SocketAddress
 from collectors.clock import SystemClock, kernel_clock_state
 from collectors.errors import CollectorError
 from collectors.path import IPNetwork
-from collectors.stamp.reflector import LOOPBACK, PACKETS_PER_SECOND, Reflector
+from collectors.stamp.reflector import LOOPBACK, PACKETS_PER_SECOND, Reflector, Refusal
 from collectors.stamp.server import Listener, Server, open_listeners, termination
 
 _COULD_NOT_MEASURE = 3
@@ -26,28 +27,17 @@ class _CannotAnswer(click.ClickException):
     exit_code = _COULD_NOT_MEASURE
 
 
-class _ListenAddress(click.ParamType):
-    name = "addr:port"
-
-    def convert(
-        self, value: str | SocketAddress, param: click.Parameter | None, ctx: click.Context | None
-    ) -> SocketAddress:
-        try:
-            address = value if isinstance(value, SocketAddress) else SocketAddress.parse(value)
-            ip_address(address.host)
-        except ValueError as error:
-            self.fail(f"{error}", param, ctx)
-        return address
+def _listen_address(text: str) -> SocketAddress:
+    address = SocketAddress.parse(text)
+    ip_address(address.host)
+    return address
 
 
-class _Network(click.ParamType):
-    name = "cidr"
-
-    def convert(self, value: str | IPNetwork, param: click.Parameter | None, ctx: click.Context | None) -> IPNetwork:
-        try:
-            return ip_network(value)
-        except ValueError as error:
-            self.fail(f"{error}: write for example 10.1.0.0/16, 10.1.0.4 or 2001:db8::/48", param, ctx)
+def _network(text: str) -> IPNetwork:
+    try:
+        return ip_network(text)
+    except ValueError as error:
+        raise ValueError(f"{error}: write for example 10.1.0.0/16, 10.1.0.4 or 2001:db8::/48") from error
 
 
 @click.command(
@@ -63,14 +53,14 @@ Example:
 )
 @click.option(
     "--listen",
-    type=_ListenAddress(),
+    type=Parsed("addr:port", _listen_address),
     default="127.0.0.1:862",
     show_default=True,
     help="Where to answer. [::] means all addresses of this host, IPv4 included.",
 )
 @click.option(
     "--allow",
-    type=_Network(),
+    type=Parsed("cidr", _network),
     multiple=True,
     help="Whom to answer, short TWAMP-Light packets included; repeatable. Without it: loopback alone, and never with "
     "more octets than were asked with.",
@@ -131,7 +121,7 @@ def _summary(reflector: Reflector, server: Server) -> str:
     )
 
 
-def _listed(counts: Mapping[str, int]) -> str:
+def _listed(counts: Mapping[Refusal, int] | Mapping[str, int]) -> str:
     return ", ".join(f"{count} {reason}" for reason, count in counts.items() if count) or "none"
 
 

@@ -92,8 +92,8 @@ def test_variation_by_direction_needs_a_reflector_that_stamps() -> None:
         figures.opened(key)
     hour_ns = 3_600_000 * MS  # by which the far end's clock is wrong
     for slot, forward_ms in enumerate((4, 5, 4)):
-        times = {"forward_ns": forward_ms * MS - hour_ns, "backward_ns": 6 * MS + hour_ns}
-        figures.happened(ER, [replace(received(slot, 10 * MS), **times)])
+        forward_ns, backward_ns = forward_ms * MS - hour_ns, 6 * MS + hour_ns
+        figures.happened(ER, [replace(received(slot, 10 * MS), forward_ns=forward_ns, backward_ns=backward_ns)])
         figures.happened(VPN, [received(slot, 10 * MS)])
     [er, vpn] = report(figures)["streams"]
     assert (er["jitter_ns"]["forward"]["ipdv_p99"], er["jitter_ns"]["backward"]["ipdv_p99"]) == (MS, 0)

@@ -42,11 +42,13 @@ def answer(asked: str, *, estimate: ErrorEstimate, replies_before: int, allow: t
     """Have a reflector answer, in a session in which it has answered before."""
     reflector = Reflector(allow=allow, wall_ns=lambda: T3)
     reflector.set_error_estimate(estimate)
+    data = b""
     for _ in range(replies_before + 1):
         reply = reflector.answer(octets(asked), ("127.0.0.1", 50_000), bytes([127, 0, 0, 1]), T2, TTL, 0, 1)
         assert isinstance(reply, Reply)
         reflector.sent(reply)
-    return reply.data
+        data = reply.data
+    return data
 
 
 def test_v1_a_request_of_44_octets() -> None:
