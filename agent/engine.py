@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Any, assert_never
 
 from agent.plan import Probe, ProbeOptions, kind_of
 from agent.resolve import keep_resolving, literal, resolve
@@ -76,15 +76,42 @@ class Engine:
     async def run(self, bound: Bound | None = None) -> None:
         """Probe until the bound is reached and every packet is settled; without a bound, until cancelled.
 
-        Without a bound, each probe and target starts at a random phase, so that they do not all send at once.
+        Without a bound, each probe and target starts at a random phase, so that they do not all send at once. An
+        unexpected exception, a sink's included, ends the run.
         """
         try:
             async with asyncio.TaskGroup() as group:
-                for pairing in self._pairings:
+                bugs = group.create_task(_raise_bugs_of_callbacks())
+                probing = [
                     group.create_task(pairing.run(bound or Bound(), at_random_phase=bound is None))
+                    for pairing in self._pairings
+                ]
+                if probing:  # an agent may only reflect
+                    await asyncio.wait(probing)
+                bugs.cancel()
         finally:
             for pairing in self._pairings:
                 pairing.close()
+
+
+async def _raise_bugs_of_callbacks() -> None:
+    """Raise the first exception that a callback of the loop did not handle: the loop itself would log it and go on."""
+    loop = asyncio.get_running_loop()
+    bug: asyncio.Future[None] = loop.create_future()
+
+    def on_exception(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        exception = context.get("exception")
+        if "handle" in context and isinstance(exception, Exception) and not bug.done():
+            bug.set_exception(exception)
+        else:
+            loop.default_exception_handler(context)
+
+    before = loop.get_exception_handler()
+    loop.set_exception_handler(on_exception)
+    try:
+        await bug
+    finally:
+        loop.set_exception_handler(before)
 
 
 class _Pairing:

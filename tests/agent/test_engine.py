@@ -132,6 +132,23 @@ async def test_without_a_bound_the_engine_runs_until_it_is_cancelled(reflector_p
     assert sink.outcomes("vpn").keys() == {Outcome.ANSWERED}
 
 
+async def test_without_probes_there_is_nothing_to_wait_for() -> None:
+    await asyncio.wait_for(Engine((), Recorder()).run(), 5)
+
+
+class Broken(Recorder):
+    """A sink with a bug."""
+
+    def happened(self, key: StreamKey, events: Sequence[SessionEvent]) -> None:
+        raise ZeroDivisionError
+
+
+async def test_a_bug_ends_the_run(reflector_port: int) -> None:
+    with pytest.raises(ExceptionGroup) as caught:
+        await asyncio.wait_for(Engine((stamp_probe(reflector_port),), Broken()).run(), 5)
+    assert caught.group_contains(ZeroDivisionError)
+
+
 @pytest.mark.root
 async def test_icmp_is_answered_on_both_families() -> None:
     for host in ("127.0.0.1", "::1"):
