@@ -18,7 +18,6 @@ from collectors.path import NetworkPath, Target
 from collectors.session import Sender, Session
 from collectors.stamp.sender import StampOptions, StampSender
 
-
 _STAMPING_BEGINS_NS = 5_000_000
 """From opening sockets to the first slot: a kernel's first receive stamps are missing for about 0.6 ms."""
 
