@@ -33,7 +33,7 @@ def instrument() -> Section:
 _NOT_SENT = Chart(
     title="Not sent, by reason",
     description='Packets that this host could not send: they say nothing of the path. "none" while all are sent.',
-    unit="pps",
+    unit="suffix: packets/s",
     soft_max=1,
 )
 _LATENESS = Chart(

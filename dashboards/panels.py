@@ -116,12 +116,12 @@ def chart(frame: Chart, content: Sequence[Curve]) -> timeseries.Panel:
 def pair_of_values(
     title: str, description: str, unit: str, value: Callable[[Role], str], *, decimals: int | None = None
 ) -> stat.Panel:
-    """Show the present figure of either path, in the colour of its role, with its course in the background."""
+    """Show the present figure of either path, in the colour of its role."""
     panel = (
         _stat(title, description)
         .unit(unit)
         .text_mode(BigValueTextMode.VALUE_AND_NAME)
-        .graph_mode(BigValueGraphMode.AREA)
+        .graph_mode(BigValueGraphMode.NONE)
         .orientation(VizOrientation.VERTICAL)
         .min(0)
         .thresholds(thresholds((None, NEUTRAL)))

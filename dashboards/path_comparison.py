@@ -83,7 +83,7 @@ def _choice(name: str, label: str, query: str, sort: models.VariableSort) -> das
 def _now() -> Section:
     return Section(
         title="Now: $candidate (candidate) against $baseline (baseline), $agent to $target",
-        height=5,
+        height=4,
         widths=(4, 4, 4, 4, 4, 4),
         panels=(
             name_of_winner(
@@ -240,7 +240,7 @@ def _loss() -> Section:
         description="Solid: on the way there; dashed: on the way back, as a stateful reflector's sequence numbers tell "
         "(STAMP alone). An outage is told by the first answer after it, all at once. Losses whose direction is unknown "
         "are in the panel to the left only.",
-        unit="pps",
+        unit="suffix: packets/s",
         soft_max=1,
     )
     oddities = Chart(
