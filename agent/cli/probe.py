@@ -20,7 +20,6 @@ from agent.engine import Bound, Engine
 from agent.plan import ComparisonPlan, Probe, ProbeOptions
 from agent.report.figures import Figures
 from agent.report.summary import Json, summary
-from collectors.errors import CollectorError
 from collectors.icmp.sender import IcmpOptions
 from collectors.icmp.wire import MIN_DATA_SIZE
 from collectors.path import NetworkPath, PacketMarks, Target
@@ -204,8 +203,8 @@ def _measure(probe: Probe, bound: Bound, limits: _Limits, *, as_json: bool, with
 
     troubles = _run(probe, bound, figures, report, live=not as_json and sys.stderr.isatty())
     final = report()
-    for path, trouble in troubles.items():
-        click.echo(f"eragent: {path}: {trouble}", err=True)
+    for trouble in troubles:
+        click.echo(f"eragent: {trouble}", err=True)
     if as_json:
         click.echo(json.dumps(final, indent=2))
     else:
@@ -215,18 +214,16 @@ def _measure(probe: Probe, bound: Bound, limits: _Limits, *, as_json: bool, with
     return 0 if all(limits.kept_by(stream) for stream in final["streams"]) else OUTSIDE_LIMITS
 
 
-def _run(
-    probe: Probe, bound: Bound, figures: Figures, report: Callable[[], Json], *, live: bool
-) -> dict[str, CollectorError]:
-    """Run the engine until its bound, or until interrupted; return what kept paths from sending."""
+def _run(probe: Probe, bound: Bound, figures: Figures, report: Callable[[], Json], *, live: bool) -> list[str]:
+    """Run the engine until its bound, or until interrupted; say what kept paths from sending, each thing once."""
     import uvloop
 
-    async def run() -> dict[str, CollectorError]:
+    async def run() -> list[str]:
         engine = Engine((probe,), figures)
         await engine.run(bound)
-        return {key.path: trouble for key, trouble in engine.troubles.items()}
+        return list(dict.fromkeys(str(trouble) for trouble in engine.troubles.values()))
 
-    async def run_live() -> dict[str, CollectorError]:
+    async def run_live() -> list[str]:
         from rich.console import Console
         from rich.live import Live
 
@@ -243,7 +240,7 @@ def _run(
     try:
         return uvloop.run(run_live() if live else run())
     except KeyboardInterrupt:  # what was seen until then is the result
-        return {}
+        return []
 
 
 def _print(report: Json) -> None:
