@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
@@ -18,14 +17,18 @@ from collectors.session import SessionEvent
 from collectors.statistics import Rfc3550Jitter
 
 _MS = 0.001
+# The R20 series of preferred numbers (ISO 3): twenty steps of 12 % a decade.
+_DECADE = (1, 1.12, 1.25, 1.4, 1.6, 1.8, 2, 2.24, 2.5, 2.8, 3.15, 3.55, 4, 4.5, 5, 5.6, 6.3, 7.1, 8, 9)
 RTT_BUCKETS = tuple(
-    milliseconds * _MS
+    round(milliseconds * _MS, 6)
     for milliseconds in (
-        *(0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80),
-        *(100, 150, 200, 300, 500, 1000),
+        *(0.1, 0.2, 0.3, 0.5, 0.75),
+        *_DECADE,
+        *(10 * step for step in _DECADE),
+        *(100, 125, 160, 200, 250, 315, 400, 500, 1000),
     )
 )
-"""Upper bounds in seconds, finest from 0.2 to 500 ms, where wide-area networks are."""
+"""Upper bounds in seconds, from 0.2 to 500 ms; 12 % apart where wide-area networks are, so that p50 and p99 mean it."""
 VARIATION_BUCKETS = tuple(ms * _MS for ms in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500))
 LATENESS_BUCKETS = tuple(ms * _MS for ms in (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100))
 
@@ -148,9 +151,8 @@ class _StreamMetrics:
         self._rtt = families.rtt.labels(*labels)
         self._ipdv = families.ipdv.labels(*labels)
         self._lateness = families.lateness.labels(*labels)
-        self._jitter = [
-            _Jitter(families.jitter.labels(*labels, direction)) for direction in ("round_trip", *_DIRECTIONS)
-        ]
+        self._jitter = [_Jitter(families.jitter, (*labels, name)) for name in ("round_trip", *_DIRECTIONS)]
+        families.jitter.labels(*labels, "round_trip")
         self.resolved = families.resolved.labels(*labels)
         self._previous: Sample | None = None
 
@@ -198,21 +200,22 @@ class _StreamMetrics:
         self._ipdv.observe(abs(sample.rtt_ns - before.rtt_ns) * _NS)
 
 
-@dataclass(slots=True)
 class _Jitter:
-    """A gauge and the running figure behind it."""
+    """A running figure and its gauge, which is there once it has a value: of a direction that nobody stamps, never."""
 
-    gauge: Gauge
-    figure: Rfc3550Jitter
-
-    def __init__(self, gauge: Gauge) -> None:
-        self.gauge = gauge
-        self.figure = Rfc3550Jitter()
+    def __init__(self, family: Gauge, labels: tuple[str, ...]) -> None:
+        self._family = family
+        self._labels = labels
+        self._gauge: Gauge | None = None
+        self._figure = Rfc3550Jitter()
 
     def take(self, transit_ns: int) -> None:
-        self.figure.add(transit_ns)
-        if self.figure.value_ns is not None:
-            self.gauge.set(self.figure.value_ns * _NS)
+        self._figure.add(transit_ns)
+        if self._figure.value_ns is None:
+            return
+        if self._gauge is None:
+            self._gauge = self._family.labels(*self._labels)
+        self._gauge.set(self._figure.value_ns * _NS)
 
 
 def _describe(registry: CollectorRegistry, plan: Plan) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_address
+from itertools import pairwise
 
 import pytest
 from prometheus_client import CollectorRegistry
 
-from agent.metrics import Metrics
+from agent.metrics import RTT_BUCKETS, Metrics
 from agent.plan import Plan, Probe, SocketAddress
 from agent.sink import StreamKey
 from collectors.ancillary import IcmpError
@@ -73,7 +75,7 @@ def test_every_series_is_there_at_zero_from_the_start(counted: Counted) -> None:
         assert counted("packets_not_sent_total", reason=reason) == 0
     for direction in ("forward", "backward"):
         assert counted("packets_lost_direction_total", direction=direction) == 0
-        assert counted("jitter_seconds", direction=direction) == 0
+    assert counted("jitter_seconds", direction="round_trip") == 0
     for source in ("kernel", "user"):
         assert counted("timestamps_total", source=source) == 0
     assert counted("rtt_seconds_count") == 0
@@ -89,11 +91,26 @@ def test_a_received_packet_is_counted_and_its_times_are_observed_in_seconds(coun
     counted.metrics.happened(KEY, [received(0, 12 * MS), received(1, 15 * MS)])
     assert counted("packets_sent_total") == counted("packets_received_total") == 2
     assert counted("rtt_seconds_sum") == pytest.approx(0.027)
-    assert counted("rtt_seconds_bucket", le="0.012") == 1
+    assert counted("rtt_seconds_bucket", le="0.0125") == 1
     assert counted("ipdv_seconds_sum") == pytest.approx(0.003)
     assert counted("jitter_seconds", direction="round_trip") == pytest.approx(0.003 / 16)
     assert counted("send_lateness_seconds_count") == 2
     assert counted("timestamps_total", source="kernel") == 2
+
+
+def test_jitter_of_a_direction_is_there_only_where_the_reflector_stamps(counted: Counted) -> None:
+    counted.metrics.happened(KEY, [received(0, 12 * MS), received(1, 15 * MS)])
+    assert counted("jitter_seconds", direction="forward") is None
+    stamped = [replace(received(number, 12 * MS), forward_ns=number * MS, backward_ns=0) for number in (2, 3)]
+    counted.metrics.happened(KEY, stamped)
+    assert counted("jitter_seconds", direction="forward") == pytest.approx(0.001 / 16)
+    assert counted("jitter_seconds", direction="backward") == 0
+
+
+def test_the_buckets_ascend_and_are_fine_where_wide_area_networks_are() -> None:
+    assert list(RTT_BUCKETS) == sorted(set(RTT_BUCKETS))
+    steps = [high / low for low, high in pairwise(RTT_BUCKETS) if 0.001 <= low < 0.1]
+    assert max(steps) <= 1.15
 
 
 def test_a_lost_packet_was_sent(counted: Counted) -> None:
