@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -27,6 +28,7 @@ from collectors.sample import Outcome
 _log = logging.getLogger(__name__)
 
 _RESTART_S = 1.0
+_RESTART_AT_MOST_S = 60.0
 
 
 async def serve(plan: Plan, sockets: Sequence[socket.socket]) -> None:
@@ -88,7 +90,9 @@ async def _keep_reflecting(plan: ReflectorPlan) -> None:
     ]
     for network in plan.allow:
         command += ["--allow", str(network)]
+    delay_s = _RESTART_S
     while True:
+        started_s = time.monotonic()
         process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL)
         try:
             code = await process.wait()
@@ -96,8 +100,10 @@ async def _keep_reflecting(plan: ReflectorPlan) -> None:
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
             await process.wait()
-        _log.error("the reflector ended with code %d; it is started again", code)
-        await asyncio.sleep(_RESTART_S)
+        delay_s = _RESTART_S if time.monotonic() - started_s > _RESTART_AT_MOST_S else delay_s
+        _log.error("the reflector ended with code %d; it is started again in %.0f s", code, delay_s)
+        await asyncio.sleep(delay_s)
+        delay_s = min(2 * delay_s, _RESTART_AT_MOST_S)
 
 
 def _names(sockets: Sequence[socket.socket]) -> str:

@@ -12,12 +12,12 @@ from collections.abc import Callable
 from collectors.sockets import Address, Datagram, StampedSocket
 from collectors.stamp.wire import StampError, parse_reflector_packet
 
-_AGAIN_NS = 2_000_000_000
-_TRIES = 5
+_AGAIN_NS = 250_000_000
+_TRIES = 12  # three seconds, in which also a path that loses half of its packets lets one through
 
 
 class NumberingCheck:
-    """Asks until an answer tells, at most five times; ``stateful`` is ``None`` until then.
+    """Asks until an answer tells, for at most three seconds; ``stateful`` is ``None`` until then.
 
     ``request`` builds a test packet with a number. The socket belongs to the check.
     """
@@ -37,7 +37,7 @@ class NumberingCheck:
             for item in self._socket.drain():
                 if isinstance(item, Datagram) and self.stateful is None:
                     self.stateful = _numbered_by_reflector(item.data, wall_ns)
-            if self.stateful is not None or self._next > 2 * _TRIES:
+            if self.stateful is not None or self._next >= 2 * _TRIES:
                 self.close()
             elif monotonic_ns >= self._again_ns:
                 self._again_ns = monotonic_ns + _AGAIN_NS
