@@ -13,7 +13,7 @@ demo: ## two agents measure ExpressRoute and VPN side by side in the built-in la
 	@exec $(RUN)/eragent demo --duration $${DEMO_SECONDS:-30}s
 
 test: environment ## the whole test suite (root runs all of it; TESTS= names a part)
-	@setup/system-packages $(LAB_PACKAGES)
+	@setup/system-packages $(LAB_PACKAGES) systemd
 	@setup/prometheus
 	@$(RUN)/python -m pytest $(TESTS)
 
@@ -37,6 +37,7 @@ bench: environment ## the measurements of the benchmarks folder
 generate: environment ## rewrite what is generated: dashboards, configuration reference and schema
 	@$(RUN)/python -m dashboards.generate
 	@$(RUN)/python -m docs.generate
+	@$(RUN)/python -m docs.metrics
 
 lock: ## pin the requirements anew (needs uv)
 	@setup/lock
