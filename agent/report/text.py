@@ -125,11 +125,11 @@ def _comparison(comparison: Json, streams: list[Json]) -> list[str]:
     }
     return [
         f"{title}, {comparison['pairs']} pairs",
-        f"  median difference {_signed(comparison['difference_p50_ns'])}"
-        f" (middle 80 %: {_signed(comparison['difference_p10_ns'])} to {_signed(comparison['difference_p90_ns'])});"
-        f" {candidate} was faster in {comparison['faster_share']:.1%} of pairs",
-        "  " + "; ".join(_against(figures[candidate], figures[baseline])),
-        "  " + _steadier(figures[candidate], figures[baseline]),
+        f"  median difference {_signed(comparison['difference_p50_ns'])};"
+        f" 80 % are between {_signed(comparison['difference_p10_ns'])} and {_signed(comparison['difference_p90_ns'])}",
+        f"  {candidate} was faster in {comparison['faster_share']:.1%} of pairs",
+        *(f"  {line}" for line in _against(figures[candidate], figures[baseline])),
+        f"  {_steadier(figures[candidate], figures[baseline])}",
     ]
 
 
@@ -140,7 +140,7 @@ def _signed(nanoseconds: int) -> str:
 def _against(candidate: Json, baseline: Json) -> Iterator[str]:
     for name, group, key in (
         ("RTT p50", "rtt_ns", "p50"),
-        ("p99", "rtt_ns", "p99"),
+        ("RTT p99", "rtt_ns", "p99"),
         ("PDV p99", "jitter_ns", "pdv_p99"),
     ):
         yield f"{name} {milliseconds(candidate[group][key])} against {milliseconds(baseline[group][key])}"
