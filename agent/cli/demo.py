@@ -6,6 +6,7 @@ import json
 import signal
 import sys
 import time
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -141,17 +142,18 @@ def _introduce(lab: LabDescription) -> None:
     if lab.links != "relays":
         _describe_links(lab)
     for lack in lab.lacks:
-        click.echo(f"Note: {lack}.", err=True)
+        click.echo(f"Note: {lack}", err=True)
 
 
 def _describe_links(lab: LabDescription) -> None:
-    delays = {"netem": "delayed by the kernel (netem)", "user-space": "delayed by processes of the lab (no netem here)"}
+    delays = {"netem": "by the kernel (netem)", "user-space": "by processes of the lab (no netem here)"}
     ciphers = {
         "kernel": "IKEv2/IPsec, ESP in the kernel",
         "user-space": "IKEv2/IPsec, ESP in user space",
         "none": "without encryption",
     }
-    click.echo(f"The lab: links {delays[lab.links]}; VPN {ciphers[lab.esp]}.", err=True)
+    click.echo(f"Links: delayed {delays[lab.links]}", err=True)
+    click.echo(f"VPN: {ciphers[lab.esp]}", err=True)
 
 
 def _watch(lab: Lab, agent: Agent, duration_s: float, screen: Screen) -> tuple[dict[str, Any], list[LabEvent]]:
@@ -175,17 +177,26 @@ def _tell(outcome: _Outcome) -> None:
     from rich.console import Console
 
     from agent.lab.screen import event_line
-    from agent.report.text import comparison_lines, milliseconds, streams_table
+    from agent.report.text import comparison_lines, streams_table
 
     Console().print(streams_table(outcome.report))
     lines = ["", *comparison_lines(outcome.report), ""]
     if outcome.events:
         lines += ["What the scenario did:", *map(event_line, outcome.events), ""]
-    for name, link in outcome.links.items():
-        if link is not None:
-            late = {key: milliseconds(value) for key, value in link["late_ns"].items()}
-            lines.append(
-                f"Emulated link {name}: frames left p50 {late['p50']}, p99 {late['p99']}, max {late['max']} late"
-            )
+    if any(outcome.links.values()):
+        lines += [
+            "The lab's own error: how much later than planned its links let frames go",
+            *_errors(outcome.links),
+            "",
+        ]
     lines += [f"Metrics of {name} were on {url}" for name, url in outcome.metrics.items()]
     click.echo("\n".join(lines))
+
+
+def _errors(links: Mapping[str, Mapping[str, Any] | None]) -> Iterator[str]:
+    from agent.report.text import milliseconds
+
+    for name, link in links.items():
+        if link is not None and link["late_ns"]["max"] is not None:
+            late = "  ".join(f"{key} {milliseconds(link['late_ns'][key])}" for key in ("p50", "p99", "max"))
+            yield f"  {name:<13} {late}"

@@ -207,7 +207,7 @@ def _lacks(ready: Mapping[str, Any], isolation: Isolation) -> list[str]:
         ]
     lacks = []
     if ready["esp"] == "user-space":
-        lacks.append("the kernel has no ESP: strongSwan encrypts in user space, at most about 400 Mbit/s")
+        lacks.append("the kernel has no ESP: strongSwan encrypts in user space, up to 400 Mbit/s")
     if ready["esp"] == "none":
         lacks.append(
             "the VPN path is not encrypted: either strongSwan is missing (apt-get install strongswan-charon"
