@@ -81,6 +81,7 @@ def test_losses_are_told_by_direction() -> None:
 
 
 def test_what_the_tunnel_cannot_carry_whole_is_not_sent_once_the_kernel_knows(lab: Lab) -> None:
+    subprocess.run(lab.command("onprem", ["ip", "route", "flush", "cache"]), check=True)  # forget the path's MTU
     with reflecting(lab):
         arguments = ("--size", "1450", "--count", "5", "--interval", "50ms")
         whole = stamp(lab, SITE_VPN_ADDRESS, *arguments, "--dont-fragment")
