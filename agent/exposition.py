@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -23,7 +23,11 @@ class Exposition:
     """The agent's HTTP endpoints."""
 
     def __init__(
-        self, registry: CollectorRegistry, *, summary: Callable[[], dict[str, Any]], ready: Callable[[], bool]
+        self,
+        registry: CollectorRegistry,
+        *,
+        summary: Callable[[], Awaitable[dict[str, Any]]],
+        ready: Callable[[], bool],
     ) -> None:
         self._registry = registry
         self._summary = summary
@@ -61,7 +65,7 @@ class Exposition:
         return web.Response(body=encode(self._registry), headers={"Content-Type": content_type})
 
     async def _summarised(self, _: web.Request) -> web.Response:
-        return web.json_response(self._summary())
+        return web.json_response(await self._summary())
 
     async def _healthy(self, _: web.Request) -> web.Response:
         return web.Response(text="healthy\n")

@@ -19,9 +19,9 @@ from agent import systemd
 from agent.engine import Engine
 from agent.exposition import Exposition
 from agent.metrics import Metrics
-from agent.plan import Plan, ReflectorPlan
+from agent.plan import ComparisonPlan, Plan, ReflectorPlan
 from agent.report.figures import RECENT, Figures
-from agent.report.summary import summary
+from agent.report.summary import Json, assembled, comparison_summaries, stream_summary
 from agent.sink import Fanout
 from collectors.sample import Outcome
 
@@ -42,7 +42,7 @@ async def serve(plan: Plan, sockets: Sequence[socket.socket]) -> None:
     probing = asyncio.Event()
     exposition = Exposition(
         registry,
-        summary=lambda: summary(figures, started_at=started_at, comparisons=plan.comparisons),
+        summary=lambda: _summary(figures, started_at, plan.comparisons),
         ready=probing.is_set,
     )
     async with exposition.serving(sockets), asyncio.TaskGroup() as group:
@@ -57,6 +57,18 @@ async def serve(plan: Plan, sockets: Sequence[socket.socket]) -> None:
         for task in tasks:
             task.cancel()
     _log_counts(figures)
+
+
+async def _summary(figures: Figures, started_at: datetime, comparisons: Sequence[ComparisonPlan]) -> Json:
+    """Report on all streams, and let the loop send packets that are due between one part and the next."""
+    streams, compared = [], []
+    for key in figures.streams:
+        streams.append(stream_summary(key, figures))
+        await asyncio.sleep(0)
+    for plan in comparisons:
+        compared += comparison_summaries(plan, figures)
+        await asyncio.sleep(0)
+    return assembled(started_at, streams, compared)
 
 
 def _log_counts(figures: Figures) -> None:

@@ -6,6 +6,7 @@ from array import array
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from agent.sink import StreamKey
 from collectors.ancillary import IcmpError
@@ -13,24 +14,24 @@ from collectors.sample import DirectionalLoss, Outcome, Sample, TimestampSource
 from collectors.session import SessionEvent
 from collectors.statistics import Rfc3550Jitter
 
-RECENT = 8192
-"""How many of a stream's packets the service keeps times of: 13 minutes at 10 packets a second, 640 KiB."""
+RECENT = 2048
+"""How many of a stream's packets the service keeps times of: 3 minutes at 10 packets a second, 160 KiB."""
 
 _NONE = -(2**63)  # in the arrays below, which hold no None; one-way delays may well be negative
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PacketTimes:
-    """One packet, as the figures need it, times in ns: its slot, how late it was sent, and its delays.
+    """Times of packets in order of sending, a column each, ns: how late each was sent, and its delays.
 
     A lost packet has no delays (``None``); one-way delays contain the clocks' offset and need a reflector that stamps.
     """
 
-    slot: int
-    lateness_ns: int
-    rtt_ns: int | None
-    forward_ns: int | None
-    backward_ns: int | None
+    slots: Sequence[int]
+    lateness_ns: Sequence[int]
+    rtts_ns: Sequence[int | None]
+    forward_ns: Sequence[int | None]
+    backward_ns: Sequence[int | None]
 
 
 class StreamFigures:
@@ -61,21 +62,22 @@ class StreamFigures:
         """Packets answered in time."""
         return self.outcomes[Outcome.ANSWERED] + self.outcomes[Outcome.REORDERED]
 
-    def packets(self) -> list[PacketTimes]:
-        """Return the recent packets in order of sending."""
-        rows = sorted(zip(*self._columns, strict=True))
+    def packets(self) -> PacketTimes:
+        """Return the times of the recent packets."""
+        columns = self._columns
         if self._recent is not None:
-            rows = rows[-self._recent :]
-        return [
-            PacketTimes(
-                slot=slot,
-                lateness_ns=lateness_ns,
-                rtt_ns=_known(rtt_ns),
-                forward_ns=_known(forward_ns),
-                backward_ns=_known(backward_ns),
-            )
-            for slot, lateness_ns, rtt_ns, forward_ns, backward_ns in rows
-        ]
+            columns = tuple(column[-self._recent :] for column in columns)
+        slots = columns[0]
+        if any(later < earlier for earlier, later in pairwise(slots)):  # a lost packet is settled behind later ones
+            order = sorted(range(len(slots)), key=slots.__getitem__)
+            columns = tuple(array("q", [column[place] for place in order]) for column in columns)
+        slots, lateness_ns, *delays = columns
+        rtts_ns, forward_ns, backward_ns = (
+            [None if delay == _NONE else delay for delay in column] for column in delays
+        )
+        return PacketTimes(
+            slots=slots, lateness_ns=lateness_ns, rtts_ns=rtts_ns, forward_ns=forward_ns, backward_ns=backward_ns
+        )
 
     def take(self, event: SessionEvent) -> None:
         """Count an event."""
@@ -114,10 +116,6 @@ class StreamFigures:
             column.append(_NONE if value is None else value)
             if self._recent is not None and len(column) >= 2 * self._recent:
                 del column[: self._recent]
-
-
-def _known(value: int) -> int | None:
-    return None if value == _NONE else value
 
 
 class Figures:
