@@ -21,7 +21,7 @@ def test_an_address_needs_no_resolving() -> None:
 
 
 async def test_the_address_has_the_family_of_the_source() -> None:
-    assert await resolve("localhost", NetworkPath(name="p", source=ip_address("127.0.0.1"))) == "127.0.0.1"
+    assert await resolve("127.1", NetworkPath(name="p", source=ip_address("127.0.0.1"))) == "127.0.0.1"
 
 
 async def test_a_bad_name_is_an_error_with_a_reason_and_a_remedy() -> None:

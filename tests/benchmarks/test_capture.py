@@ -53,7 +53,7 @@ def test_an_echo_and_its_reply_carry_the_probes_own_number() -> None:
 
 def test_a_stamp_answer_is_found_by_the_senders_number_not_the_reflectors() -> None:
     asked = stamp_request(12)
-    answered = reply(asked, 999, 1, 10**18, 255, lambda: 10**18)
+    answered = bytes(reply(asked, 999, 1, 10**18, 255))
     data = capture(udp(40_000, PORT, asked), udp(PORT, 40_000, answered))
     assert [(p.way, p.sequence) for p in passages(data, stamp_port=PORT)] == [(Way.REQUEST, 12), (Way.REPLY, 12)]
 

@@ -10,7 +10,7 @@ import pytest
 from collectors.path import NetworkPath, PacketMarks
 from collectors.sockets import open_udp
 from collectors.stamp.numbering import NumberingCheck
-from collectors.stamp.wire import ErrorEstimate, parse_sender_packet, reply, request
+from collectors.stamp.wire import ErrorEstimate, parse_sender_packet, reply, request, write_sent_time
 
 NOW_NS = 1_768_478_400_000_000_000
 
@@ -41,7 +41,9 @@ def asked(reflector: socket.socket) -> list[tuple[bytes, tuple[str, int]]]:
 
 
 def answer(reflector: socket.socket, number: int, data: bytes, to: tuple[str, int]) -> None:
-    reflector.sendto(reply(data, number, int(ErrorEstimate.UNKNOWN), NOW_NS, 255, lambda: NOW_NS + 1), to)
+    octets = reply(data, number, int(ErrorEstimate.UNKNOWN), NOW_NS, 255)
+    write_sent_time(octets, NOW_NS + 1)
+    reflector.sendto(octets, to)
 
 
 def look(check: NumberingCheck, at_s: float = 0) -> bool | None:

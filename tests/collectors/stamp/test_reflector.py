@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from collectors.path import IPNetwork
 from collectors.stamp.reflector import IDLE_NS, PROTECTED_NS, Address, Reflector, Refusal, Reply
 from collectors.stamp.timestamp import ErrorEstimate
-from collectors.stamp.wire import ReflectorPacket, parse_reflector_packet, request
+from collectors.stamp.wire import ReflectorPacket, parse_reflector_packet, request, write_sent_time
 
 SECOND = 1_000_000_000
 WALL = 1_768_478_400 * SECOND
@@ -28,7 +28,6 @@ def reflector(
     return Reflector(
         allow=allow,
         own_ports=(8620,),
-        wall_ns=lambda: WALL + 50_000,
         packets_per_second=packets_per_second,
         max_sessions=max_sessions,
     )
@@ -53,7 +52,7 @@ def answered(
     reply = ask(answering, source=source, destination=destination, now_ns=now_ns)
     assert isinstance(reply, Reply)
     answering.sent(reply)
-    return parse_reflector_packet(reply.data, now_ns=WALL)
+    return parse_reflector_packet(bytes(reply.data), now_ns=WALL)
 
 
 @given(st.binary(max_size=200), st.booleans(), st.none() | st.integers(0, 255), st.integers(0, 255))
@@ -84,7 +83,7 @@ def test_each_session_counts_the_replies_that_were_sent_from_zero(asks: list[tup
         here = bytes([127, 0, 0, 1 + destination])
         reply = ask(answering, source=("127.0.0.1", 50_000 + sender), destination=here)
         assert isinstance(reply, Reply)
-        assert parse_reflector_packet(reply.data, now_ns=WALL).sequence == sent[sender, destination]
+        assert parse_reflector_packet(bytes(reply.data), now_ns=WALL).sequence == sent[sender, destination]
         if is_sent:
             answering.sent(reply)
             sent[sender, destination] += 1
@@ -177,7 +176,7 @@ def test_there_are_never_more_sessions_than_may_be_and_the_living_keep_theirs(as
         heard_ns, number = last.get(sender, (-IDLE_NS, -1))
         if isinstance(reply, Reply):
             answering.sent(reply)
-            sequence = parse_reflector_packet(reply.data, now_ns=WALL).sequence
+            sequence = parse_reflector_packet(bytes(reply.data), now_ns=WALL).sequence
             assert sequence in (0, number + 1)
             assert sequence == number + 1 or now_ns - heard_ns > PROTECTED_NS
             last[sender] = (now_ns, sequence)
@@ -206,7 +205,7 @@ class Site:
         self.here = ip_address(address[0]).packed
         self.ahead_ns = ahead_ns
         self.now_ns = 0
-        self.reflector = Reflector(allow=TEN, own_ports=(address[1],), wall_ns=self.wall_ns)
+        self.reflector = Reflector(allow=TEN, own_ports=(address[1],))
 
     def wall_ns(self) -> int:
         return WALL + self.ahead_ns + self.now_ns
@@ -226,8 +225,9 @@ def test_two_reflectors_pointed_at_each_other_fall_silent(in_flight: int, delay_
         now_ns += delay_ms * 1_000_000
         reply = receiver.receive(data, sender.address, now_ns)
         if isinstance(reply, Reply):
+            write_sent_time(reply.data, receiver.wall_ns())
             receiver.reflector.sent(reply)
-            under_way.append((sender, receiver, reply.data))
+            under_way.append((sender, receiver, bytes(reply.data)))
             answers += 1
             assert answers <= 2 * in_flight
     assert there.reflector.counts.refused[Refusal.LOOP] == in_flight

@@ -4,7 +4,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address, ip_network
 
@@ -32,9 +32,7 @@ class TestBed:
         self.port = listeners[0].port
         self.clock_state = clock_state
         self.looks_at_clock = 0
-        self.reflector = Reflector(
-            allow=(ip_network("127.0.0.0/8"), ip_network("::1")), own_ports=(self.port,), wall_ns=time.time_ns
-        )
+        self.reflector = Reflector(allow=(ip_network("127.0.0.0/8"), ip_network("::1")), own_ports=(self.port,))
         self.server = Server(listeners, self.reflector, clock=SystemClock(), clock_state=self._look_at_clock)
 
     def _look_at_clock(self) -> ClockState:
@@ -199,11 +197,11 @@ class RefusesOnce(Listener):
 
     refused = False
 
-    def send(self, data: bytes, to: Address, *, source: bytes, dscp: int) -> None:
+    def send(self, answer: bytearray, to: Address, *, source: bytes, dscp: int, wall_ns: Callable[[], int]) -> None:
         if not self.refused:
             self.refused = True
             raise OSError(errno.ENOBUFS, os.strerror(errno.ENOBUFS))
-        super().send(data, to, source=source, dscp=dscp)
+        super().send(answer, to, source=source, dscp=dscp, wall_ns=wall_ns)
 
 
 def test_an_answer_that_the_kernel_refused_is_counted_and_has_used_no_number() -> None:

@@ -5,7 +5,14 @@ import pytest
 from collectors.path import IPNetwork
 from collectors.stamp.reflector import Reflector, Reply
 from collectors.stamp.timestamp import ErrorEstimate, ntp_from_wall, ptp_from_wall
-from collectors.stamp.wire import ReflectorPacket, SenderPacket, parse_reflector_packet, parse_sender_packet, request
+from collectors.stamp.wire import (
+    ReflectorPacket,
+    SenderPacket,
+    parse_reflector_packet,
+    parse_sender_packet,
+    request,
+    write_sent_time,
+)
 
 T1 = 1_768_478_400_123_456_789  # 2026-01-15T12:00:00.123456789Z
 T2 = T1 + 10_250_000
@@ -40,14 +47,15 @@ def octets(text: str) -> bytes:
 
 def answer(asked: str, *, estimate: ErrorEstimate, replies_before: int, allow: tuple[IPNetwork, ...] = ()) -> bytes:
     """Have a reflector answer, in a session in which it has answered before."""
-    reflector = Reflector(allow=allow, wall_ns=lambda: T3)
+    reflector = Reflector(allow=allow)
     reflector.set_error_estimate(estimate)
     data = b""
     for _ in range(replies_before + 1):
         reply = reflector.answer(octets(asked), ("127.0.0.1", 50_000), bytes([127, 0, 0, 1]), T2, TTL, 0, 1)
         assert isinstance(reply, Reply)
+        write_sent_time(reply.data, T3)
         reflector.sent(reply)
-        data = reply.data
+        data = bytes(reply.data)
     return data
 
 
