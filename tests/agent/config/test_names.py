@@ -79,5 +79,5 @@ def test_a_resolver_that_hangs_is_given_up() -> None:
     assert "does not resolve to an address (no answer within 0.01s)" in problem.message
 
 
-def test_the_system_resolves_the_name_of_this_host() -> None:
+def test_the_system_is_asked_for_what_is_no_literal() -> None:
     assert ask_system(Question("127.1", socket.AF_UNSPEC))
