@@ -90,16 +90,8 @@ def _told_to_end() -> asyncio.Event:
 
 async def _keep_reflecting(plan: ReflectorPlan) -> None:
     """Run the reflector as a process of its own, since others decide its load, and start it again when it ends."""
-    command = [
-        sys.executable,
-        "-m",
-        "agent",
-        "reflect",
-        "--with-parent",
-        str(os.getpid()),
-        "--listen",
-        str(plan.listen),
-    ]
+    command = [sys.executable, "-P", "-m", "agent"]  # -P: what lies in the working directory is not ours to import
+    command += ["reflect", "--with-parent", str(os.getpid()), "--listen", str(plan.listen)]
     for network in plan.allow:
         command += ["--allow", str(network)]
     delay_s = _RESTART_S
