@@ -87,7 +87,6 @@ def command(
     reflector = Reflector(
         allow=allow,
         own_ports={listener.port for listener in listeners},
-        wall_ns=clock.wall_ns,
         packets_per_second=packets_per_second,
     )
     server = Server(listeners, reflector, clock=clock, clock_state=kernel_clock_state)

@@ -8,7 +8,7 @@ its sender can tell on which way its packets were lost.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import ip_address, ip_network
@@ -82,9 +82,12 @@ class Session:
 
 
 class Reply(NamedTuple):
-    """An answer to be sent, with the DSCP of the request and ECN 0, from the address that was asked to its source."""
+    """An answer to be sent, with the DSCP of the request and ECN 0, from the address that was asked to its source.
 
-    data: bytes
+    ``data`` lacks T3, which who sends it writes last (:func:`collectors.stamp.wire.write_sent_time`).
+    """
+
+    data: bytearray
     dscp: int
     session: Session
 
@@ -102,7 +105,7 @@ class Reflector:
 
     ``allow`` names networks whose packets are answered, short ones of TWAMP-Light (14 to 43 octets) too, though the
     answer has 44. Where it names none, only loopback is answered, and never with more octets than were asked with.
-    ``own_ports`` are the ports that this reflector listens on. ``wall_ns`` gives T3, the moment of each answer.
+    ``own_ports`` are the ports that this reflector listens on.
     """
 
     def __init__(
@@ -110,7 +113,6 @@ class Reflector:
         *,
         allow: Sequence[IPNetwork] = (),
         own_ports: Iterable[int] = (),
-        wall_ns: Callable[[], int],
         packets_per_second: int = PACKETS_PER_SECOND,
         max_sessions: int = MAX_SESSIONS,
     ) -> None:
@@ -118,7 +120,6 @@ class Reflector:
         self._networks = tuple(allow) or LOOPBACK
         self._shortest = wire.TWAMP_MINIMUM_SIZE if allow else wire.BASE_SIZE
         self._reflector_ports = frozenset((wire.PORT, *own_ports))
-        self._wall_ns = wall_ns
         self._interval_ns = 1_000_000_000 // packets_per_second
         self._max_sessions = max_sessions
         self._sessions: OrderedDict[tuple[Address, bytes], Session] = OrderedDict()  # the longest silent first
@@ -167,7 +168,7 @@ class Reflector:
         session.heard_ns = now_ns
         self._sessions.move_to_end(key)
         sequence = session.replies & 0xFFFFFFFF
-        return Reply(wire.reply(data, sequence, error_estimate, received_ns, ttl, self._wall_ns), tos >> 2, session)
+        return Reply(wire.reply(data, sequence, error_estimate, received_ns, ttl), tos >> 2, session)
 
     def sent(self, reply: Reply) -> None:
         """Count a reply that the kernel took: only then does its session's sequence number advance."""

@@ -20,7 +20,6 @@ All numbers are big-endian. The parsers' invariant: a packet or :class:`StampErr
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from collectors.stamp.timestamp import (
@@ -65,7 +64,9 @@ UNKNOWN_TTL = 255
 _HEAD = struct.Struct("!I8sH")
 _SENDER = struct.Struct("!I8sHH28x")
 _REFLECTOR = struct.Struct("!I8sHH8sI8sHxxB3x")
-_REPLY = struct.Struct("!IQHHQ14sxxB3x")  # the same, times as numbers; offset 24 is the request's first 14 octets
+_REPLY = struct.Struct("!I8xHHQ14sxxB3x")  # the same without T3; offset 24 is the request's first 14 octets
+_T3 = struct.Struct("!Q")
+_T3_AT = 4
 _ECHO = struct.Struct("!24xII4xH")
 _REFLECTOR_UP_TO_T1 = struct.Struct("!I8sHH8sI8s")
 _SENDER_ERROR_ESTIMATE = slice(36, 38)
@@ -180,22 +181,24 @@ def _extra_padding(size: int) -> bytes:
     return _TLV.pack(_TLV_UNRECOGNISED, _TLV_EXTRA_PADDING, length) + bytes(length)
 
 
-def reply(
-    data: bytes, sequence: int, error_estimate: int, received_ns: int, ttl: int | None, sent_ns: Callable[[], int]
-) -> bytes:
+def reply(data: bytes, sequence: int, error_estimate: int, received_ns: int, ttl: int | None) -> bytearray:
     """Encode the answer to the request ``data``, which has 14 octets or more, by a reflector without RFC 8972.
 
     The answer is as long as the request, its trailing octets copied (RFC 8762, section 4.3), but never shorter than
     the base packet. The SSID is 0: returning the sender's would promise RFC 8972, TLVs and provisioned sessions
-    included (its section 3), and in TWAMP-Light packets those two octets are padding. ``sent_ns`` is asked for T3
-    after all else is ready. One call and one pack: this is most of what a reflector's process does.
+    included (its section 3), and in TWAMP-Light packets those two octets are padding. T3 is left for
+    :func:`write_sent_time`. One pack: this is most of what a reflector's process does.
     """
-    ttl = UNKNOWN_TTL if ttl is None else ttl
-    received = ntp_bits(received_ns)
-    if len(data) <= BASE_SIZE:
-        return _REPLY.pack(sequence, ntp_bits(sent_ns()), error_estimate, 0, received, data[:14], ttl)
-    trailing = data[BASE_SIZE:]
-    return _REPLY.pack(sequence, ntp_bits(sent_ns()), error_estimate, 0, received, data[:14], ttl) + trailing
+    octets = bytearray(max(len(data), BASE_SIZE))
+    octets[BASE_SIZE:] = data[BASE_SIZE:]
+    shown_ttl = UNKNOWN_TTL if ttl is None else ttl
+    _REPLY.pack_into(octets, 0, sequence, error_estimate, 0, ntp_bits(received_ns), data[:14], shown_ttl)
+    return octets
+
+
+def write_sent_time(octets: bytearray, sent_ns: int) -> None:
+    """Write T3 into an answer: the last thing before it is sent, since whatever comes between counts as network."""
+    _T3.pack_into(octets, _T3_AT, ntp_bits(sent_ns))
 
 
 def reads_as_answer(data: bytes, *, replies: int, error_estimate: int, now_ns: int) -> bool:
