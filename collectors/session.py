@@ -70,6 +70,7 @@ class Session:
         self._socket: StampedSocket | None = None
         self._watch: Watch | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_ns = 0
         self._idle = asyncio.Event()
         self._idle.set()
         self.trouble = CollectorError("the target has no address yet", reason="unresolved")
@@ -162,14 +163,16 @@ class Session:
             self._sender.close()
 
     def _on_ready(self) -> None:
+        self._drain()
+        self._after_events()
+
+    def _drain(self) -> None:
         if self._socket is None:
             return
         for item in self._socket.drain():
             events = self._take(item)
             if events:
                 self._deliver(events)
-        if not self._stream.outstanding:
-            self._idle.set()
 
     def _take(self, item: TransmitStamp | IcmpError | Datagram) -> Sequence[SessionEvent]:
         match item:
@@ -183,18 +186,29 @@ class Session:
                 return self._stream.answered(answer) if answer is not None else []
 
     def _arm(self) -> None:
-        """Have one timer for the earliest deadline; packets behind it have later ones."""
+        """Have one timer for the earliest deadline.
+
+        Mostly that is the oldest packet's timeout, and those behind it have later ones; an answer that waits for its
+        transmit stamp is due sooner.
+        """
         deadline_ns = self._stream.next_deadline_ns
-        if self._timer is None and deadline_ns is not None:
-            delay_s = (deadline_ns - self._clock.monotonic_ns()) / 1e9
-            self._timer = self._loop.call_later(max(delay_s, 0) + _TIMER_SLACK_S, self._on_deadline)
+        if deadline_ns is None or (self._timer is not None and self._timer_ns <= deadline_ns):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_ns = deadline_ns
+        delay_s = (deadline_ns - self._clock.monotonic_ns()) / 1e9
+        self._timer = self._loop.call_later(max(delay_s, 0) + _TIMER_SLACK_S, self._on_deadline)
 
     def _on_deadline(self) -> None:
         self._timer = None
-        self._on_ready()  # an answer that waits in the socket came in time
+        self._drain()  # an answer that waits in the socket came in time
         events = self._stream.expire(self._clock.monotonic_ns())
         if events:
             self._deliver(events)
+        self._after_events()
+
+    def _after_events(self) -> None:
         if not self._stream.outstanding:
             self._idle.set()
         self._arm()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import struct
 from collections.abc import Callable, Iterator, Sequence
@@ -10,11 +11,11 @@ from ipaddress import ip_address
 
 import pytest
 
-from collectors.ancillary import IcmpError
+from collectors.ancillary import SO_TIMESTAMPING, SOFTWARE_STAMPS, SOL_SOCKET, IcmpError
 from collectors.clock import SystemClock
 from collectors.errors import CollectorError
 from collectors.path import NetworkPath, PacketMarks
-from collectors.sample import Outcome, Sample
+from collectors.sample import Outcome, Sample, TimestampSource
 from collectors.session import Session, SessionEvent
 from collectors.sockets import Address, Datagram, StampedSocket, family_of, open_udp
 from collectors.stream import Answer
@@ -50,6 +51,17 @@ class NumberSender:
         )
 
 
+class UnstampedSender(NumberSender):
+    """Sends through a socket that gives no transmit stamps, as through a device whose driver makes none."""
+
+    def open(self, path: NetworkPath, to: Address) -> StampedSocket:
+        sock = super().open(path, to)
+        without_transmit_stamps = SOFTWARE_STAMPS & ~(1 << 1)
+        with socket.socket(fileno=os.dup(sock.fileno())) as same:
+            same.setsockopt(SOL_SOCKET, SO_TIMESTAMPING, without_transmit_stamps)
+        return sock
+
+
 class FarEnd:
     """Answers each datagram with what ``behaviour`` makes of it."""
 
@@ -76,12 +88,14 @@ def far_end() -> Iterator[FarEnd]:
 class Running:
     """A session on loopback and what it delivered."""
 
-    def __init__(self, port: int, path: NetworkPath | None = None) -> None:
+    def __init__(
+        self, sender: int | NumberSender, path: NetworkPath | None = None, timeout_ns: int = TIMEOUT_NS
+    ) -> None:
         self.events: list[SessionEvent] = []
         self.session = Session(
-            NumberSender(port),
+            NumberSender(sender) if isinstance(sender, int) else sender,
             path or NetworkPath(name="p"),
-            timeout_ns=TIMEOUT_NS,
+            timeout_ns=timeout_ns,
             clock=SystemClock(),
             loop=asyncio.get_running_loop(),
             deliver=self.events.extend,
@@ -184,4 +198,16 @@ async def test_lateness_is_from_the_slots_time_to_the_departure(far_end: FarEnd)
     [event] = running.events
     assert isinstance(event, Sample)
     assert 5_000_000 <= event.lateness_ns < 2_000_000_000
+    running.session.close()
+
+
+async def test_without_transmit_stamps_packets_settle_soon_with_the_programs_own_times(far_end: FarEnd) -> None:
+    asyncio.get_running_loop().add_reader(far_end.socket, far_end.answer)
+    running = Running(UnstampedSender(far_end.port), timeout_ns=60_000_000_000)
+    running.session.aim("127.0.0.1")
+    for slot in range(3):
+        running.session.send(slot, due_ns=SystemClock.monotonic_ns())
+    await asyncio.wait_for(running.session.idle(), 5)
+    assert running.outcomes() == [Outcome.ANSWERED] * 3
+    assert {event.timestamps for event in running.events if isinstance(event, Sample)} == {TimestampSource.USER}
     running.session.close()
