@@ -166,13 +166,15 @@ class Session:
         self._drain()
         self._after_events()
 
-    def _drain(self) -> None:
-        if self._socket is None:
-            return
-        for item in self._socket.drain():
+    def _drain(self) -> int:
+        """Take what waits in the socket, up to a bound, and return how many items that were."""
+        taken = 0
+        for item in self._socket.drain() if self._socket is not None else ():
+            taken += 1
             events = self._take(item)
             if events:
                 self._deliver(events)
+        return taken
 
     def _take(self, item: TransmitStamp | IcmpError | Datagram) -> Sequence[SessionEvent]:
         match item:
@@ -202,7 +204,8 @@ class Session:
 
     def _on_deadline(self) -> None:
         self._timer = None
-        self._drain()  # an answer that waits in the socket came in time
+        while self._drain():  # an answer that waits in the socket may have come in time
+            pass
         events = self._stream.expire(self._clock.monotonic_ns())
         if events:
             self._deliver(events)

@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import struct
+import time
 from collections.abc import Callable, Iterator, Sequence
 from ipaddress import ip_address
 
@@ -210,4 +211,16 @@ async def test_without_transmit_stamps_packets_settle_soon_with_the_programs_own
     await asyncio.wait_for(running.session.idle(), 5)
     assert running.outcomes() == [Outcome.ANSWERED] * 3
     assert {event.timestamps for event in running.events if isinstance(event, Sample)} == {TimestampSource.USER}
+    running.session.close()
+
+
+async def test_answers_that_waited_while_the_program_stood_still_are_not_lost(far_end: FarEnd) -> None:
+    running = Running(far_end.port)
+    running.session.aim("127.0.0.1")
+    for slot in range(100):
+        running.session.send(slot, due_ns=SystemClock.monotonic_ns())
+        far_end.answer()
+    time.sleep(2 * TIMEOUT_NS / 1e9)  # noqa: ASYNC251  # the loop stands still: its timer is overdue when it goes on
+    await asyncio.wait_for(running.session.idle(), 5)
+    assert running.outcomes() == [Outcome.ANSWERED] * 100
     running.session.close()
