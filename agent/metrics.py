@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client import CollectorRegistry, Gauge, disable_created_metrics
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 from agent import __version__
+from agent.counts import Histogram, StreamCounts
 from agent.plan import Plan
 from agent.sink import StreamKey
-from collectors.ancillary import IcmpError
-from collectors.errors import REASONS
-from collectors.sample import DirectionalLoss, Outcome, Sample, TimestampSource
 from collectors.session import SessionEvent
-from collectors.statistics import Rfc3550Jitter
 
 _MS = 0.001
 # The R20 series of preferred numbers (ISO 3): twenty steps of 12 % a decade.
@@ -34,8 +34,7 @@ LATENESS_BUCKETS = tuple(ms * _MS for ms in (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 2
 
 _STREAM = ("agent", "probe", "kind", "target", "path")
 _SLOTS = ("agent", "probe", "target")
-_DIRECTIONS = ("forward", "backward")
-_NS = 1e-9
+_NS_PER_S = 1e9
 
 _COUNTERS = {
     "sent": "Packets that left and are settled, received or lost; those still on their way are not in it yet.",
@@ -45,177 +44,156 @@ _COUNTERS = {
     "duplicate": "Further copies of answers (RFC 5560).",
     "reordered": "Received packets whose answer came behind that to a later packet (RFC 4737).",
 }
+_LABELLED_COUNTERS: tuple[tuple[str, str, str, Callable[[StreamCounts], Mapping[str, int]]], ...] = (
+    (
+        "packets_not_sent",
+        "reason",
+        "Packets that could not be sent, by reason; they say nothing of the path.",
+        lambda counts: counts.not_sent,
+    ),
+    (
+        "packets_lost_direction",
+        "direction",
+        "Lost packets of which a stateful reflector's sequence numbers told the direction; the rest is unknown.",
+        lambda counts: counts.lost_direction,
+    ),
+    (
+        "timestamps",
+        "source",
+        "Received packets by who stamped both their ends.",
+        lambda counts: counts.timestamps,
+    ),
+)
+_HISTOGRAMS: tuple[tuple[str, str, Sequence[float], Callable[[StreamCounts], Histogram]], ...] = (
+    (
+        "rtt",
+        "Round-trip time of received packets, without the reflector's residence time.",
+        RTT_BUCKETS,
+        lambda counts: counts.rtt,
+    ),
+    (
+        "ipdv",
+        "Magnitude of the round-trip delay variation from one packet to the next received (RFC 3393).",
+        VARIATION_BUCKETS,
+        lambda counts: counts.ipdv,
+    ),
+    (
+        "send_lateness",
+        "How long after its slot each packet was sent.",
+        LATENESS_BUCKETS,
+        lambda counts: counts.lateness,
+    ),
+)
 
 
-class Metrics:
-    """The sink that counts into metrics of ``registry``, each with the label ``agent``."""
+class Metrics(Collector):
+    """The sink that counts, and shows ``registry`` what it counted when it is read; each with the label ``agent``."""
 
     def __init__(self, registry: CollectorRegistry, plan: Plan) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus-client leaves it untyped
         self._agent = plan.agent
-        self._streams: dict[StreamKey, _StreamMetrics] = {}
-        self._families = _Families(registry)
+        self._streams: dict[StreamKey, StreamCounts] = {}
+        self._missed = {(probe.name, target.name): 0 for probe in plan.probes for target in probe.targets}
+        registry.register(self)
         _describe(registry, plan)
-        for probe in plan.probes:
-            for target in probe.targets:
-                self._families.slots_missed.labels(plan.agent, probe.name, target.name)
 
     def opened(self, key: StreamKey) -> None:
         """Have every series of a stream, at zero."""
-        self._streams[key] = _StreamMetrics(self._families, (self._agent, key.probe, key.kind, key.target, key.path))
+        self._streams[key] = StreamCounts(
+            rtt_bounds_ns=_nanoseconds(RTT_BUCKETS),
+            variation_bounds_ns=_nanoseconds(VARIATION_BUCKETS),
+            lateness_bounds_ns=_nanoseconds(LATENESS_BUCKETS),
+        )
 
     def happened(self, key: StreamKey, events: Sequence[SessionEvent]) -> None:
         """Count what became of packets."""
         stream = self._streams[key]
         for event in events:
-            match event:
-                case Sample():
-                    stream.take(event)
-                case DirectionalLoss():
-                    stream.lost_direction["forward"].inc(event.forward)
-                    stream.lost_direction["backward"].inc(event.backward)
-                case IcmpError():
-                    stream.icmp_errors.inc()
+            stream.take(event)
 
     def slots_missed(self, probe: str, target: str, count: int) -> None:
         """Count missed slots."""
-        self._families.slots_missed.labels(self._agent, probe, target).inc(count)
+        self._missed[probe, target] += count
 
     def resolved(self, key: StreamKey, address: str | None) -> None:
         """Show whether the stream has an address to send to."""
-        self._streams[key].resolved.set(address is not None)
+        self._streams[key].resolved = address is not None
 
-
-class _Families:
-    """The metric families, registered once."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        def counter(name: str, text: str, labels: Sequence[str]) -> Counter:
-            return Counter(f"eragent_{name}_total", text, labels, registry=registry)
-
-        def histogram(name: str, text: str, buckets: Sequence[float]) -> Histogram:
-            return Histogram(f"eragent_{name}_seconds", text, _STREAM, registry=registry, buckets=buckets)
-
-        self.packets = {name: counter(f"packets_{name}", text, _STREAM) for name, text in _COUNTERS.items()}
-        self.not_sent = counter(
-            "packets_not_sent",
-            "Packets that could not be sent, by reason; they say nothing of the path.",
-            (*_STREAM, "reason"),
+    def collect(self) -> Iterator[Metric]:
+        """Yield every family with the series of all streams."""
+        streams = [
+            ((self._agent, key.probe, key.kind, key.target, key.path), counts) for key, counts in self._streams.items()
+        ]
+        yield from _packet_counters(streams)
+        yield from _histograms(streams)
+        yield from _gauges(streams)
+        missed = CounterMetricFamily(
+            "eragent_slots_missed",
+            "Slots that went by without a packet, because this host was too late.",
+            labels=_SLOTS,
         )
-        self.lost_direction = counter(
-            "packets_lost_direction",
-            "Lost packets of which a stateful reflector's sequence numbers told the direction; the rest is unknown.",
-            (*_STREAM, "direction"),
-        )
-        self.icmp_errors = counter("icmp_errors", "ICMP errors that came back for packets of the stream.", _STREAM)
-        self.timestamps = counter(
-            "timestamps", "Received packets by who stamped both their ends.", (*_STREAM, "source")
-        )
-        self.slots_missed = counter(
-            "slots_missed", "Slots that went by without a packet, because this host was too late.", _SLOTS
-        )
-        self.rtt = histogram(
-            "rtt", "Round-trip time of received packets, without the reflector's residence time.", RTT_BUCKETS
-        )
-        self.ipdv = histogram(
-            "ipdv",
-            "Magnitude of the round-trip delay variation from one packet to the next received (RFC 3393).",
-            VARIATION_BUCKETS,
-        )
-        self.lateness = histogram("send_lateness", "How long after its slot each packet was sent.", LATENESS_BUCKETS)
-        self.jitter = Gauge(
-            "eragent_jitter_seconds",
-            "Interarrival jitter, smoothed over about 16 packets (RFC 3550); by direction where the reflector stamps.",
-            (*_STREAM, "direction"),
-            registry=registry,
-        )
-        self.resolved = Gauge(
-            "eragent_target_resolved",
-            "Whether the stream's target has an address (1) or not (0).",
-            _STREAM,
-            registry=registry,
-        )
+        for slots, count in self._missed.items():
+            missed.add_metric((self._agent, *slots), count)
+        yield missed
 
 
-class _StreamMetrics:
-    """The series of one stream."""
-
-    def __init__(self, families: _Families, labels: tuple[str, ...]) -> None:
-        packets = {name: family.labels(*labels) for name, family in families.packets.items()}
-        self._sent, self._received, self._lost = packets["sent"], packets["received"], packets["lost"]
-        self._late, self._duplicate, self._reordered = packets["late"], packets["duplicate"], packets["reordered"]
-        self._not_sent = {reason: families.not_sent.labels(*labels, reason) for reason in REASONS}
-        self.lost_direction = {name: families.lost_direction.labels(*labels, name) for name in _DIRECTIONS}
-        self.icmp_errors = families.icmp_errors.labels(*labels)
-        self._timestamps = {source: families.timestamps.labels(*labels, source) for source in TimestampSource}
-        self._rtt = families.rtt.labels(*labels)
-        self._ipdv = families.ipdv.labels(*labels)
-        self._lateness = families.lateness.labels(*labels)
-        self._jitter = [_Jitter(families.jitter, (*labels, name)) for name in ("round_trip", *_DIRECTIONS)]
-        families.jitter.labels(*labels, "round_trip")
-        self.resolved = families.resolved.labels(*labels)
-        self._previous: Sample | None = None
-
-    def take(self, sample: Sample) -> None:
-        match sample.outcome:
-            case Outcome.LATE:
-                self._late.inc()
-            case Outcome.DUPLICATE:
-                self._duplicate.inc()
-            case Outcome.NOT_SENT:
-                self._not_sent[sample.reason or "other"].inc()
-            case Outcome.LOST:
-                self._count_sent(sample)
-                self._lost.inc()
-            case Outcome.ANSWERED | Outcome.REORDERED:
-                self._count_sent(sample)
-                self._take_received(sample)
-
-    def _count_sent(self, sample: Sample) -> None:
-        self._sent.inc()
-        self._lateness.observe(sample.lateness_ns * _NS)
-
-    def _take_received(self, sample: Sample) -> None:
-        assert sample.rtt_ns is not None
-        assert sample.timestamps is not None
-        self._received.inc()
-        if sample.outcome is Outcome.REORDERED:
-            self._reordered.inc()
-        self._timestamps[sample.timestamps].inc()
-        self._rtt.observe(sample.rtt_ns * _NS)
-        for jitter, transit_ns in zip(
-            self._jitter, (sample.rtt_ns, sample.forward_ns, sample.backward_ns), strict=True
-        ):
-            if transit_ns is not None:
-                jitter.take(transit_ns)
-        self._take_variation(sample)
-
-    def _take_variation(self, sample: Sample) -> None:
-        """Observe IPDV where the packet sent just before this one was received too (RFC 3393, section 2.4)."""
-        before, self._previous = self._previous, sample
-        if before is None or before.sequence is None or sample.sequence != before.sequence + 1:
-            return
-        assert before.rtt_ns is not None
-        assert sample.rtt_ns is not None
-        self._ipdv.observe(abs(sample.rtt_ns - before.rtt_ns) * _NS)
+_Series = Sequence[tuple[tuple[str, ...], StreamCounts]]
+"""All streams: the values of their labels, and what was counted."""
 
 
-class _Jitter:
-    """A running figure and its gauge, which is there once it has a value: of a direction that nobody stamps, never."""
+def _packet_counters(streams: _Series) -> Iterator[Metric]:
+    for name, text in _COUNTERS.items():
+        family = CounterMetricFamily(f"eragent_packets_{name}", text, labels=_STREAM)
+        for labels, counts in streams:
+            family.add_metric(labels, getattr(counts, name))
+        yield family
+    icmp_errors = CounterMetricFamily(
+        "eragent_icmp_errors", "ICMP errors that came back for packets of the stream.", labels=_STREAM
+    )
+    for labels, counts in streams:
+        icmp_errors.add_metric(labels, counts.icmp_errors)
+    yield icmp_errors
+    for name, label, text, by_label in _LABELLED_COUNTERS:
+        family = CounterMetricFamily(f"eragent_{name}", text, labels=(*_STREAM, label))
+        for labels, counts in streams:
+            for value, count in by_label(counts).items():
+                family.add_metric((*labels, value), count)
+        yield family
 
-    def __init__(self, family: Gauge, labels: tuple[str, ...]) -> None:
-        self._family = family
-        self._labels = labels
-        self._gauge: Gauge | None = None
-        self._figure = Rfc3550Jitter()
 
-    def take(self, transit_ns: int) -> None:
-        self._figure.add(transit_ns)
-        if self._figure.value_ns is None:
-            return
-        if self._gauge is None:
-            self._gauge = self._family.labels(*self._labels)
-        self._gauge.set(self._figure.value_ns * _NS)
+def _histograms(streams: _Series) -> Iterator[Metric]:
+    for name, text, buckets, histogram in _HISTOGRAMS:
+        family = HistogramMetricFamily(f"eragent_{name}_seconds", text, labels=_STREAM)
+        bounds = [*map(floatToGoString, buckets), "+Inf"]
+        for labels, counts in streams:
+            counted = histogram(counts)
+            family.add_metric(labels, list(zip(bounds, counted.cumulative(), strict=True)), counted.sum_ns / _NS_PER_S)
+        yield family
+
+
+def _gauges(streams: _Series) -> Iterator[Metric]:
+    jitter = GaugeMetricFamily(
+        "eragent_jitter_seconds",
+        "Interarrival jitter, smoothed over about 16 packets (RFC 3550); by direction where the reflector stamps.",
+        labels=(*_STREAM, "direction"),
+    )
+    resolved = GaugeMetricFamily(
+        "eragent_target_resolved",
+        "Whether the stream's target has an address (1) or not (0).",
+        labels=_STREAM,
+    )
+    for labels, counts in streams:
+        resolved.add_metric(labels, counts.resolved)
+        for direction, figure in counts.jitter.items():
+            # Of a direction that nobody stamps there is nothing to show; the round trip is there from the start.
+            if figure.value_ns is not None or direction == "round_trip":
+                jitter.add_metric((*labels, direction), (figure.value_ns or 0) / _NS_PER_S)
+    yield jitter
+    yield resolved
+
+
+def _nanoseconds(buckets: Sequence[float]) -> list[int]:
+    return [round(bound * _NS_PER_S) for bound in buckets]
 
 
 def _describe(registry: CollectorRegistry, plan: Plan) -> None:
