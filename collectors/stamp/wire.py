@@ -19,6 +19,7 @@ All numbers are big-endian. The parsers' invariant: a packet or :class:`StampErr
 
 from __future__ import annotations
 
+import functools
 import struct
 from dataclasses import dataclass
 
@@ -164,14 +165,8 @@ def request(*, sequence: int, wall_ns: int, error_estimate: ErrorEstimate, size:
         raise StampError(f"sequence number {sequence} and SSID {ssid} must fit in 32 and 16 bits")
     if error_estimate.ptp or not error_estimate.multiplier:
         raise StampError("the error estimate must say NTP (Z = 0) and have a multiplier, which 0 is not")
-    packet = SenderPacket(
-        sequence=sequence,
-        timestamp=ntp_from_wall(wall_ns),
-        error_estimate=error_estimate,
-        ssid=ssid,
-        trailing=_extra_padding(size - BASE_SIZE),
-    )
-    return bytes(packet)
+    base = _SENDER.pack(sequence, ntp_from_wall(wall_ns), int(error_estimate), ssid)
+    return base + _extra_padding(size - BASE_SIZE)
 
 
 def _extra_padding(size: int) -> bytes:
@@ -242,7 +237,7 @@ def parse_reflector_packet(data: bytes, *, now_ns: int) -> ReflectorPacket:
     if len(data) < _REFLECTOR_UP_TO_T1.size:
         raise StampError(f"an answer has at least {_REFLECTOR_UP_TO_T1.size} octets, not {len(data)}")
     sequence, sent, error_bits, ssid, received, sender_sequence, t1 = _REFLECTOR_UP_TO_T1.unpack_from(data)
-    error_estimate = ErrorEstimate.from_bits(error_bits)
+    error_estimate = _error_estimate(error_bits)
     return ReflectorPacket(
         sequence=sequence,
         sent_ns=wall_from_timestamp(sent, ptp=error_estimate.ptp, now_ns=now_ns),
@@ -251,11 +246,15 @@ def parse_reflector_packet(data: bytes, *, now_ns: int) -> ReflectorPacket:
         received_ns=wall_from_timestamp(received, ptp=error_estimate.ptp, now_ns=now_ns),
         sender_sequence=sender_sequence,
         sender_timestamp=t1,
-        sender_error_estimate=_error_estimate(data[_SENDER_ERROR_ESTIMATE]),
+        sender_error_estimate=_sender_error_estimate(data[_SENDER_ERROR_ESTIMATE]),
         sender_ttl=data[_SENDER_TTL] if len(data) > _SENDER_TTL else None,
         trailing=bytes(data[BASE_SIZE:]),
     )
 
 
-def _error_estimate(octets: bytes) -> ErrorEstimate | None:
-    return ErrorEstimate.from_bits(int.from_bytes(octets, "big")) if len(octets) == 2 else None
+def _sender_error_estimate(octets: bytes) -> ErrorEstimate | None:
+    return _error_estimate(int.from_bytes(octets, "big")) if len(octets) == 2 else None
+
+
+# A peer repeats its estimate in every packet.
+_error_estimate = functools.lru_cache(maxsize=64)(ErrorEstimate.from_bits)
