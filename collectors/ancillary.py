@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 SOL_SOCKET = 1
+SO_RCVBUFFORCE = 33
 SO_TIMESTAMPING = 37
 SCM_TS_OPT_ID = 81
 SOL_IP = 0

@@ -5,6 +5,7 @@ Non-blocking and read with ``recvmsg``: datagram transports spin or crash on a s
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import functools
 import select
@@ -50,7 +51,7 @@ class StampedSocket:
 
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+        enlarge_receive_buffer(sock, _RECEIVE_BUFFER)
         sock.setsockopt(ancillary.SOL_SOCKET, ancillary.SO_TIMESTAMPING, ancillary.SOFTWARE_STAMPS)
         self._socket = sock
         self._own_ids = _kernel_takes_stamp_ids()
@@ -136,6 +137,16 @@ class Watch:
         """Stop calling back."""
         self._loop.remove_reader(self._epoll.fileno())
         self._epoll.close()
+
+
+def enlarge_receive_buffer(sock: socket.socket, octets: int) -> None:
+    """Give the socket room for what waits while this program does not run.
+
+    Beyond net.core.rmem_max for CAP_NET_ADMIN; others get that much.
+    """
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, octets)
+    with contextlib.suppress(PermissionError):
+        sock.setsockopt(socket.SOL_SOCKET, ancillary.SO_RCVBUFFORCE, octets)
 
 
 def open_udp(path: NetworkPath, family: int, marks: PacketMarks) -> StampedSocket:

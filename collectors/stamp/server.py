@@ -15,7 +15,7 @@ import socket
 import struct
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from collectors import ancillary
@@ -23,10 +23,10 @@ from collectors.ancillary import Arrival, parse_arrival
 from collectors.clock import Clock, ClockState
 from collectors.errors import CollectorError, reason_of
 from collectors.path import IPAddress
+from collectors.sockets import enlarge_receive_buffer
 from collectors.stamp.reflector import Address, Reflector, Refusal, Reply
 from collectors.stamp.wire import ErrorEstimate, write_sent_time
 
-_SO_RCVBUFFORCE = 33
 _SO_RXQ_OVFL = 40
 _RECEIVE_STAMPS = 1 << 3 | 1 << 4  # SO_TIMESTAMPING: RX_SOFTWARE, SOFTWARE; no transmit stamps, so no error queue
 _RECEIVE_BUFFER = 4 << 20  # net.core.rmem_max limits it to less for all but root
@@ -153,9 +153,7 @@ def _bound(host: IPAddress, port: int) -> socket.socket:
 
 def _prepare(sock: socket.socket) -> None:
     sock.setblocking(False)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
-    with suppress(PermissionError):  # beyond net.core.rmem_max, for CAP_NET_ADMIN
-        sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER)
+    enlarge_receive_buffer(sock, _RECEIVE_BUFFER)
     sock.setsockopt(socket.SOL_SOCKET, _SO_RXQ_OVFL, 1)
     sock.setsockopt(socket.SOL_SOCKET, ancillary.SO_TIMESTAMPING, _RECEIVE_STAMPS)
     if sock.family == socket.AF_INET6:
