@@ -9,6 +9,8 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 IPAddress = IPv4Address | IPv6Address
 IPNetwork = IPv4Network | IPv6Network
+Address = tuple[str, int] | tuple[str, int, int, int]
+"""A socket address as Python has it: (host, port), for IPv6 also flow label and scope."""
 
 
 class PathKind(StrEnum):

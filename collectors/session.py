@@ -10,8 +10,8 @@ from typing import Protocol
 from collectors.ancillary import IcmpError, TransmitStamp
 from collectors.clock import Clock
 from collectors.errors import CollectorError, reason_of
-from collectors.path import NetworkPath
-from collectors.sockets import Address, Datagram, StampedSocket, Watch
+from collectors.path import Address, NetworkPath
+from collectors.sockets import Datagram, StampedSocket, Watch
 from collectors.stream import Answer, Departure, Stream, StreamEvent
 
 SessionEvent = StreamEvent | IcmpError

@@ -18,10 +18,7 @@ from dataclasses import dataclass
 from collectors import ancillary
 from collectors.ancillary import Arrival, IcmpError, TransmitStamp, parse_arrival, parse_error_queue
 from collectors.errors import CollectorError, reason_of
-from collectors.path import NetworkPath, PacketMarks
-
-Address = tuple[str, int] | tuple[str, int, int, int]
-"""A socket address as Python has it: (host, port), for IPv6 also flow label and scope."""
+from collectors.path import Address, NetworkPath, PacketMarks
 
 _MAX_DATAGRAM = 65_536
 _ANCILLARY_SPACE = 512

@@ -7,8 +7,8 @@ import socket
 from dataclasses import dataclass
 
 from collectors.icmp.wire import TOKEN_SIZE, EchoError, echo_request, parse_echo_reply
-from collectors.path import NetworkPath, PacketMarks
-from collectors.sockets import Address, Datagram, StampedSocket, family_of, open_echo
+from collectors.path import Address, NetworkPath, PacketMarks
+from collectors.sockets import Datagram, StampedSocket, family_of, open_echo
 from collectors.stream import Answer
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from collectors.sockets import Address, Datagram, StampedSocket
+from collectors.path import Address
+from collectors.sockets import Datagram, StampedSocket
 from collectors.stamp.wire import StampError, parse_reflector_packet
 
 _AGAIN_NS = 250_000_000

@@ -15,12 +15,9 @@ from ipaddress import ip_address, ip_network
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
-from collectors.path import IPNetwork
+from collectors.path import Address, IPNetwork
 from collectors.stamp import wire
 from collectors.stamp.wire import ErrorEstimate
-
-Address = tuple[str, int] | tuple[str, int, int, int]
-"""A socket address as Python has it: (host, port), for IPv6 also flow label and scope."""
 
 LOOPBACK: tuple[IPNetwork, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 """Who is answered where nobody is named."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from collectors.clock import Clock, kernel_clock_state
-from collectors.path import NetworkPath, PacketMarks
-from collectors.sockets import Address, Datagram, StampedSocket, family_of, open_udp
+from collectors.path import Address, NetworkPath, PacketMarks
+from collectors.sockets import Datagram, StampedSocket, family_of, open_udp
 from collectors.stamp.numbering import NumberingCheck
 from collectors.stamp.wire import BASE_SIZE, ErrorEstimate, StampError, parse_reflector_packet, request
 from collectors.stream import Answer

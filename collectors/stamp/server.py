@@ -22,9 +22,9 @@ from collectors import ancillary
 from collectors.ancillary import Arrival, parse_arrival
 from collectors.clock import Clock, ClockState
 from collectors.errors import CollectorError, reason_of
-from collectors.path import IPAddress
+from collectors.path import Address, IPAddress
 from collectors.sockets import enlarge_receive_buffer
-from collectors.stamp.reflector import Address, Reflector, Refusal, Reply
+from collectors.stamp.reflector import Reflector, Refusal, Reply
 from collectors.stamp.wire import ErrorEstimate, write_sent_time
 
 _SO_RXQ_OVFL = 40

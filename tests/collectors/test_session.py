@@ -15,10 +15,10 @@ import pytest
 from collectors.ancillary import SO_TIMESTAMPING, SOFTWARE_STAMPS, SOL_SOCKET, IcmpError
 from collectors.clock import SystemClock
 from collectors.errors import CollectorError
-from collectors.path import NetworkPath, PacketMarks
+from collectors.path import Address, NetworkPath, PacketMarks
 from collectors.sample import Outcome, Sample, TimestampSource
 from collectors.session import Session, SessionEvent
-from collectors.sockets import Address, Datagram, StampedSocket, family_of, open_udp
+from collectors.sockets import Datagram, StampedSocket, family_of, open_udp
 from collectors.stream import Answer
 
 NUMBER = struct.Struct("!I")

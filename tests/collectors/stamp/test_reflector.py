@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.path import IPNetwork
-from collectors.stamp.reflector import IDLE_NS, PROTECTED_NS, Address, Reflector, Refusal, Reply
+from collectors.path import Address, IPNetwork
+from collectors.stamp.reflector import IDLE_NS, PROTECTED_NS, Reflector, Refusal, Reply
 from collectors.stamp.timestamp import ErrorEstimate
 from collectors.stamp.wire import ReflectorPacket, parse_reflector_packet, request, write_sent_time
 

@@ -13,7 +13,8 @@ import pytest
 from collectors.ancillary import IP_RECVTOS, IP_RECVTTL, IP_TOS, IP_TTL, IPV6_TCLASS, IPV6_UNICAST_HOPS, parse_arrival
 from collectors.clock import ClockState, SystemClock
 from collectors.errors import CollectorError
-from collectors.stamp.reflector import Address, Reflector, Refusal
+from collectors.path import Address
+from collectors.stamp.reflector import Reflector, Refusal
 from collectors.stamp.server import Listener, Server, cannot_listen, open_listeners, termination
 from collectors.stamp.timestamp import ErrorEstimate
 from collectors.stamp.wire import ReflectorPacket, parse_reflector_packet, request
