@@ -40,3 +40,8 @@ def test_a_missed_number_stands_out_in_the_table() -> None:
     assert "**NO**" in lines[2]
     assert "yes" in lines[3]
     assert len({len(line) for line in lines}) == 1
+
+
+def test_a_part_that_did_not_run_has_a_line_without_a_number() -> None:
+    (row,) = rows_of_runs("start", [[Figure(name="icmp: not run: needs root", value=None)]] * 2)
+    assert (row.name, row.measured, row.met) == ("icmp: not run: needs root", "-", None)
