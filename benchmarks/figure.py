@@ -13,10 +13,13 @@ class NotRun(Exception):  # noqa: N818  # it is not an error: some machines and 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One measured number. ``at_most`` is what is asked, in the same unit; ``None``: shown for understanding only."""
+    """One measured number. ``at_most`` is what is asked, in the same unit; ``None``: shown for understanding only.
+
+    ``value`` is ``None`` where this part of a benchmark could not run, and ``name`` says why.
+    """
 
     name: str
-    value: float
+    value: float | None
     unit: str = ""
     at_most: float | None = None
 
@@ -39,7 +42,9 @@ def row_of_runs(benchmark: str, runs: Sequence[Figure]) -> Row:
     What is asked is met when the median meets it; the spread tells how safely.
     """
     first = runs[0]
-    values = sorted(figure.value for figure in runs)
+    values = sorted(figure.value for figure in runs if figure.value is not None)
+    if not values:
+        return Row(benchmark=benchmark, name=first.name, measured="-")
     middle = median(values)
     return Row(
         benchmark=benchmark,
