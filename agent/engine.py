@@ -206,6 +206,8 @@ class _Pairing:
         self._rng.shuffle(self._order)
         for session in self._order:
             session.send(tick.slot, tick.due_ns)
+        for session in self._order:  # once all are on their way
+            session.collect_stamps()
 
     def _aim_at_literal(self, key: StreamKey, session: Session) -> bool:
         address = literal(self._target.host_on(session.path))

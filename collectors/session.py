@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from ipaddress import ip_address
 from typing import Protocol
 
@@ -118,6 +118,11 @@ class Session:
         self._idle.clear()
         self._arm()
 
+    def collect_stamps(self) -> None:
+        """Read the transmit stamps of what was just sent."""
+        if self._socket is not None:
+            self._take_all(self._socket.drain_error_queue())
+
     async def idle(self) -> None:
         """Wait until every packet is settled."""
         await self._idle.wait()
@@ -168,8 +173,11 @@ class Session:
 
     def _drain(self) -> int:
         """Take what waits in the socket, up to a bound, and return how many items that were."""
+        return self._take_all(self._socket.drain()) if self._socket is not None else 0
+
+    def _take_all(self, items: Iterable[TransmitStamp | IcmpError | Datagram]) -> int:
         taken = 0
-        for item in self._socket.drain() if self._socket is not None else ():
+        for item in items:
             taken += 1
             events = self._take(item)
             if events:

@@ -54,6 +54,8 @@ class StampedSocket:
         self._own_ids = _kernel_takes_stamp_ids()
         self._counted_ids: dict[int, int] = {}
         self._sent = 0
+        self._stamps_due = 0
+        self._buffer = bytearray(_MAX_DATAGRAM)
         self.family = sock.family
         self.is_raw = sock.type == socket.SOCK_RAW
         self.name = sock.getsockname()
@@ -83,8 +85,10 @@ class StampedSocket:
         if self._own_ids:
             identifier = _ID.pack(stamp_id & 0xFFFFFFFF)
             self._socket.sendmsg([data], [(ancillary.SOL_SOCKET, ancillary.SCM_TS_OPT_ID, identifier)], 0, to)
+            self._stamps_due += 1
             return
         self._socket.sendmsg([data], [], 0, to)
+        self._stamps_due += 1
         # The kernel counts from 0, one for each datagram that it took.
         self._counted_ids[self._sent & 0xFFFFFFFF] = stamp_id
         self._sent += 1
@@ -92,29 +96,50 @@ class StampedSocket:
             del self._counted_ids[next(iter(self._counted_ids))]
 
     def drain(self) -> Iterator[TransmitStamp | IcmpError | Datagram]:
-        """Yield what waits in the socket: the error queue first, so that transmit stamps precede their answers."""
-        yield from self._drain_error_queue()
-        for _ in range(_DRAIN_AT_MOST):
-            try:
-                data, items, _, source = self._socket.recvmsg(_MAX_DATAGRAM, _ANCILLARY_SPACE)
-            except BlockingIOError:
-                return
-            except OSError:  # a pending ICMP error; its details came through the error queue
-                continue
-            yield Datagram(data, source, parse_arrival(items))
+        """Yield what waits in the socket: transmit stamps that are due first, so that they precede their answers.
 
-    def _drain_error_queue(self) -> Iterator[TransmitStamp | IcmpError]:
+        What else the error queue holds comes last: it woke us, if no datagram did.
+        """
+        if self._stamps_due > 0:
+            yield from self.drain_error_queue()
+        received = 0
+        while received < _DRAIN_AT_MOST:
+            try:
+                size, items, _, source = self._socket.recvmsg_into([self._buffer], _ANCILLARY_SPACE)
+            except BlockingIOError:
+                break
+            except OSError:  # a pending ICMP error, whose details are in the error queue
+                continue
+            received += 1
+            yield Datagram(bytes(self._buffer[:size]), source, parse_arrival(items))
+        if not received:
+            yield from self.drain_error_queue()
+
+    def drain_error_queue(self) -> Iterator[TransmitStamp | IcmpError]:
+        """Yield transmit stamps and ICMP errors.
+
+        The stamps of packets that were just sent are mostly there already: reading them now spares being woken for
+        them.
+        """
         while True:
             try:
                 _, items, _, _ = self._socket.recvmsg(0, _ANCILLARY_SPACE, socket.MSG_ERRQUEUE)
             except BlockingIOError:
                 return
             entry = parse_error_queue(items)
-            if isinstance(entry, TransmitStamp) and not self._own_ids:
-                counted = self._counted_ids.pop(entry.id, None)
-                entry = TransmitStamp(counted, entry.stamp_ns) if counted is not None else None
+            if isinstance(entry, TransmitStamp):
+                self._stamps_due -= 1
+                entry = self._with_own_id(entry)
             if entry is not None:
                 yield entry
+            if not self._stamps_due:
+                return
+
+    def _with_own_id(self, stamp: TransmitStamp) -> TransmitStamp | None:
+        if self._own_ids:
+            return stamp
+        counted = self._counted_ids.pop(stamp.id, None)
+        return TransmitStamp(counted, stamp.stamp_ns) if counted is not None else None
 
 
 class Watch:

@@ -17,7 +17,8 @@ from collectors.statistics import Rfc3550Jitter
 RECENT = 2048
 """How many of a stream's packets the service keeps times of: 3 minutes at 10 packets a second, 160 KiB."""
 
-_NONE = -(2**63)  # in the arrays below, which hold no None; one-way delays may well be negative
+_ROW = 5
+_NONE = -(2**63)  # in the array below, which holds no None; one-way delays may well be negative
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +51,7 @@ class StreamFigures:
         self.backward_jitter = Rfc3550Jitter()
         self.samples: list[Sample] | None = [] if with_samples else None
         self._recent = recent
-        self._columns = tuple(array("q") for _ in range(5))  # as in PacketTimes
+        self._rows = array("q")  # five numbers a packet, as in PacketTimes
 
     @property
     def sent(self) -> int:
@@ -64,13 +65,12 @@ class StreamFigures:
 
     def packets(self) -> PacketTimes:
         """Return the times of the recent packets."""
-        columns = self._columns
-        if self._recent is not None:
-            columns = tuple(column[-self._recent :] for column in columns)
+        rows = self._rows if self._recent is None else self._rows[-_ROW * self._recent :]
+        columns = [rows[column::_ROW] for column in range(_ROW)]
         slots = columns[0]
         if any(later < earlier for earlier, later in pairwise(slots)):  # a lost packet is settled behind later ones
             order = sorted(range(len(slots)), key=slots.__getitem__)
-            columns = tuple(array("q", [column[place] for place in order]) for column in columns)
+            columns = [array("q", [column[place] for place in order]) for column in columns]
         slots, lateness_ns, *delays = columns
         rtts_ns, forward_ns, backward_ns = (
             [None if delay == _NONE else delay for delay in column] for column in delays
@@ -111,11 +111,10 @@ class StreamFigures:
             self.backward_jitter.add(sample.backward_ns)
 
     def _keep(self, sample: Sample) -> None:
-        values = (sample.slot, sample.lateness_ns, sample.rtt_ns, sample.forward_ns, sample.backward_ns)
-        for column, value in zip(self._columns, values, strict=True):
-            column.append(_NONE if value is None else value)
-            if self._recent is not None and len(column) >= 2 * self._recent:
-                del column[: self._recent]
+        delays = (sample.rtt_ns, sample.forward_ns, sample.backward_ns)
+        self._rows.extend((sample.slot, sample.lateness_ns, *(_NONE if delay is None else delay for delay in delays)))
+        if self._recent is not None and len(self._rows) >= 2 * _ROW * self._recent:
+            del self._rows[: -_ROW * self._recent]
 
 
 class Figures:
