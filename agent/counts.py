@@ -16,20 +16,39 @@ from collectors.sample import DirectionalLoss, Outcome, Sample, TimestampSource
 from collectors.session import SessionEvent
 from collectors.statistics import Rfc3550Jitter
 
+_US = 1_000
+_MS = 1_000_000
+# The R20 series of preferred numbers (ISO 3): twenty steps of 12 % a decade.
+_DECADE = (100, 112, 125, 140, 160, 180, 200, 224, 250, 280, 315, 355, 400, 450, 500, 560, 630, 710, 800, 900)
+RTT_BOUNDS_NS = (
+    *(step * _US for step in (100, 200, 300, 500, 750)),
+    *(step * 10 * _US for step in _DECADE),
+    *(step * 100 * _US for step in _DECADE),
+    *(step * _MS for step in (100, 125, 160, 200, 250, 315, 400, 500, 1000)),
+)
+"""From 0.2 to 500 ms, and 12 % apart from 1 to 100 ms, where wide-area networks are: so that p50 and p99 mean it."""
+VARIATION_BOUNDS_NS = tuple(
+    step * _US
+    for step in (10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000)
+)
+LATENESS_BOUNDS_NS = tuple(
+    step * _US for step in (50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000)
+)
+
 
 class Histogram:
     """How many values were at or below each of some bounds, which ascend; values and bounds in nanoseconds."""
 
-    __slots__ = ("_bounds_ns", "_counts", "sum_ns")
+    __slots__ = ("_counts", "bounds_ns", "sum_ns")
 
     def __init__(self, bounds_ns: Sequence[int]) -> None:
         self.sum_ns = 0
-        self._bounds_ns = bounds_ns
+        self.bounds_ns = bounds_ns
         self._counts = [0] * (len(bounds_ns) + 1)
 
     def observe(self, value_ns: int) -> None:
         """Count a value."""
-        self._counts[bisect_left(self._bounds_ns, value_ns)] += 1
+        self._counts[bisect_left(self.bounds_ns, value_ns)] += 1
         self.sum_ns += value_ns
 
     def cumulative(self) -> list[int]:
@@ -40,18 +59,15 @@ class Histogram:
 class StreamCounts:
     """Counts of one stream since its start, named like the metrics that show them."""
 
-    def __init__(
-        self, *, rtt_bounds_ns: Sequence[int], variation_bounds_ns: Sequence[int], lateness_bounds_ns: Sequence[int]
-    ) -> None:
+    def __init__(self) -> None:
         self.sent = self.received = self.lost = self.late = self.duplicate = self.reordered = self.icmp_errors = 0
         self.not_sent = dict.fromkeys(REASONS, 0)
         self.lost_direction = {"forward": 0, "backward": 0}
         self.timestamps: dict[str, int] = dict.fromkeys(TimestampSource, 0)
-        self.rtt = Histogram(rtt_bounds_ns)
-        self.ipdv = Histogram(variation_bounds_ns)
-        self.lateness = Histogram(lateness_bounds_ns)
+        self.rtt = Histogram(RTT_BOUNDS_NS)
+        self.ipdv = Histogram(VARIATION_BOUNDS_NS)
+        self.lateness = Histogram(LATENESS_BOUNDS_NS)
         self.jitter = {"round_trip": Rfc3550Jitter(), "forward": Rfc3550Jitter(), "backward": Rfc3550Jitter()}
-        self.resolved = False
         self._previous: Sample | None = None
 
     def take(self, event: SessionEvent) -> None:

@@ -22,8 +22,6 @@ from agent.metrics import Metrics
 from agent.plan import ComparisonPlan, Plan, ReflectorPlan
 from agent.report.figures import RECENT, Figures
 from agent.report.summary import Json, assembled, comparison_summaries, stream_summary
-from agent.sink import Fanout
-from collectors.sample import Outcome
 
 _log = logging.getLogger(__name__)
 
@@ -37,7 +35,8 @@ async def serve(plan: Plan, sockets: Sequence[socket.socket]) -> None:
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     figures = Figures(recent=RECENT)
-    engine = Engine(plan.probes, Fanout([Metrics(registry, plan), figures]))
+    Metrics(registry, plan, figures)
+    engine = Engine(plan.probes, figures)
     started_at = datetime.now(UTC)
     probing = asyncio.Event()
     exposition = Exposition(
@@ -74,9 +73,11 @@ async def _summary(figures: Figures, started_at: datetime, comparisons: Sequence
 def _log_counts(figures: Figures) -> None:
     """Say what was counted: after this nobody can scrape it."""
     for key, stream in figures.streams.items():
-        lost, not_sent = stream.outcomes[Outcome.LOST], stream.outcomes[Outcome.NOT_SENT]
-        name = f"{key.probe} to {key.target} on {key.path}"
-        _log.info("%s: %d sent, %d received, %d lost, %d not sent", name, stream.sent, stream.received, lost, not_sent)
+        counts, name = stream.counts, f"{key.probe} to {key.target} on {key.path}"
+        not_sent = sum(counts.not_sent.values())
+        _log.info(
+            "%s: %d sent, %d received, %d lost, %d not sent", name, counts.sent, counts.received, counts.lost, not_sent
+        )
 
 
 def _told_to_end() -> asyncio.Event:

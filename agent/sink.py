@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -33,30 +33,3 @@ class Sink(Protocol):
 
     def resolved(self, key: StreamKey, address: str | None) -> None:
         """Learn the address that a stream is sent to; ``None`` when its name does not resolve."""
-
-
-class Fanout:
-    """Hands everything to several sinks."""
-
-    def __init__(self, sinks: Iterable[Sink]) -> None:
-        self._sinks = tuple(sinks)
-
-    def opened(self, key: StreamKey) -> None:
-        """Tell all sinks of a stream."""
-        for sink in self._sinks:
-            sink.opened(key)
-
-    def happened(self, key: StreamKey, events: Sequence[SessionEvent]) -> None:
-        """Give all sinks what happened."""
-        for sink in self._sinks:
-            sink.happened(key, events)
-
-    def slots_missed(self, probe: str, target: str, count: int) -> None:
-        """Tell all sinks of missed slots."""
-        for sink in self._sinks:
-            sink.slots_missed(probe, target, count)
-
-    def resolved(self, key: StreamKey, address: str | None) -> None:
-        """Tell all sinks of an address."""
-        for sink in self._sinks:
-            sink.resolved(key, address)

@@ -51,7 +51,7 @@ class DirectionAccount:
 
     def _tell(self) -> DirectionalLoss | None:
         segment = self._segment
-        if segment is None or not self.stateful:
+        if segment is None or not self.stateful or segment.lost == self._forward + self._backward:
             return None
         if any(reflected < segment.last_reflected for _, reflected in self._beyond):
             return None  # packets overtook each other: the count is right once they are settled too
@@ -87,11 +87,16 @@ class _Segment:
         if len(self._recent) > 2 * _RESTART:
             self._recent = {known: copies for known, copies in self._recent.items() if known + _RESTART > self.last}
 
+    @property
+    def lost(self) -> int:
+        """Packets between the first and the last answer that were not answered."""
+        return self.last - self.first + 1 - self._distinct
+
     def losses(self) -> tuple[int, int]:
-        """Return forward and backward losses between the first and the last answer."""
+        """Return how many of them were lost forward, and how many backward."""
         sent = self.last - self.first + 1
         reflected = self.last_reflected - self.first_reflected + 1
         copied_forward = self._answers - self._distinct
-        lost = sent - self._distinct
+        lost = self.lost
         forward = min(max(sent - reflected + copied_forward, 0), lost)
         return forward, min(max(reflected - self._answers, 0), lost - forward)

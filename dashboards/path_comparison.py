@@ -6,7 +6,7 @@ from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard as models
 
-from agent.metrics import RTT_BUCKETS
+from agent.counts import RTT_BOUNDS_NS
 from dashboards import promql
 from dashboards.distributions import bars, heat_map
 from dashboards.instrument import instrument
@@ -295,7 +295,7 @@ def _distribution() -> Section:
                 "percentunit",
                 category="Slower than",
                 share=promql.slower_than,
-                names={f"{bound:g}": f"{bound * 1000:g} ms" for bound in RTT_BUCKETS},
+                names={f"{bound_ns / 1e9:g}": f"{bound_ns / 1e6:g} ms" for bound_ns in RTT_BOUNDS_NS},
             ),
             *(
                 heat_map(

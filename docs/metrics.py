@@ -11,6 +11,7 @@ from prometheus_client.metrics_core import Metric
 
 from agent.metrics import Metrics
 from agent.plan import Plan, Probe, SocketAddress, kind_of
+from agent.report.figures import Figures
 from agent.sink import StreamKey
 from collectors.icmp.sender import IcmpOptions
 from collectors.path import NetworkPath, Target
@@ -62,9 +63,9 @@ def families() -> list[Metric]:
     )
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
-    Metrics(registry, plan).opened(
-        StreamKey(probe=probe.name, kind=kind_of(probe.options), target=target.name, path=path.name)
-    )
+    figures = Figures()
+    figures.opened(StreamKey(probe=probe.name, kind=kind_of(probe.options), target=target.name, path=path.name))
+    Metrics(registry, plan, figures)
     return sorted(registry.collect(), key=lambda family: family.name)
 
 

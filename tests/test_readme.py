@@ -17,6 +17,7 @@ from agent.config.document import parse_document
 from agent.config.load import plan_of
 from agent.metrics import Metrics
 from agent.plan import Plan, SocketAddress
+from agent.report.figures import Figures
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -60,7 +61,7 @@ def test_the_configuration_is_valid() -> None:
 
 def metric_names() -> set[str]:
     registry = CollectorRegistry()
-    Metrics(registry, Plan(agent="a", listen=SocketAddress(host="127.0.0.1", port=1)))
+    Metrics(registry, Plan(agent="a", listen=SocketAddress(host="127.0.0.1", port=1)), Figures())
     names = set()
     for family in registry.collect():
         names.add(family.name + ("_total" if family.type == "counter" else ""))

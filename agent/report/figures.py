@@ -1,4 +1,4 @@
-"""A sink that keeps what a report says of each stream: counts since the start, and the most recent packets' times."""
+"""The sink that keeps what is to be told of each stream: counts since the start, and the most recent packets' times."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from agent.counts import StreamCounts
 from agent.sink import StreamKey
 from collectors.ancillary import IcmpError
-from collectors.sample import DirectionalLoss, Outcome, Sample, TimestampSource
+from collectors.sample import Outcome, Sample
 from collectors.session import SessionEvent
-from collectors.statistics import Rfc3550Jitter
 
 RECENT = 2048
 """How many of a stream's packets the service keeps times of: 3 minutes at 10 packets a second, 160 KiB."""
@@ -36,32 +36,18 @@ class PacketTimes:
 
 
 class StreamFigures:
-    """Counts of one stream since its start, and times of its most recent packets."""
+    """What is known of one stream: counts since its start, and times of its most recent packets.
+
+    ``icmp_errors`` counts by error number and who sent it; ``samples`` holds every packet where they are asked for.
+    """
 
     def __init__(self, *, recent: int | None, with_samples: bool) -> None:
         self.address: str | None = None
-        self.outcomes: Counter[Outcome] = Counter()
-        self.timestamps: Counter[TimestampSource] = Counter()
-        self.not_sent_reasons: Counter[str] = Counter()
+        self.counts = StreamCounts()
         self.icmp_errors: Counter[tuple[int, str | None]] = Counter()
-        self.lost_forward = 0
-        self.lost_backward = 0
-        self.jitter = Rfc3550Jitter()
-        self.forward_jitter = Rfc3550Jitter()
-        self.backward_jitter = Rfc3550Jitter()
         self.samples: list[Sample] | None = [] if with_samples else None
         self._recent = recent
         self._rows = array("q")  # five numbers a packet, as in PacketTimes
-
-    @property
-    def sent(self) -> int:
-        """Packets that are settled and had left: received or lost. Those still on their way are not counted."""
-        return self.received + self.outcomes[Outcome.LOST]
-
-    @property
-    def received(self) -> int:
-        """Packets answered in time."""
-        return self.outcomes[Outcome.ANSWERED] + self.outcomes[Outcome.REORDERED]
 
     def packets(self) -> PacketTimes:
         """Return the times of the recent packets."""
@@ -80,35 +66,15 @@ class StreamFigures:
         )
 
     def take(self, event: SessionEvent) -> None:
-        """Count an event."""
-        match event:
-            case Sample():
-                self._take_sample(event)
-            case DirectionalLoss():
-                self.lost_forward += event.forward
-                self.lost_backward += event.backward
-            case IcmpError():
-                self.icmp_errors[event.errno, event.offender] += 1
-
-    def _take_sample(self, sample: Sample) -> None:
-        self.outcomes[sample.outcome] += 1
-        if self.samples is not None:
-            self.samples.append(sample)
-        if sample.outcome is Outcome.NOT_SENT:
-            self.not_sent_reasons[sample.reason or "other"] += 1
-        elif sample.outcome.settles:
-            self._keep(sample)
-        if sample.outcome.received:
-            self._take_times(sample)
-
-    def _take_times(self, sample: Sample) -> None:
-        assert sample.rtt_ns is not None
-        assert sample.timestamps is not None
-        self.timestamps[sample.timestamps] += 1
-        self.jitter.add(sample.rtt_ns)
-        if sample.forward_ns is not None and sample.backward_ns is not None:
-            self.forward_jitter.add(sample.forward_ns)
-            self.backward_jitter.add(sample.backward_ns)
+        """Count an event, and keep its times."""
+        self.counts.take(event)
+        if isinstance(event, Sample):
+            if self.samples is not None:
+                self.samples.append(event)
+            if event.outcome.settles and event.outcome is not Outcome.NOT_SENT:
+                self._keep(event)
+        elif isinstance(event, IcmpError):
+            self.icmp_errors[event.errno, event.offender] += 1
 
     def _keep(self, sample: Sample) -> None:
         delays = (sample.rtt_ns, sample.forward_ns, sample.backward_ns)
