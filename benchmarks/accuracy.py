@@ -43,6 +43,11 @@ def _compared(wire: Wire, directory: Path, kind: str, *, busy: bool) -> Iterator
     yield Figure(name=f"{label}: error of RTT, p99", value=found.p99 / 1e3, unit="µs", at_most=_P99_US)
     yield Figure(name=f"{label}: error of RTT, largest", value=found.max / 1e3, unit="µs")
     yield Figure(name=f"{label}: error of RTT, signed median", value=found.bias / 1e3, unit="µs")
+    if kind == "icmp":
+        with_dwell = deviation(rtts_ns, {number: truth.wire_ns for number, truth in truths.items()})
+        assert with_dwell is not None
+        name = f"{label}: error of RTT if the kernel's dwell were part of it, median"
+        yield Figure(name=name, value=with_dwell.median / 1e3, unit="µs")
     yield from _circumstances(label, truths)
 
 
