@@ -138,8 +138,6 @@ class _Pairing:
         self.sessions = {self._key(path): self._session(path) for path in probe.paths}
         self._order = list(self.sessions.values())
         self._ticker: Ticker | None = None
-        for key in self.sessions:
-            sink.opened(key)
 
     async def run(self, bound: Bound, *, at_random_phase: bool) -> None:
         names = [(key, session) for key, session in self.sessions.items() if not self._aim_at_literal(key, session)]
@@ -172,7 +170,7 @@ class _Pairing:
             timeout_ns=self._probe.timeout_ns,
             clock=self._clock,
             loop=self._loop,
-            deliver=lambda events: self._sink.happened(key, events),
+            deliver=self._sink.opened(key),
         )
 
     async def _send(self, bound: Bound, *, at_random_phase: bool) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from collectors.session import SessionEvent
+from collectors.session import Deliver
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,11 +21,8 @@ class StreamKey:
 class Sink(Protocol):
     """Takes what happens on streams, as it happens; called on the event loop, so it must return in microseconds."""
 
-    def opened(self, key: StreamKey) -> None:
-        """Learn of a stream before its first packet."""
-
-    def happened(self, key: StreamKey, events: Sequence[SessionEvent]) -> None:
-        """Take what became of packets of a stream."""
+    def opened(self, key: StreamKey) -> Deliver:
+        """Learn of a stream before its first packet; return what takes the events of this stream from then on."""
 
     def slots_missed(self, probe: str, target: str, count: int) -> None:
         """Learn of slots of a probe at a target that went by without a packet on any path."""

@@ -11,8 +11,8 @@ from itertools import pairwise
 from agent.counts import StreamCounts
 from agent.sink import StreamKey
 from collectors.ancillary import IcmpError
-from collectors.sample import Outcome, Sample
-from collectors.session import SessionEvent
+from collectors.sample import Sample
+from collectors.session import Deliver, SessionEvent
 
 RECENT = 2048
 """How many of a stream's packets the service keeps times of: 3 minutes at 10 packets a second, 160 KiB."""
@@ -65,18 +65,20 @@ class StreamFigures:
             slots=slots, lateness_ns=lateness_ns, rtts_ns=rtts_ns, forward_ns=forward_ns, backward_ns=backward_ns
         )
 
-    def take(self, event: SessionEvent) -> None:
-        """Count an event, and keep its times."""
-        self.counts.take(event)
-        if isinstance(event, Sample):
-            if self.samples is not None:
-                self.samples.append(event)
-            if event.outcome.settles and event.outcome is not Outcome.NOT_SENT:
+    def happened(self, events: Sequence[SessionEvent]) -> None:
+        """Count events, and keep the times of packets."""
+        for event in events:
+            self.counts.take(event)
+            if isinstance(event, Sample):
                 self._keep(event)
-        elif isinstance(event, IcmpError):
-            self.icmp_errors[event.errno, event.offender] += 1
+            elif isinstance(event, IcmpError):
+                self.icmp_errors[event.errno, event.offender] += 1
 
     def _keep(self, sample: Sample) -> None:
+        if self.samples is not None:
+            self.samples.append(sample)
+        if sample.sequence is None or not sample.outcome.settles:  # it did not leave, or its times are kept already
+            return
         delays = (sample.rtt_ns, sample.forward_ns, sample.backward_ns)
         self._rows.extend((sample.slot, sample.lateness_ns, *(_NONE if delay is None else delay for delay in delays)))
         if self._recent is not None and len(self._rows) >= 2 * _ROW * self._recent:
@@ -92,15 +94,10 @@ class Figures:
         self._recent = recent
         self._with_samples = with_samples
 
-    def opened(self, key: StreamKey) -> None:
+    def opened(self, key: StreamKey) -> Deliver:
         """Begin the figures of a stream."""
-        self.streams[key] = StreamFigures(recent=self._recent, with_samples=self._with_samples)
-
-    def happened(self, key: StreamKey, events: Sequence[SessionEvent]) -> None:
-        """Count what became of packets."""
-        stream = self.streams[key]
-        for event in events:
-            stream.take(event)
+        stream = self.streams[key] = StreamFigures(recent=self._recent, with_samples=self._with_samples)
+        return stream.happened
 
     def slots_missed(self, probe: str, target: str, count: int) -> None:
         """Count missed slots."""

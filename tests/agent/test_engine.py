@@ -16,7 +16,7 @@ from agent.sink import StreamKey
 from collectors.icmp.sender import IcmpOptions
 from collectors.path import NetworkPath, Target
 from collectors.sample import Outcome, Sample, TimestampSource
-from collectors.session import SessionEvent
+from collectors.session import Deliver, SessionEvent
 from collectors.stamp.sender import StampOptions
 
 MS = 1_000_000
@@ -37,8 +37,9 @@ class Recorder:
         self.missed = 0
         self.addresses: dict[str, str | None] = {}
 
-    def opened(self, key: StreamKey) -> None:
+    def opened(self, key: StreamKey) -> Deliver:
         self.samples[key.path] = []
+        return lambda events: self.happened(key, events)
 
     def happened(self, key: StreamKey, events: Sequence[SessionEvent]) -> None:
         self.samples[key.path] += [event for event in events if isinstance(event, Sample)]

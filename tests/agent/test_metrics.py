@@ -89,7 +89,7 @@ def test_every_series_is_there_at_zero_from_the_start(counted: Counted) -> None:
 
 
 def test_a_received_packet_is_counted_and_its_times_are_observed_in_seconds(counted: Counted) -> None:
-    counted.figures.happened(KEY, [received(0, 12 * MS), received(1, 15 * MS)])
+    counted.figures.streams[KEY].happened([received(0, 12 * MS), received(1, 15 * MS)])
     assert counted("packets_sent_total") == counted("packets_received_total") == 2
     assert counted("rtt_seconds_sum") == pytest.approx(0.027)
     assert counted("rtt_seconds_bucket", le="0.0125") == 1
@@ -100,16 +100,16 @@ def test_a_received_packet_is_counted_and_its_times_are_observed_in_seconds(coun
 
 
 def test_jitter_of_a_direction_is_there_only_where_the_reflector_stamps(counted: Counted) -> None:
-    counted.figures.happened(KEY, [received(0, 12 * MS), received(1, 15 * MS)])
+    counted.figures.streams[KEY].happened([received(0, 12 * MS), received(1, 15 * MS)])
     assert counted("jitter_seconds", direction="forward") is None
     stamped = [replace(received(number, 12 * MS), forward_ns=number * MS, backward_ns=0) for number in (2, 3)]
-    counted.figures.happened(KEY, stamped)
+    counted.figures.streams[KEY].happened(stamped)
     assert counted("jitter_seconds", direction="forward") == pytest.approx(0.001 / 16)
     assert counted("jitter_seconds", direction="backward") == 0
 
 
 def test_a_lost_packet_was_sent(counted: Counted) -> None:
-    counted.figures.happened(KEY, [Sample(slot=0, sequence=0, sent_at_ns=0, outcome=Outcome.LOST)])
+    counted.figures.streams[KEY].happened([Sample(slot=0, sequence=0, sent_at_ns=0, outcome=Outcome.LOST)])
     assert (counted("packets_sent_total"), counted("packets_lost_total"), counted("packets_received_total")) == (
         1,
         1,
@@ -119,14 +119,13 @@ def test_a_lost_packet_was_sent(counted: Counted) -> None:
 
 def test_a_refused_packet_is_no_loss(counted: Counted) -> None:
     refused = Sample(slot=0, sequence=None, sent_at_ns=0, outcome=Outcome.NOT_SENT, reason="permission")
-    counted.figures.happened(KEY, [refused])
+    counted.figures.streams[KEY].happened([refused])
     assert counted("packets_not_sent_total", reason="permission") == 1
     assert (counted("packets_sent_total"), counted("packets_lost_total")) == (0, 0)
 
 
 def test_directions_further_answers_and_icmp_errors_have_counters_of_their_own(counted: Counted) -> None:
-    counted.figures.happened(
-        KEY,
+    counted.figures.streams[KEY].happened(
         [
             received(1, MS),
             received(0, MS, Outcome.REORDERED),
@@ -134,7 +133,7 @@ def test_directions_further_answers_and_icmp_errors_have_counters_of_their_own(c
             Sample(slot=0, sequence=0, sent_at_ns=0, outcome=Outcome.DUPLICATE, rtt_ns=MS),
             DirectionalLoss(sequence=9, forward=2, backward=1),
             IcmpError(113, 3, 1, 0, "192.168.11.18"),
-        ],
+        ]
     )
     assert (counted("packets_received_total"), counted("packets_reordered_total")) == (2, 1)
     assert (counted("packets_late_total"), counted("packets_duplicate_total")) == (1, 1)
@@ -144,7 +143,7 @@ def test_directions_further_answers_and_icmp_errors_have_counters_of_their_own(c
 
 
 def test_no_variation_is_observed_across_a_loss(counted: Counted) -> None:
-    counted.figures.happened(KEY, [received(0, 12 * MS), received(2, 15 * MS)])
+    counted.figures.streams[KEY].happened([received(0, 12 * MS), received(2, 15 * MS)])
     assert counted("ipdv_seconds_count") == 0
 
 

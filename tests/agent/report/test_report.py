@@ -45,8 +45,8 @@ def two_paths(*, with_samples: bool = False) -> Figures:
     for key, base_ms in ((ER, 10), (VPN, 20)):
         figures.opened(key)
         figures.resolved(key, "10.1.0.4")
-        figures.happened(key, [received(slot, (base_ms + slot % 3) * MS) for slot in range(9)])
-    figures.happened(VPN, [lost(9), lost(10), DirectionalLoss(sequence=11, forward=1, backward=0)])
+        figures.streams[key].happened([received(slot, (base_ms + slot % 3) * MS) for slot in range(9)])
+    figures.streams[VPN].happened([lost(9), lost(10), DirectionalLoss(sequence=11, forward=1, backward=0)])
     return figures
 
 
@@ -93,8 +93,8 @@ def test_variation_by_direction_needs_a_reflector_that_stamps() -> None:
     hour_ns = 3_600_000 * MS  # by which the far end's clock is wrong
     for slot, forward_ms in enumerate((4, 5, 4)):
         forward_ns, backward_ns = forward_ms * MS - hour_ns, 6 * MS + hour_ns
-        figures.happened(ER, [replace(received(slot, 10 * MS), forward_ns=forward_ns, backward_ns=backward_ns)])
-        figures.happened(VPN, [received(slot, 10 * MS)])
+        figures.streams[ER].happened([replace(received(slot, 10 * MS), forward_ns=forward_ns, backward_ns=backward_ns)])
+        figures.streams[VPN].happened([received(slot, 10 * MS)])
     [er, vpn] = report(figures)["streams"]
     assert (er["jitter_ns"]["forward"]["ipdv_p99"], er["jitter_ns"]["backward"]["ipdv_p99"]) == (MS, 0)
     assert set(vpn["jitter_ns"]["forward"].values()) == {None}
@@ -104,7 +104,7 @@ def test_a_loss_whose_direction_nothing_tells_is_of_unknown_direction() -> None:
     figures = Figures()
     figures.opened(ER)
     assert [report(figures)["streams"][0][key] for key in ("lost_forward", "lost_backward")] == [0, 0]
-    figures.happened(ER, [lost(0)])
+    figures.streams[ER].happened([lost(0)])
     assert [report(figures)["streams"][0][key] for key in ("lost_forward", "lost_backward")] == [None, None]
 
 
@@ -113,8 +113,8 @@ def test_each_kind_of_outcome_is_counted_under_its_name() -> None:
     figures.opened(ER)
     refused = Sample(slot=2, sequence=None, sent_at_ns=0, outcome=Outcome.NOT_SENT, reason="no_buffers")
     further = [received(0, MS, Outcome.DUPLICATE), received(1, 3000 * MS, Outcome.LATE)]
-    figures.happened(ER, [received(0, MS), received(1, MS, Outcome.REORDERED), *further, refused])
-    figures.happened(ER, [IcmpError(113, 3, 1, 0, "192.168.11.18")])
+    figures.streams[ER].happened([received(0, MS), received(1, MS, Outcome.REORDERED), *further, refused])
+    figures.streams[ER].happened([IcmpError(113, 3, 1, 0, "192.168.11.18")])
     figures.slots_missed("stamp", "hub", 4)
     [stream] = report(figures)["streams"]
     counted = {key: stream[key] for key in ("sent", "received", "late", "duplicates", "reordered", "not_sent")}
@@ -133,9 +133,9 @@ def test_one_user_stamp_is_enough_to_say_user() -> None:
     by_user = Sample(
         slot=1, sequence=1, sent_at_ns=0, outcome=Outcome.ANSWERED, rtt_ns=MS, timestamps=TimestampSource.USER
     )
-    figures.happened(ER, [received(0, MS)])
+    figures.streams[ER].happened([received(0, MS)])
     assert report(figures)["streams"][0]["timestamps"] == "kernel"
-    figures.happened(ER, [by_user])
+    figures.streams[ER].happened([by_user])
     found = report(figures)
     assert (found["streams"][0]["timestamps"], found["streams"][0]["user_timestamps"]) == ("user", 1)
     assert "user (1 of 2)" in text_of(found)
@@ -145,7 +145,7 @@ def test_the_service_keeps_the_most_recent_packets_only() -> None:
     figures = Figures(recent=10)
     figures.opened(ER)
     for slot in range(1000):
-        figures.happened(ER, [received(slot, slot)])
+        figures.streams[ER].happened([received(slot, slot)])
     [stream] = report(figures)["streams"]
     assert stream["received"] == 1000
     assert (stream["rtt_ns"]["min"], stream["rtt_ns"]["max"]) == (990, 999)
