@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from agent import loop
 from agent.cli.parsed import Parsed
 from agent.config.quantities import parse_dscp, parse_duration, parse_percentage
 from agent.engine import Bound, Engine
@@ -216,7 +217,6 @@ def _measure(probe: Probe, bound: Bound, limits: _Limits, *, as_json: bool, with
 
 def _run(probe: Probe, bound: Bound, figures: Figures, report: Callable[[], Json], *, live: bool) -> list[str]:
     """Run the engine until its bound, or until interrupted; say what kept paths from sending, each thing once."""
-    import uvloop
 
     async def run() -> list[str]:
         engine = Engine((probe,), figures)
@@ -238,7 +238,7 @@ def _run(probe: Probe, bound: Bound, figures: Figures, report: Callable[[], Json
         return running.result()
 
     try:
-        return uvloop.run(run_live() if live else run())
+        return loop.run(run_live() if live else run())
     except KeyboardInterrupt:  # what was seen until then is the result
         return []
 

@@ -31,9 +31,7 @@ def command(config: Path) -> None:
 
     A socket passed by systemd (LISTEN_FDS) takes the place of the configuration's `listen`.
     """
-    import uvloop
-
-    from agent import systemd
+    from agent import loop, systemd
     from agent.config.load import load_plan
     from agent.config.problems import ConfigError
     from agent.exposition import ListenError, listening_socket
@@ -49,4 +47,4 @@ def command(config: Path) -> None:
     except ListenError as error:
         click.echo(f"eragent: {error}", err=True)
         sys.exit(COULD_NOT_START)
-    uvloop.run(serve(plan, sockets))
+    loop.run(serve(plan, sockets))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -173,3 +174,16 @@ def test_an_interrupted_run_reports_what_it_saw(reflector_port: int) -> None:
     [stream] = json.loads(output)["streams"]
     assert 0 < stream["received"] < 100_000
     assert process.returncode == 0
+
+
+def test_a_long_report_arrives_whole_however_slowly_it_is_read(reflector_port: int) -> None:
+    command = [*ERAGENT, "probe", "--target", "127.0.0.1", "--type", "stamp", "--port", str(reflector_port)]
+    with subprocess.Popen(
+        [*command, "--interval", "1ms", "--count", "1000", "--json", "--samples"],
+        stdout=subprocess.PIPE,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    ) as process:
+        time.sleep(3)  # more than it takes: the pipe is full, and the writer waits
+        assert process.stdout is not None
+        [stream] = json.loads(process.stdout.read())["streams"]
+    assert len(stream["samples"]) == 1000
