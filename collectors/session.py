@@ -220,6 +220,7 @@ class Session:
         self._after_events()
 
     def _after_events(self) -> None:
-        if not self._stream.outstanding:
+        if self._stream.outstanding:
+            self._arm()
+        else:
             self._idle.set()
-        self._arm()
