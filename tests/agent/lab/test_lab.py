@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import errno
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -165,7 +167,8 @@ def test_an_unknown_namespace_is_named_with_those_there_are(lab: Lab) -> None:
 
 def test_a_lab_that_was_killed_says_so(quiet: Scenario) -> None:
     with Lab(quiet) as lab:
-        subprocess.run(["kill", "-KILL", str(lab.description.pid)], check=True)
+        assert lab.description.pid is not None
+        os.kill(lab.description.pid, signal.SIGKILL)
         with pytest.raises(LabError, match="ended by itself"):
             lab.report()
 
