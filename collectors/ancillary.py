@@ -34,7 +34,8 @@ IPV6_HOPLIMIT = 52
 IPV6_TCLASS = 67
 
 # TX_SOFTWARE, RX_SOFTWARE, SOFTWARE (without which the queue delivers ids but no times), OPT_ID, OPT_CMSG, OPT_TSONLY.
-SOFTWARE_STAMPS = 1 << 1 | 1 << 3 | 1 << 4 | 1 << 7 | 1 << 10 | 1 << 11
+OPT_ID = 1 << 7
+SOFTWARE_STAMPS = 1 << 1 | 1 << 3 | 1 << 4 | OPT_ID | 1 << 10 | 1 << 11
 
 _TIMESPEC = struct.Struct("@qq")
 _INT = struct.Struct("@i")

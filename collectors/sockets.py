@@ -44,14 +44,17 @@ class Datagram:
 
 
 class StampedSocket:
-    """A datagram socket whose packets are stamped by the kernel on their way out and in."""
+    """A datagram socket whose packets are stamped by the kernel on their way out and in.
 
-    def __init__(self, sock: socket.socket) -> None:
+    ``own_ids``: whether the kernel lets us name the stamps of packets, which it is asked unless told.
+    """
+
+    def __init__(self, sock: socket.socket, *, own_ids: bool | None = None) -> None:
         sock.setblocking(False)
         enlarge_receive_buffer(sock, _RECEIVE_BUFFER)
         sock.setsockopt(ancillary.SOL_SOCKET, ancillary.SO_TIMESTAMPING, ancillary.SOFTWARE_STAMPS)
         self._socket = sock
-        self._own_ids = _kernel_takes_stamp_ids()
+        self._own_ids = _kernel_takes_stamp_ids() if own_ids is None else own_ids
         self._counted_ids: dict[int, int] = {}
         self._sent = 0
         self._stamps_due = 0
@@ -77,9 +80,19 @@ class StampedSocket:
         try:
             self._send(data, to, stamp_id)
         except OSError as error:
+            self._restart_count()
             if error.errno not in _PENDING_ERRORS:
                 raise
             self._send(data, to, stamp_id)
+
+    def _restart_count(self) -> None:
+        """Have the kernel count stamps from 0 again: it may have counted a packet that did not leave."""
+        if self._own_ids:
+            return
+        for flags in (ancillary.SOFTWARE_STAMPS & ~ancillary.OPT_ID, ancillary.SOFTWARE_STAMPS):
+            self._socket.setsockopt(ancillary.SOL_SOCKET, ancillary.SO_TIMESTAMPING, flags)
+        self._counted_ids.clear()
+        self._sent = 0
 
     def _send(self, data: bytes, to: Address, stamp_id: int) -> None:
         if self._own_ids:

@@ -70,6 +70,20 @@ async def test_every_packet_gets_its_transmit_stamp_and_every_answer_its_receive
 
 
 @pytest.mark.parametrize(("family", "host"), LOOPBACKS)
+def test_where_the_kernel_numbers_the_stamps_itself_they_still_find_their_packets(family: int, host: str) -> None:
+    with socket.socket(family, socket.SOCK_DGRAM) as receiver, socket.socket(family, socket.SOCK_DGRAM) as plain:
+        receiver.bind((host, 0))
+        sock = StampedSocket(plain, own_ids=False)
+        stamps = []
+        for number in (7, 1000, 5):
+            with pytest.raises(OSError, match="Message too long"):
+                sock.send(bytes(70_000), receiver.getsockname(), 99)
+            sock.send(b"x", receiver.getsockname(), number)
+            stamps += [item.id for item in sock.drain() if isinstance(item, TransmitStamp)]
+        assert stamps == [7, 1000, 5]
+
+
+@pytest.mark.parametrize(("family", "host"), LOOPBACKS)
 async def test_the_socket_hears_on_after_icmp_errors(family: int, host: str) -> None:
     with socket.socket(family, socket.SOCK_DGRAM) as closed:
         closed.bind((host, 0))
