@@ -31,13 +31,21 @@ OUTSIDE_LIMITS = 1
 COULD_NOT_MEASURE = 3
 
 DEFAULT_COUNT = 10
+_LEAST_NS, _LONGEST_TIMEOUT_NS = 1_000_000, 60_000_000_000  # as the configuration has it
+
+
+def _mark(text: str) -> int:
+    try:
+        return int(text, 0)
+    except ValueError:
+        raise ValueError(f"{text!r} is no mark: write a number such as 201 or 0xc9") from None
 
 
 _DURATION = Parsed("duration", parse_duration)
 _DSCP = Parsed("dscp", parse_dscp)
 _PERCENTAGE = Parsed("percent", parse_percentage)
 _ADDRESS = Parsed("address", ip_address)
-_MARK = Parsed("mark", lambda text: int(text, 0))
+_MARK = Parsed("mark", _mark)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,8 +142,10 @@ def _probe(
         raise click.UsageError("--path brings its own source, interface and fwmark: leave out the options")
     if paths and config is None:
         raise click.UsageError("--path names a path of a configuration: add --config FILE")
-    if interval is not None and interval < 1_000_000:
+    if interval is not None and interval < _LEAST_NS:
         raise click.UsageError("--interval is at least 1ms")
+    if not _LEAST_NS <= timeout <= _LONGEST_TIMEOUT_NS:
+        raise click.UsageError("--timeout is between 1ms and 60s")
     chosen = NetworkPath(name="default", source=source, interface=interface, fwmark=fwmark)
     found: tuple[NetworkPath, ...] = (chosen,)
     far_end = Target(name=target, host=target)

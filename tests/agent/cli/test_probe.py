@@ -91,7 +91,9 @@ def test_limits_decide_the_exit_code(reflector_port: int) -> None:
         (("--size", "5"), "--size is at least 12 for icmp"),
         (("--type", "stamp", "--size", "20"), "--size is at least 44 for stamp"),
         (("--source", "10.20.0"), "10.20.0"),
-        (("--fwmark", "mark"), "mark"),
+        (("--fwmark", "vpn"), "'vpn' is no mark: write a number such as 201 or 0xc9"),
+        (("--timeout", "0s"), "--timeout is between 1ms and 60s"),
+        (("--timeout", "2m"), "--timeout is between 1ms and 60s"),
         (("--path", "vpn", "--source", "10.1.1.1"), "--path brings its own source"),
     ],
 )
