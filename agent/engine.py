@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass
 from typing import Any, assert_never
 
-from agent.plan import Probe, ProbeOptions, kind_of
+from agent.plan import Probe, ProbeOptions
 from agent.resolve import keep_resolving, literal, resolve
 from agent.schedule import Slots, Tick, Ticker
 from agent.sink import Sink, StreamKey
@@ -159,7 +159,7 @@ class _Pairing:
 
     def _key(self, path: NetworkPath) -> StreamKey:
         return StreamKey(
-            probe=self._probe.name, kind=kind_of(self._probe.options), target=self._target.name, path=path.name
+            probe=self._probe.name, kind=self._probe.options.kind, target=self._target.name, path=path.name
         )
 
     def _session(self, path: NetworkPath) -> Session:

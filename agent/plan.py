@@ -13,11 +13,6 @@ ProbeOptions = IcmpOptions | StampOptions
 """What kinds of packet probes there are; the engine's match over them is the one place that knows each."""
 
 
-def kind_of(options: ProbeOptions) -> str:
-    """Name the kind of a probe, as configuration, labels and JSON do."""
-    return "icmp" if isinstance(options, IcmpOptions) else "stamp"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
     """What is sent, how often, to which targets, over which paths. All paths are probed in the same slot."""

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.metrics_core import Metric
 
 from agent.metrics import Metrics
-from agent.plan import Plan, Probe, SocketAddress, kind_of
+from agent.plan import Plan, Probe, SocketAddress
 from agent.report.figures import Figures
 from agent.sink import StreamKey
 from collectors.icmp.sender import IcmpOptions
@@ -64,7 +64,7 @@ def families() -> list[Metric]:
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     figures = Figures()
-    figures.opened(StreamKey(probe=probe.name, kind=kind_of(probe.options), target=target.name, path=path.name))
+    figures.opened(StreamKey(probe=probe.name, kind=probe.options.kind, target=target.name, path=path.name))
     Metrics(registry, plan, figures)
     return sorted(registry.collect(), key=lambda family: family.name)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import socket
 from dataclasses import dataclass
+from typing import ClassVar
 
 from collectors.icmp.wire import TOKEN_SIZE, EchoError, echo_request, parse_echo_reply
 from collectors.path import Address, NetworkPath, PacketMarks
@@ -16,6 +17,7 @@ from collectors.stream import Answer
 class IcmpOptions:
     """What an ICMP probe sends: ``size`` is the number of data octets after the 8-octet header, as ``ping -s`` says."""
 
+    kind: ClassVar[str] = "icmp"
     size: int = 56
     marks: PacketMarks = PacketMarks()
 

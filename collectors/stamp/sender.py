@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from collectors.clock import Clock, kernel_clock_state
 from collectors.path import Address, NetworkPath, PacketMarks
@@ -18,6 +19,7 @@ _CLOCK_STATE_AGE_NS = 10_000_000_000
 class StampOptions:
     """What a STAMP probe sends: UDP to ``port``, ``size`` octets of UDP payload (44, the base packet, or more)."""
 
+    kind: ClassVar[str] = "stamp"
     port: int = 862
     size: int = 44
     marks: PacketMarks = PacketMarks()
