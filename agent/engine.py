@@ -232,5 +232,5 @@ class _Pairing:
         self._sink.resolved(key, address)
 
     def _not_found(self, key: StreamKey, session: Session, error: CollectorError) -> None:
-        session.lose_aim(error)
+        session.aim_failed(error)
         self._sink.resolved(key, None)

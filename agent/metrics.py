@@ -87,10 +87,12 @@ class Metrics(Collector):
         yield from _histograms(counts)
         yield _jitter(counts)
         resolved = GaugeMetricFamily(
-            "eragent_target_resolved", "Whether the stream's target has an address (1) or not (0).", labels=_STREAM
+            "eragent_target_resolved",
+            "Whether the target's name resolved last time (1) or not (0); the last address known stays in use.",
+            labels=_STREAM,
         )
         for labels, stream in streams:
-            resolved.add_metric(labels, stream.address is not None)
+            resolved.add_metric(labels, stream.resolved)
         yield resolved
         yield self._slots_missed()
 

@@ -59,7 +59,7 @@ class Session:
         deliver: Deliver,
     ) -> None:
         self.path = path
-        self.trouble: CollectorError | None = None
+        self.trouble: CollectorError | None = CollectorError("the target has no address yet", reason="unresolved")
         """Why packets are not sent at present."""
         self._sender = sender
         self._stream = Stream(timeout_ns=timeout_ns)
@@ -73,7 +73,6 @@ class Session:
         self._timer_ns = 0
         self._idle = asyncio.Event()
         self._idle.set()
-        self.trouble = CollectorError("the target has no address yet", reason="unresolved")
 
     def aim(self, host: str) -> None:
         """Send to this address (a literal) from now on."""
@@ -84,10 +83,10 @@ class Session:
             self._address = address
             self._close_socket()  # to another far end this is another session
 
-    def lose_aim(self, error: CollectorError) -> None:
-        """Send nowhere from now on, for this reason."""
-        self._address = None
-        self.trouble = error
+    def aim_failed(self, error: CollectorError) -> None:
+        """Go on without a new address: the last one stays in use, since outages are when names do not resolve."""
+        if self._address is None:
+            self.trouble = error
 
     def prepare(self) -> None:
         """Open the socket ahead of the first packet, so that this does not make the packet late."""

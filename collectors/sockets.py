@@ -59,9 +59,7 @@ class StampedSocket:
         self._sent = 0
         self._stamps_due = 0
         self._buffer = bytearray(_MAX_DATAGRAM)
-        self.family = sock.family
         self.is_raw = sock.type == socket.SOCK_RAW
-        self.name = sock.getsockname()
 
     def fileno(self) -> int:
         """Return the descriptor, for ``epoll``."""

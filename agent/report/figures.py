@@ -43,6 +43,7 @@ class StreamFigures:
 
     def __init__(self, *, recent: int | None, with_samples: bool) -> None:
         self.address: str | None = None
+        self.resolved = False
         self.counts = StreamCounts()
         self.icmp_errors: Counter[tuple[int, str | None]] = Counter()
         self.samples: list[Sample] | None = [] if with_samples else None
@@ -104,5 +105,7 @@ class Figures:
         self.missed[probe, target] += count
 
     def resolved(self, key: StreamKey, address: str | None) -> None:
-        """Note where a stream is sent."""
-        self.streams[key].address = address
+        """Note where a stream is sent: to the last address known, where the name does not resolve any more."""
+        stream = self.streams[key]
+        stream.resolved = address is not None
+        stream.address = address or stream.address

@@ -159,7 +159,7 @@ async def test_a_closed_port_is_told_with_its_icmp_errors_and_stays_a_loss() -> 
 async def test_a_packet_without_an_address_is_not_sent() -> None:
     running = Running(9)
     running.session.send(3, due_ns=0)
-    running.session.lose_aim(CollectorError("gone", reason="unresolved"))
+    running.session.aim_failed(CollectorError("gone", reason="unresolved"))
     running.session.send(4, due_ns=0)
     assert running.outcomes() == [Outcome.NOT_SENT] * 2
     assert [event.reason for event in running.events if isinstance(event, Sample)] == ["unresolved"] * 2
@@ -223,4 +223,15 @@ async def test_answers_that_waited_while_the_program_stood_still_are_not_lost(fa
     time.sleep(2 * TIMEOUT_NS / 1e9)  # noqa: ASYNC251  # the loop stands still: its timer is overdue when it goes on
     await asyncio.wait_for(running.session.idle(), 5)
     assert running.outcomes() == [Outcome.ANSWERED] * 140
+    running.session.close()
+
+
+async def test_a_name_that_does_not_resolve_any_more_leaves_the_last_address_in_use(far_end: FarEnd) -> None:
+    asyncio.get_running_loop().add_reader(far_end.socket, far_end.answer)
+    running = Running(far_end.port)
+    running.session.aim("127.0.0.1")
+    running.session.aim_failed(CollectorError("gone", reason="unresolved"))
+    running.session.send(0, due_ns=SystemClock.monotonic_ns())
+    await asyncio.wait_for(running.session.idle(), 5)
+    assert (running.outcomes(), running.session.trouble) == ([Outcome.ANSWERED], None)
     running.session.close()
