@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from collectors.peer import Quirk
+
 
 class Outcome(StrEnum):
     """What became of a packet, or of one copy of its answer.
@@ -59,6 +61,10 @@ class Sample:
     ``forward_ns`` and ``backward_ns``: raw one-way differences T2-T1 and T4-T3, which contain the clocks' offset;
     only their variation has a meaning (RFC 5481, section 6.3).
     ``reason``: why a packet was not sent, one of :data:`collectors.errors.REASONS`.
+    ``reflector_stamped``: T3 is the reflector's kernel's, told afterwards (RFC 8972, section 4.7).
+    ``forward_tos``: the TOS octet or traffic class that the packet had when it reached the reflector (RFC 8972,
+    section 4.4); ``backward_tos``: the one that its answer had here, where the reflector sent it with our DSCP.
+    ``quirks``: how the answer departs from the standard.
     """
 
     slot: int
@@ -73,6 +79,10 @@ class Sample:
     timestamps: TimestampSource | None = None
     lateness_ns: int = 0
     reason: str | None = None
+    reflector_stamped: bool = False
+    forward_tos: int | None = None
+    backward_tos: int | None = None
+    quirks: frozenset[Quirk] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

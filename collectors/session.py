@@ -11,10 +11,11 @@ from collectors.ancillary import IcmpError, TransmitStamp
 from collectors.clock import Clock
 from collectors.errors import CollectorError, reason_of
 from collectors.path import Address, NetworkPath
+from collectors.peer import DirectMeasurement, ReflectorFacts, RejectedAnswer
 from collectors.sockets import Datagram, StampedSocket, Watch
 from collectors.stream import Answer, Departure, Stream, StreamEvent
 
-SessionEvent = StreamEvent | IcmpError
+SessionEvent = StreamEvent | IcmpError | RejectedAnswer | ReflectorFacts | DirectMeasurement
 Deliver = Callable[[Sequence[SessionEvent]], None]
 
 # The socket is of no use any more after these: the interface or address may come back under the same name.
