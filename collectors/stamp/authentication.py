@@ -27,11 +27,11 @@ class Key:
             raise ValueError(f"a key has at least {LEAST_KEY_SIZE} octets, not {len(secret)}")
         self._secret = secret
 
-    def mac(self, data: bytes) -> bytes:
+    def mac(self, data: bytes | bytearray) -> bytes:
         """Return the 16 octets that authenticate ``data``."""
         return hmac.digest(self._secret, data, "sha256")[:MAC_SIZE]
 
-    def verifies(self, data: bytes, mac: bytes) -> bool:
+    def verifies(self, data: bytes | bytearray, mac: bytes | bytearray) -> bool:
         """Whether ``mac`` authenticates ``data``; takes the same time wherever they differ."""
         return hmac.compare_digest(self.mac(data), mac)
 

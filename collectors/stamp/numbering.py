@@ -37,7 +37,7 @@ class NumberingCheck:
         if self._socket is not None:
             for item in self._socket.drain():
                 if isinstance(item, Datagram) and self.stateful is None:
-                    self.stateful = _numbered_by_reflector(item.data, wall_ns)
+                    self.stateful = _numbered_by_reflector(item.data)
             if self.stateful is not None or self._next >= 2 * _TRIES:
                 self.close()
             elif monotonic_ns >= self._again_ns:
@@ -60,9 +60,9 @@ class NumberingCheck:
         self._next += 2
 
 
-def _numbered_by_reflector(data: bytes, now_ns: int) -> bool | None:
+def _numbered_by_reflector(data: bytes) -> bool | None:
     try:
-        packet = parse_reflector_packet(data, now_ns=now_ns)
+        packet = parse_reflector_packet(data)
     except StampError:
         return None
     return packet.sequence != packet.sender_sequence if packet.sender_sequence else None

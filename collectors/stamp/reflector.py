@@ -17,7 +17,7 @@ from weakref import WeakValueDictionary
 
 from collectors.path import Address, IPNetwork
 from collectors.stamp import wire
-from collectors.stamp.wire import ErrorEstimate
+from collectors.stamp.timestamp import ErrorEstimate
 
 LOOPBACK: tuple[IPNetwork, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 """Who is answered where nobody is named."""

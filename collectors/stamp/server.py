@@ -25,7 +25,8 @@ from collectors.errors import CollectorError, reason_of
 from collectors.path import Address, IPAddress
 from collectors.sockets import enlarge_receive_buffer
 from collectors.stamp.reflector import Reflector, Refusal, Reply
-from collectors.stamp.wire import ErrorEstimate, write_sent_time
+from collectors.stamp.timestamp import ErrorEstimate
+from collectors.stamp.wire import write_sent_time
 
 _SO_RXQ_OVFL = 40
 _RECEIVE_STAMPS = 1 << 3 | 1 << 4  # SO_TIMESTAMPING: RX_SOFTWARE, SOFTWARE; no transmit stamps, so no error queue

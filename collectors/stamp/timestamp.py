@@ -51,8 +51,13 @@ def wall_from_ptp(octets: bytes, *, now_ns: int) -> int:
 
 def ptp_from_wall(wall_ns: int) -> bytes:
     """Encode a wall time as a truncated PTPv2 timestamp: 8 octets, seconds of UTC."""
+    return ptp_bits(wall_ns).to_bytes(8, "big")
+
+
+def ptp_bits(wall_ns: int) -> int:
+    """Return the truncated PTPv2 timestamp of a wall time as one 64-bit number."""
     seconds, nanoseconds = divmod(wall_ns, _NS)
-    return _PAIR.pack(seconds % _ERA_S, nanoseconds)
+    return (seconds % _ERA_S) << 32 | nanoseconds
 
 
 def wall_from_timestamp(octets: bytes, *, ptp: bool, now_ns: int) -> int:

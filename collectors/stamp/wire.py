@@ -1,5 +1,6 @@
-"""STAMP test packets, unauthenticated (RFC 8762), which are TWAMP-Light's too (RFC 5357, appendix I). No I/O, no clock.
+"""STAMP test packets (RFC 8762), which unauthenticated are TWAMP-Light's too (RFC 5357, appendix I). No I/O, no clock.
 
+Unauthenticated, 44 octets
 Session-Sender, section 4.2.1              Session-Reflector, section 4.3.1
      0  4  Sequence Number                      0  4  Sequence Number, the reflector's own
      4  8  Timestamp (T1)                       4  8  Timestamp (T3)
@@ -14,6 +15,26 @@ there. A TWAMP-Light reflector's answer        40  1  Session-Sender TTL
 ends with the TTL, at 41 octets.               41  3  zero
                                                44     what followed the request's 44 octets
 
+Authenticated, 112 octets
+Session-Sender, section 4.2.2              Session-Reflector, section 4.3.2
+     0  4  Sequence Number                      0  4  Sequence Number, the reflector's own
+     4 12  zero                                 4 12  zero
+    16  8  Timestamp (T1)                      16  8  Timestamp (T3)
+    24  2  Error Estimate                      24  2  Error Estimate
+    26  2  SSID                                26  2  SSID
+    28 68  zero                                28  4  zero
+    96 16  HMAC over the 96 octets before      32  8  Receive Timestamp (T2)
+   112     TLVs                                40  8  zero
+                                               48  4  Session-Sender Sequence Number
+                                               52 12  zero
+                                               64  8  Session-Sender Timestamp (T1)
+                                               72  2  Session-Sender Error Estimate
+                                               74  6  zero
+                                               80  1  Session-Sender TTL
+                                               81 15  zero
+                                               96 16  HMAC
+                                              112     TLVs
+
 All numbers are big-endian. The parsers' invariant: a packet or :class:`StampError`, whatever the octets.
 """
 
@@ -21,63 +42,35 @@ from __future__ import annotations
 
 import functools
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from collectors.stamp.timestamp import (
-    ErrorEstimate,
-    ntp_bits,
-    ntp_from_wall,
-    ptp_from_wall,
-    wall_from_ntp,
-    wall_from_timestamp,
-)
-
-__all__ = [
-    "BASE_SIZE",
-    "MAX_SIZE",
-    "PORT",
-    "TWAMP_MINIMUM_SIZE",
-    "UNKNOWN_TTL",
-    "ErrorEstimate",
-    "ReflectorPacket",
-    "SenderPacket",
-    "StampError",
-    "ntp_from_wall",
-    "parse_reflector_packet",
-    "parse_sender_packet",
-    "reads_as_answer",
-    "reply",
-    "request",
-    "wall_from_ntp",
-]
+from collectors.stamp.authentication import MAC_SIZE, Key
+from collectors.stamp.extensions import request_tlvs
+from collectors.stamp.timestamp import ErrorEstimate, ntp_bits, ntp_from_wall, ptp_from_wall, wall_from_timestamp
+from collectors.stamp.tlv import Tlv
 
 PORT = 862
 """Where reflectors listen unless told otherwise (RFC 8762, section 4.1)."""
 BASE_SIZE = 44
+AUTHENTICATED_BASE_SIZE = 112
+AUTHENTICATED_SIZE = AUTHENTICATED_BASE_SIZE - MAC_SIZE
+"""How many octets of an authenticated packet its HMAC covers, and where that stands."""
 TWAMP_MINIMUM_SIZE = 14
 """The least a TWAMP-Light sender sends: sequence number, timestamp, error estimate (RFC 4656, section 4.1.2)."""
 MAX_SIZE = 65_507
 """The payload of the largest UDP datagram over IPv4."""
-
 UNKNOWN_TTL = 255
 """What a reflector writes that could not read the TTL (RFC 5357, section 4.2.1)."""
 
 _HEAD = struct.Struct("!I8sH")
 _SENDER = struct.Struct("!I8sHH28x")
+_AUTHENTICATED_SENDER = struct.Struct("!I12x8sHH68x")
 _REFLECTOR = struct.Struct("!I8sHH8sI8sHxxB3x")
-_REPLY = struct.Struct("!I8xHHQ14sxxB3x")  # the same without T3; offset 24 is the request's first 14 octets
-_T3 = struct.Struct("!Q")
-_T3_AT = 4
-_ECHO = struct.Struct("!24xII4xH")
 _REFLECTOR_UP_TO_T1 = struct.Struct("!I8sHH8sI8s")
+_AUTHENTICATED_REFLECTOR = struct.Struct("!I12x8sHH4x8s8xI12x8sH6xB15x")
 _SENDER_ERROR_ESTIMATE = slice(36, 38)
 _SENDER_TTL = 40
-
-_ECHO_AGE_S = 60  # longer than a datagram lives in any network
-
-_TLV = struct.Struct("!BBH")
-_TLV_UNRECOGNISED = 0x80  # every TLV of a sender has it; a reflector that understands the TLV takes it off
-_TLV_EXTRA_PADDING = 1
 _MAX_SEQUENCE = 0xFFFFFFFF
 _MAX_SSID = 0xFFFF
 
@@ -86,12 +79,17 @@ class StampError(ValueError):
     """Octets that are no STAMP test packet, or values that fit in none."""
 
 
+class NotAuthentic(StampError):  # noqa: N818  # the word of the standard; it is an error as its base says
+    """The HMAC of a packet does not verify: it is discarded before anything of it is used (RFC 8762, section 4.4)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SenderPacket:
     """A Session-Sender's test packet.
 
     ``timestamp`` is T1 as on the wire, 8 octets in the format that ``error_estimate`` names. ``ssid`` is ``None`` in
-    the short packets of TWAMP-Light, whose ``trailing`` octets begin at offset 14; otherwise they begin at 44.
+    the short packets of TWAMP-Light, whose ``trailing`` octets begin at offset 14; otherwise they begin behind the base
+    packet.
     """
 
     sequence: int
@@ -105,6 +103,11 @@ class SenderPacket:
             return _HEAD.pack(self.sequence, self.timestamp, int(self.error_estimate)) + self.trailing
         return _SENDER.pack(self.sequence, self.timestamp, int(self.error_estimate), self.ssid) + self.trailing
 
+    def authenticated(self, key: Key) -> bytes:
+        """Encode the packet in authenticated mode."""
+        base = _AUTHENTICATED_SENDER.pack(self.sequence, self.timestamp, int(self.error_estimate), self.ssid or 0)
+        return base + key.mac(base) + self.trailing
+
     def sent_ns(self, *, now_ns: int) -> int:
         """Return T1 as wall time."""
         return wall_from_timestamp(self.timestamp, ptp=self.error_estimate.ptp, now_ns=now_ns)
@@ -112,68 +115,192 @@ class SenderPacket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReflectorPacket:
-    """A Session-Reflector's answer. Times are wall times in nanoseconds, by the reflector's clock.
+    """A Session-Reflector's answer.
 
-    ``sent_ns`` is T3, ``received_ns`` T2. ``sender_timestamp`` is T1 as it came back, 8 octets, for comparison with
-    what was sent. ``sender_ttl`` and ``sender_error_estimate`` are ``None`` where the answer ends before them, as
-    some TWAMP-Light reflectors' do.
+    ``timestamp`` is T3 and ``received_timestamp`` T2, both by the reflector's clock in the format that
+    ``error_estimate`` names; ``sender_timestamp`` is T1 as it came back, for comparison with what was sent: 8 octets
+    each. ``sender_ttl`` and ``sender_error_estimate`` are ``None`` where the answer ends before them, as some
+    TWAMP-Light reflectors' do.
     """
 
     sequence: int
-    sent_ns: int
+    timestamp: bytes
     error_estimate: ErrorEstimate
     ssid: int = 0
-    received_ns: int
+    received_timestamp: bytes
     sender_sequence: int
     sender_timestamp: bytes
     sender_error_estimate: ErrorEstimate | None
     sender_ttl: int | None
     trailing: bytes = b""
 
-    @property
-    def sender_sent_ns(self) -> int:
-        """T1 by the sender's clock, decoded with the sender's own Z bit."""
+    def sent_ns(self, *, now_ns: int) -> int:
+        """Return T3 as wall time of the reflector."""
+        return wall_from_timestamp(self.timestamp, ptp=self.error_estimate.ptp, now_ns=now_ns)
+
+    def received_ns(self, *, now_ns: int) -> int:
+        """Return T2 as wall time of the reflector."""
+        return wall_from_timestamp(self.received_timestamp, ptp=self.error_estimate.ptp, now_ns=now_ns)
+
+    def sender_sent_ns(self, *, now_ns: int) -> int:
+        """Return T1 by the sender's clock, decoded with the sender's own Z bit."""
         ptp = self.sender_error_estimate is not None and self.sender_error_estimate.ptp
-        return wall_from_timestamp(self.sender_timestamp, ptp=ptp, now_ns=self.received_ns)
+        return wall_from_timestamp(self.sender_timestamp, ptp=ptp, now_ns=now_ns)
 
     def __bytes__(self) -> bytes:
         """Encode all 44 octets and what follows them; an unknown error estimate becomes 0, an unknown TTL 255."""
-        timestamp = ptp_from_wall if self.error_estimate.ptp else ntp_from_wall
-        base = _REFLECTOR.pack(
+        return _REFLECTOR.pack(*self._fields()) + self.trailing
+
+    def authenticated(self, key: Key) -> bytes:
+        """Encode the packet in authenticated mode."""
+        base = _AUTHENTICATED_REFLECTOR.pack(*self._fields())
+        return base + key.mac(base) + self.trailing
+
+    def _fields(self) -> tuple[int | bytes, ...]:
+        """Return the fields in the order of both modes."""
+        return (
             self.sequence,
-            timestamp(self.sent_ns),
+            self.timestamp,
             int(self.error_estimate),
             self.ssid,
-            timestamp(self.received_ns),
+            self.received_timestamp,
             self.sender_sequence,
             self.sender_timestamp,
             int(self.sender_error_estimate or 0),
             UNKNOWN_TTL if self.sender_ttl is None else self.sender_ttl,
         )
-        return base + self.trailing
 
 
-def request(*, sequence: int, wall_ns: int, error_estimate: ErrorEstimate, size: int, ssid: int = 0) -> bytes:
-    """Encode a Session-Sender's packet of ``size`` octets, 44 or more, with T1 as an NTP timestamp.
+def base_size(key: Key | None) -> int:
+    """Return how many octets a packet has before its TLVs: with a key it is authenticated."""
+    return BASE_SIZE if key is None else AUTHENTICATED_BASE_SIZE
 
-    What exceeds the base packet is an Extra Padding TLV (RFC 8972, section 4.1), which means padding to every kind of
-    reflector; up to 3 octets hold no TLV header and are zeros. Raise :class:`StampError` for values out of range.
+
+def request(
+    *,
+    sequence: int,
+    wall_ns: int,
+    error_estimate: ErrorEstimate,
+    size: int,
+    ssid: int = 0,
+    key: Key | None = None,
+    tlvs: Sequence[Tlv] = (),
+) -> bytes:
+    """Encode a Session-Sender's packet, authenticated where there is a key; T1 in the format of ``error_estimate``.
+
+    It has ``size`` octets, at least 44, or as many more as the authentication and the TLVs need; what is missing is
+    Extra Padding (RFC 8972, section 4.1), padding to every kind of reflector. Raise :class:`StampError` for values out
+    of range.
     """
     if not BASE_SIZE <= size <= MAX_SIZE:
         raise StampError(f"a STAMP packet has {BASE_SIZE} to {MAX_SIZE} octets, not {size}")
     if not 0 <= sequence <= _MAX_SEQUENCE or not 0 <= ssid <= _MAX_SSID:
         raise StampError(f"sequence number {sequence} and SSID {ssid} must fit in 32 and 16 bits")
-    if error_estimate.ptp or not error_estimate.multiplier:
-        raise StampError("the error estimate must say NTP (Z = 0) and have a multiplier, which 0 is not")
-    base = _SENDER.pack(sequence, ntp_from_wall(wall_ns), int(error_estimate), ssid)
-    return base + _extra_padding(size - BASE_SIZE)
+    if not error_estimate.multiplier:
+        raise StampError("the error estimate must have a multiplier, which 0 is not")
+    timestamp = ptp_from_wall(wall_ns) if error_estimate.ptp else ntp_from_wall(wall_ns)
+    layout = _SENDER if key is None else _AUTHENTICATED_SENDER
+    base = layout.pack(sequence, timestamp, int(error_estimate), ssid)
+    if key is not None:
+        base += key.mac(base)
+    if size <= len(base) and not tlvs:
+        return base
+    return base + request_tlvs(tlvs, sequence=sequence, size=size - len(base), key=key)
 
 
-def _extra_padding(size: int) -> bytes:
-    if size < _TLV.size:
-        return bytes(size)
-    length = size - _TLV.size
-    return _TLV.pack(_TLV_UNRECOGNISED, _TLV_EXTRA_PADDING, length) + bytes(length)
+def parse_sender_packet(data: bytes, *, key: Key | None = None) -> SenderPacket:
+    """Decode a Session-Sender's packet, or without a key TWAMP-Light's from 14 octets on.
+
+    Octets that must be zero are ignored when they are not. In a packet shorter than 44 octets offset 14 is padding,
+    not an SSID. Raise :class:`StampError` for less, and where there is a key :class:`NotAuthentic`.
+    """
+    if key is not None:
+        _verify(data, key)
+        sequence, timestamp, error_bits, ssid = _AUTHENTICATED_SENDER.unpack_from(data)
+        trailing = data[AUTHENTICATED_BASE_SIZE:]
+    elif len(data) < TWAMP_MINIMUM_SIZE:
+        raise StampError(f"a request has at least {TWAMP_MINIMUM_SIZE} octets, not {len(data)}")
+    elif len(data) < BASE_SIZE:
+        sequence, timestamp, error_bits = _HEAD.unpack_from(data)
+        ssid, trailing = None, data[TWAMP_MINIMUM_SIZE:]
+    else:
+        sequence, timestamp, error_bits, ssid = _SENDER.unpack_from(data)
+        trailing = data[BASE_SIZE:]
+    return SenderPacket(
+        sequence=sequence,
+        timestamp=timestamp,
+        error_estimate=ErrorEstimate.from_bits(error_bits),
+        ssid=ssid,
+        trailing=bytes(trailing),
+    )
+
+
+def parse_reflector_packet(data: bytes, *, key: Key | None = None) -> ReflectorPacket:
+    """Decode a Session-Reflector's answer, or without a key TWAMP-Light's.
+
+    Lenient from 36 octets on, since reflectors in the field end at 38 or 41 octets. Raise :class:`StampError` for less,
+    and where there is a key :class:`NotAuthentic`.
+    """
+    if key is not None:
+        return _parse_authenticated(data, key)
+    if len(data) < _REFLECTOR_UP_TO_T1.size:
+        raise StampError(f"an answer has at least {_REFLECTOR_UP_TO_T1.size} octets, not {len(data)}")
+    sequence, timestamp, error_bits, ssid, received, sender_sequence, t1 = _REFLECTOR_UP_TO_T1.unpack_from(data)
+    return ReflectorPacket(
+        sequence=sequence,
+        timestamp=timestamp,
+        error_estimate=_error_estimate(error_bits),
+        ssid=ssid,
+        received_timestamp=received,
+        sender_sequence=sender_sequence,
+        sender_timestamp=t1,
+        sender_error_estimate=_sender_error_estimate(data[_SENDER_ERROR_ESTIMATE]),
+        sender_ttl=data[_SENDER_TTL] if len(data) > _SENDER_TTL else None,
+        trailing=bytes(data[BASE_SIZE:]),
+    )
+
+
+def _parse_authenticated(data: bytes, key: Key) -> ReflectorPacket:
+    _verify(data, key)
+    sequence, timestamp, error_bits, ssid, received, sender_sequence, t1, sender_error_bits, ttl = (
+        _AUTHENTICATED_REFLECTOR.unpack_from(data)
+    )
+    return ReflectorPacket(
+        sequence=sequence,
+        timestamp=timestamp,
+        error_estimate=_error_estimate(error_bits),
+        ssid=ssid,
+        received_timestamp=received,
+        sender_sequence=sender_sequence,
+        sender_timestamp=t1,
+        sender_error_estimate=_error_estimate(sender_error_bits),
+        sender_ttl=ttl,
+        trailing=bytes(data[AUTHENTICATED_BASE_SIZE:]),
+    )
+
+
+def _verify(data: bytes, key: Key) -> None:
+    """Raise :class:`StampError` for a packet that is too short, :class:`NotAuthentic` for one with a wrong HMAC."""
+    if len(data) < AUTHENTICATED_BASE_SIZE:
+        raise StampError(f"an authenticated packet has at least {AUTHENTICATED_BASE_SIZE} octets, not {len(data)}")
+    if not key.verifies(data[:AUTHENTICATED_SIZE], data[AUTHENTICATED_SIZE:AUTHENTICATED_BASE_SIZE]):
+        raise NotAuthentic("the HMAC does not verify: another key, or the packet was changed")
+
+
+def _sender_error_estimate(octets: bytes) -> ErrorEstimate | None:
+    return _error_estimate(int.from_bytes(octets, "big")) if len(octets) == 2 else None
+
+
+# A peer repeats its estimate in every packet.
+_error_estimate = functools.lru_cache(maxsize=64)(ErrorEstimate.from_bits)
+
+
+_TLV = struct.Struct("!BBH")
+_REPLY = struct.Struct("!I8xHHQ14sxxB3x")  # the same without T3; offset 24 is the request's first 14 octets
+_T3 = struct.Struct("!Q")
+_T3_AT = 4
+_ECHO = struct.Struct("!24xII4xH")
+_ECHO_AGE_S = 60
 
 
 def reply(data: bytes, sequence: int, error_estimate: int, received_ns: int, ttl: int | None) -> bytearray:
@@ -207,54 +334,3 @@ def reads_as_answer(data: bytes, *, replies: int, error_estimate: int, now_ns: i
     sequence, seconds, echoed_error_estimate = _ECHO.unpack_from(data)
     age_s = ((ntp_bits(now_ns) >> 32) - seconds) % (1 << 32)
     return bool(sequence < replies and echoed_error_estimate == error_estimate and age_s <= _ECHO_AGE_S)
-
-
-def parse_sender_packet(data: bytes) -> SenderPacket:
-    """Decode a Session-Sender's packet, or TWAMP-Light's from 14 octets on; raise :class:`StampError` for less.
-
-    Octets that must be zero are ignored when they are not. In a packet shorter than 44 octets offset 14 is padding,
-    not an SSID.
-    """
-    if len(data) < TWAMP_MINIMUM_SIZE:
-        raise StampError(f"a request has at least {TWAMP_MINIMUM_SIZE} octets, not {len(data)}")
-    sequence, timestamp, error_bits = _HEAD.unpack_from(data)
-    is_short = len(data) < BASE_SIZE
-    return SenderPacket(
-        sequence=sequence,
-        timestamp=timestamp,
-        error_estimate=ErrorEstimate.from_bits(error_bits),
-        ssid=None if is_short else int.from_bytes(data[14:16], "big"),
-        trailing=bytes(data[TWAMP_MINIMUM_SIZE if is_short else BASE_SIZE :]),
-    )
-
-
-def parse_reflector_packet(data: bytes, *, now_ns: int) -> ReflectorPacket:
-    """Decode a Session-Reflector's answer, or TWAMP-Light's; raise :class:`StampError` for less than 36 octets.
-
-    Lenient beyond that, since reflectors in the field end at 38 or 41 octets, write no error estimate or confuse the
-    two timestamp formats. T2 and T3 are read by the reflector's Z bit, T1 by the sender's.
-    """
-    if len(data) < _REFLECTOR_UP_TO_T1.size:
-        raise StampError(f"an answer has at least {_REFLECTOR_UP_TO_T1.size} octets, not {len(data)}")
-    sequence, sent, error_bits, ssid, received, sender_sequence, t1 = _REFLECTOR_UP_TO_T1.unpack_from(data)
-    error_estimate = _error_estimate(error_bits)
-    return ReflectorPacket(
-        sequence=sequence,
-        sent_ns=wall_from_timestamp(sent, ptp=error_estimate.ptp, now_ns=now_ns),
-        error_estimate=error_estimate,
-        ssid=ssid,
-        received_ns=wall_from_timestamp(received, ptp=error_estimate.ptp, now_ns=now_ns),
-        sender_sequence=sender_sequence,
-        sender_timestamp=t1,
-        sender_error_estimate=_sender_error_estimate(data[_SENDER_ERROR_ESTIMATE]),
-        sender_ttl=data[_SENDER_TTL] if len(data) > _SENDER_TTL else None,
-        trailing=bytes(data[BASE_SIZE:]),
-    )
-
-
-def _sender_error_estimate(octets: bytes) -> ErrorEstimate | None:
-    return _error_estimate(int.from_bytes(octets, "big")) if len(octets) == 2 else None
-
-
-# A peer repeats its estimate in every packet.
-_error_estimate = functools.lru_cache(maxsize=64)(ErrorEstimate.from_bits)

@@ -10,7 +10,8 @@ import pytest
 from collectors.path import NetworkPath, PacketMarks
 from collectors.sockets import open_udp
 from collectors.stamp.numbering import NumberingCheck
-from collectors.stamp.wire import ErrorEstimate, parse_sender_packet, reply, request, write_sent_time
+from collectors.stamp.timestamp import ErrorEstimate
+from collectors.stamp.wire import parse_sender_packet, reply, request, write_sent_time
 
 NOW_NS = 1_768_478_400_000_000_000
 

@@ -52,7 +52,7 @@ def answered(
     reply = ask(answering, source=source, destination=destination, now_ns=now_ns)
     assert isinstance(reply, Reply)
     answering.sent(reply)
-    return parse_reflector_packet(bytes(reply.data), now_ns=WALL)
+    return parse_reflector_packet(bytes(reply.data))
 
 
 @given(st.binary(max_size=200), st.booleans(), st.none() | st.integers(0, 255), st.integers(0, 255))
@@ -83,7 +83,7 @@ def test_each_session_counts_the_replies_that_were_sent_from_zero(asks: list[tup
         here = bytes([127, 0, 0, 1 + destination])
         reply = ask(answering, source=("127.0.0.1", 50_000 + sender), destination=here)
         assert isinstance(reply, Reply)
-        assert parse_reflector_packet(bytes(reply.data), now_ns=WALL).sequence == sent[sender, destination]
+        assert parse_reflector_packet(bytes(reply.data)).sequence == sent[sender, destination]
         if is_sent:
             answering.sent(reply)
             sent[sender, destination] += 1
@@ -176,7 +176,7 @@ def test_there_are_never_more_sessions_than_may_be_and_the_living_keep_theirs(as
         heard_ns, number = last.get(sender, (-IDLE_NS, -1))
         if isinstance(reply, Reply):
             answering.sent(reply)
-            sequence = parse_reflector_packet(bytes(reply.data), now_ns=WALL).sequence
+            sequence = parse_reflector_packet(bytes(reply.data)).sequence
             assert sequence in (0, number + 1)
             assert sequence == number + 1 or now_ns - heard_ns > PROTECTED_NS
             last[sender] = (now_ns, sequence)

@@ -45,6 +45,10 @@ def octets(text: str) -> bytes:
     return bytes.fromhex(text)
 
 
+def times_of(packet: ReflectorPacket) -> tuple[int, int, int]:
+    return packet.sender_sent_ns(now_ns=T3), packet.received_ns(now_ns=T3), packet.sent_ns(now_ns=T3)
+
+
 def answer(asked: str, *, estimate: ErrorEstimate, replies_before: int, allow: tuple[IPNetwork, ...] = ()) -> bytes:
     """Have a reflector answer, in a session in which it has answered before."""
     reflector = Reflector(allow=allow)
@@ -70,18 +74,18 @@ def test_v1_a_request_of_44_octets() -> None:
 def test_v2_a_stateful_reply_after_two_losses_on_the_way_there() -> None:
     packet = ReflectorPacket(
         sequence=40,
-        sent_ns=T3,
+        timestamp=ntp_from_wall(T3),
         error_estimate=TEN_US,
         ssid=0xBEEF,
-        received_ns=T2,
+        received_timestamp=ntp_from_wall(T2),
         sender_sequence=42,
         sender_timestamp=ntp_from_wall(T1),
         sender_error_estimate=ONE_MS,
         sender_ttl=TTL,
     )
-    assert parse_reflector_packet(octets(V2_REPLY), now_ns=T3) == packet
+    assert parse_reflector_packet(octets(V2_REPLY)) == packet
     assert bytes(packet) == octets(V2_REPLY)
-    assert packet.sender_sent_ns == T1
+    assert packet.sender_sent_ns(now_ns=T3) == T1
 
 
 def test_v1_is_answered_with_v2_but_for_the_ssid_that_a_plain_reflector_leaves_zero() -> None:
@@ -99,9 +103,9 @@ def test_v5_v6_short_requests_of_twamp_light_have_padding_and_no_ssid(vector: st
 
 
 def test_v7_a_twamp_reply_of_41_octets_has_all_that_stamp_has() -> None:
-    packet = parse_reflector_packet(octets(V7_TWAMP_REPLY), now_ns=T3)
+    packet = parse_reflector_packet(octets(V7_TWAMP_REPLY))
     assert (packet.sequence, packet.sender_sequence, packet.sender_ttl) == (7, 7, TTL)
-    assert (packet.sender_sent_ns, packet.received_ns, packet.sent_ns) == (T1, T2, T3)
+    assert times_of(packet) == (T1, T2, T3)
     assert packet.sender_timestamp == octets(T1_NTP)
 
 
@@ -109,7 +113,7 @@ def test_v7_a_twamp_reply_of_41_octets_has_all_that_stamp_has() -> None:
 def test_v7b_short_requests_are_answered_with_the_base_packet(asked: str, loopback: IPNetwork) -> None:
     answered = answer(asked, estimate=SMALLEST, replies_before=7, allow=(loopback,))
     assert answered == octets(V7B_STAMP_REPLY_TO_TWAMP)
-    assert parse_reflector_packet(answered, now_ns=T3) == parse_reflector_packet(octets(V7_TWAMP_REPLY), now_ns=T3)
+    assert parse_reflector_packet(answered) == parse_reflector_packet(octets(V7_TWAMP_REPLY))
 
 
 def test_v8_what_follows_the_base_packet_is_kept_as_it_is() -> None:
@@ -131,8 +135,8 @@ def test_v16_ptp_timestamps_are_read_by_the_z_bit() -> None:
 
 
 def test_v16_is_answered_with_ntp_timestamps_and_the_senders_own_octets() -> None:
-    packet = parse_reflector_packet(answer(V16_PTP_REQUEST, estimate=TEN_US, replies_before=0), now_ns=T3)
-    assert (packet.sender_sent_ns, packet.received_ns, packet.sent_ns) == (T1, T2, T3)
+    packet = parse_reflector_packet(answer(V16_PTP_REQUEST, estimate=TEN_US, replies_before=0))
+    assert times_of(packet) == (T1, T2, T3)
     assert packet.sender_timestamp == octets("6968d6c0 075bcd15")
 
 
