@@ -18,11 +18,14 @@ class DirectionAccount:
 
     A reflector that copies our numbers (stateless) looks like a stateful one that has lost nothing forward: nothing is
     said until the two numberings have differed once. Losses before the first answer, behind the last one, and across a
-    restart of the reflector stay unattributed. A late answer was not back in time, which makes it a backward loss.
+    restart of the reflector stay unattributed; one shows when its numbers fall back, or come a second time. A late
+    answer was not back in time, which makes it a backward loss.
     """
 
     def __init__(self) -> None:
         self.stateful = False
+        self.restarts = 0
+        """How often the reflector began its numbers anew."""
         self._beyond: list[tuple[int, int]] = []  # a heap of answers whose predecessors are not all settled yet
         self._forward = 0  # told so far in this segment
         self._backward = 0
@@ -43,11 +46,12 @@ class DirectionAccount:
 
     def _count(self, sequence: int, reflector_sequence: int) -> None:
         segment = self._segment
-        if segment is None or (sequence > segment.last and reflector_sequence + _RESTART < segment.last_reflected):
-            self._segment = _Segment(sequence, reflector_sequence)
-            self._forward = self._backward = 0
-        else:
+        if segment is not None and not segment.is_restart(sequence, reflector_sequence):
             segment.add(sequence, reflector_sequence)
+            return
+        self.restarts += segment is not None
+        self._segment = _Segment(sequence, reflector_sequence)
+        self._forward = self._backward = 0
 
     def _tell(self) -> DirectionalLoss | None:
         segment = self._segment
@@ -73,6 +77,13 @@ class _Segment:
         self._distinct = 1  # packets answered
         self._answers = 1  # answers, copies made on the way there included
         self._recent = {sequence: {reflector_sequence}}
+        self._given_to = {reflector_sequence: sequence}
+
+    def is_restart(self, sequence: int, reflector_sequence: int) -> bool:
+        """Whether an answer shows that the reflector has lost its state: it gives each number once."""
+        if sequence <= self.last:
+            return False
+        return reflector_sequence + _RESTART < self.last_reflected or reflector_sequence in self._given_to
 
     def add(self, sequence: int, reflector_sequence: int) -> None:
         reflected = self._recent.setdefault(sequence, set())
@@ -81,11 +92,13 @@ class _Segment:
         self._distinct += not reflected
         self._answers += 1
         reflected.add(reflector_sequence)
+        self._given_to[reflector_sequence] = sequence
         self.first_reflected = min(self.first_reflected, reflector_sequence)
         self.last = max(self.last, sequence)
         self.last_reflected = max(self.last_reflected, reflector_sequence)
         if len(self._recent) > 2 * _RESTART:
             self._recent = {known: copies for known, copies in self._recent.items() if known + _RESTART > self.last}
+            self._given_to = {number: known for number, known in self._given_to.items() if known in self._recent}
 
     @property
     def lost(self) -> int:

@@ -58,6 +58,23 @@ def test_a_restarted_reflector_begins_a_new_count() -> None:
     before = [(number, number - 1) for number in range(1, 200)]
     account, losses = feed([*before, (210, 0), (212, 1)])
     assert told(account, losses) == (1, 0)
+    assert account.restarts == 1
+
+
+def test_a_number_that_comes_a_second_time_for_another_packet_shows_an_early_restart() -> None:
+    account, losses = feed([(0, 0), (2, 1), (3, 2), (4, 0), (5, 1), (7, 2)])
+    assert told(account, losses) == (2, 0)
+    assert account.restarts == 1
+
+
+def test_packets_that_overtake_each_other_or_come_twice_are_no_restart() -> None:
+    account, _ = feed([(0, 0), (1, 2), (2, 1), (3, 3), (3, 4), (4, 5), (4, 5)])
+    assert account.restarts == 0
+
+
+def test_a_reflector_that_counts_backwards_attributes_no_loss_that_never_was() -> None:
+    account, losses = feed([(number, 1000 - number) for number in range(500)])
+    assert told(account, losses) == (0, 0)
 
 
 def test_a_copy_made_on_the_way_there_is_not_a_loss() -> None:
