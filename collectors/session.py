@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from ipaddress import ip_address
 from typing import Protocol
 
@@ -11,11 +12,14 @@ from collectors.ancillary import IcmpError, TransmitStamp
 from collectors.clock import Clock
 from collectors.errors import CollectorError, reason_of
 from collectors.path import Address, NetworkPath
-from collectors.peer import DirectMeasurement, ReflectorFacts, RejectedAnswer
+from collectors.peer import DirectMeasurement, ReflectorFacts, RejectedAnswer, Rejection
+from collectors.roundtrip import Answer, Departure
 from collectors.sockets import Datagram, StampedSocket, Watch
-from collectors.stream import Answer, Departure, Stream, StreamEvent
+from collectors.stream import Stream, StreamEvent
 
 SessionEvent = StreamEvent | IcmpError | RejectedAnswer | ReflectorFacts | DirectMeasurement
+DepartureOf = Callable[[int], int | None]
+"""Tells at which wall time the packet with this number (or its low 32 bits) left; ``None`` if nobody remembers it."""
 Deliver = Callable[[Sequence[SessionEvent]], None]
 
 # The socket is of no use any more after these: the interface or address may come back under the same name.
@@ -29,6 +33,10 @@ class Sender(Protocol):
     port: int
     """The far end's port; 0 where the protocol has none."""
 
+    @property
+    def facts(self) -> ReflectorFacts | None:
+        """What is known of the far end: another object once anything of it changed, ``None`` while nothing is."""
+
     def open(self, path: NetworkPath, to: Address) -> StampedSocket:
         """Open the socket to ask ``to`` from; raise :class:`CollectorError` where that is refused."""
 
@@ -38,8 +46,10 @@ class Sender(Protocol):
     def request(self, sequence: int, wall_ns: int) -> bytes:
         """Build the packet with this number, which leaves at ``wall_ns``."""
 
-    def answer(self, datagram: Datagram, *, wall_ns: int, monotonic_ns: int) -> Answer | None:
-        """Understand a datagram that was read at these times; ``None`` for what is no answer to this session."""
+    def answer(
+        self, datagram: Datagram, *, wall_ns: int, monotonic_ns: int, departure_ns: DepartureOf
+    ) -> Answer | Rejection | None:
+        """Understand a datagram that was read at these times, or say why not; ``None`` for what concerns others."""
 
 
 class Session:
@@ -72,6 +82,8 @@ class Session:
         self._watch: Watch | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ns = 0
+        self._facts: ReflectorFacts | None = None  # as they were told last
+        self._restarts = 0
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -124,7 +136,11 @@ class Session:
             self._take_all(self._socket.drain_error_queue())
 
     async def idle(self) -> None:
-        """Wait until every packet is settled."""
+        """Wait until every packet is settled; while somebody waits, no further one is expected to be sent."""
+        events = self._stream.ended()
+        if events:
+            self._deliver(events)
+        self._after_events()
         await self._idle.wait()
 
     def close(self) -> None:
@@ -191,9 +207,32 @@ class Session:
             case IcmpError():
                 return [item]
             case Datagram():
-                monotonic_ns = self._clock.monotonic_ns()
-                answer = self._sender.answer(item, wall_ns=self._clock.wall_ns(), monotonic_ns=monotonic_ns)
-                return self._stream.answered(answer) if answer is not None else []
+                return self._take_datagram(item)
+
+    def _take_datagram(self, datagram: Datagram) -> Sequence[SessionEvent]:
+        answer = self._sender.answer(
+            datagram,
+            monotonic_ns=self._clock.monotonic_ns(),
+            wall_ns=self._clock.wall_ns(),
+            departure_ns=self._stream.departure_ns,
+        )
+        if answer is None:
+            return []
+        settled = self._stream.answered(answer) if isinstance(answer, Answer) else answer
+        if isinstance(settled, Rejection):
+            return [RejectedAnswer(reason=settled, source=datagram.source[0])]
+        events: list[SessionEvent] = [*settled, *self._news()]
+        if isinstance(answer, Answer) and answer.direct_measurement is not None:
+            events.append(answer.direct_measurement)
+        return events
+
+    def _news(self) -> Sequence[ReflectorFacts]:
+        """Return what is known of the far end, where that is not what was told last."""
+        facts, restarts = self._sender.facts, self._stream.restarts
+        if facts is None or (facts is self._facts and restarts == self._restarts):
+            return ()
+        self._facts, self._restarts = facts, restarts
+        return (replace(facts, restarts=restarts),)
 
     def _arm(self) -> None:
         """Have one timer for the earliest deadline.

@@ -10,74 +10,38 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from collectors.direction import DirectionAccount
-from collectors.sample import DirectionalLoss, Outcome, Sample, TimestampSource
+from collectors.peer import Rejection
+from collectors.roundtrip import Answer, Departure, FollowUp, RoundTrip, residence, round_trip
+from collectors.sample import DirectionalLoss, Outcome, Sample
 
 STAMP_GRACE_NS = 50_000_000
 """How long an answered packet waits for its transmit stamp: the stamp mostly precedes the answer (50-75 µs)."""
+FOLLOW_UP_GRACE_NS = 200_000_000
+"""How long an answered packet waits at least for its follow-up, so that few timers fire where packets are close."""
 
 _REMEMBERED = 4096  # settled packets whose further answers are still told apart
-_CLOCK_STEP_NS = 50_000_000  # less may be this program stalled between reading its two clocks
-_LONGEST_RESIDENCE_NS = 1_000_000_000  # a reflector that claims more has other clocks at work
+_LOW_32_BITS = 0xFFFFFFFF
 
 StreamEvent = Sample | DirectionalLoss
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Departure:
-    """A packet on its way: its slot, both clocks read just before sending, and how far behind its slot that was."""
-
-    slot: int
-    wall_ns: int
-    monotonic_ns: int
-    lateness_ns: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """An answer, as a wire format understood it and a socket received it.
-
-    ``sequence`` is the number of the packet that it answers, or its low 32 bits. ``stamp_ns`` is the kernel's receive
-    stamp; ``wall_ns`` and ``monotonic_ns`` are both clocks, read when the datagram was. A reflector's own number and
-    times, where it gives them: ``reflector_sequence``, ``reflector_received_ns`` (T2) and ``reflector_sent_ns`` (T3),
-    its wall clock. ``departure_wall_ns`` is the packet's own departure as the answer repeats it: nobody off the path
-    knows it, so it proves what the answer is to. ``stateful``: the reflector is known to number its answers itself.
-    """
-
-    sequence: int
-    stamp_ns: int | None
-    wall_ns: int
-    monotonic_ns: int
-    ttl: int | None = None
-    reflector_sequence: int | None = None
-    reflector_received_ns: int | None = None
-    reflector_sent_ns: int | None = None
-    departure_wall_ns: int | None = None
-    stateful: bool = False
 
 
 @dataclass(slots=True)
 class _Outstanding:
     sequence: int
     departure: Departure
+    due_ns: int  # when it settles, whatever is still missing then
     transmit_ns: int | None = None
     answer: Answer | None = None
     reordered: bool = False
+    held: bool = False  # answered, and a follow-up is expected
+    reflector_stamp_ns: int | None = None
 
 
 @dataclass(slots=True)
 class _Settled:
     outcome: Outcome
-    slot: int
+    departure: Departure
     sent_at_ns: int
-
-
-@dataclass(slots=True)
-class _Times:
-    rtt_ns: int
-    source: TimestampSource
-    forward_ns: int | None = None
-    backward_ns: int | None = None
-    residence_ns: int | None = None
 
 
 class Stream:
@@ -85,28 +49,59 @@ class Stream:
 
     Every method takes what happened and returns what that settled. Times are nanoseconds: ``monotonic_ns`` decides
     when a packet is lost, wall times of the kernel give the round-trip time.
+
+    Where the reflector follows its answers up (RFC 8972, section 4.7), an answered packet waits for the next answer,
+    which tells when its own really left: for two intervals, but not beyond its own timeout, so that no sample comes
+    later than a loss would. Where not even one interval fits in there, nothing is waited for.
     """
 
     def __init__(self, *, timeout_ns: int) -> None:
         self.timeout_ns = timeout_ns
         self.next_sequence = 0
-        self.stray_answers = 0
-        """Answers to packets that nobody here remembers, or that do not repeat what the packet said."""
         self._outstanding: OrderedDict[int, _Outstanding] = OrderedDict()
         self._settled: OrderedDict[int, _Settled] = OrderedDict()
+        self._held: dict[int, _Outstanding] = {}  # by the reflector's number, in order of arrival
         self._next_expected = 0  # RFC 4737, section 3.3
         self._direction = DirectionAccount()
+        self._interval_ns = 0  # between the last two departures
+        self._departed_ns: int | None = None
+        self._ended = False
 
     def sent(self, departure: Departure) -> int:
         """Note that the packet with :attr:`next_sequence` left, and return its number."""
         sequence = self.next_sequence
         self.next_sequence += 1
-        self._outstanding[sequence] = _Outstanding(sequence, departure)
+        self._outstanding[sequence] = _Outstanding(sequence, departure, departure.monotonic_ns + self.timeout_ns)
+        if self._departed_ns is not None:
+            self._interval_ns = departure.monotonic_ns - self._departed_ns
+        self._departed_ns = departure.monotonic_ns
+        self._ended = False
         return sequence
+
+    def ended(self) -> list[StreamEvent]:
+        """Note that no packet follows the last one for now: its answer has no follow-up to wait for."""
+        self._ended = True
+        last = self._outstanding.get(self.next_sequence - 1)
+        return self._release(last) if last is not None and last.held else []
 
     def reopened(self) -> None:
         """Note that packets leave from another port from now on: for a reflector this is a new session."""
         self._direction = DirectionAccount()
+        self._held.clear()  # what waits in there settles without
+
+    @property
+    def restarts(self) -> int:
+        """How often the reflector was seen to begin its numbers anew in the middle of this session."""
+        return self._direction.restarts
+
+    def departure_ns(self, sequence: int) -> int | None:
+        """Return the wall time at which a packet left as it was told itself; ``None`` if nobody remembers it.
+
+        ``sequence`` is the packet's number, or its low 32 bits.
+        """
+        whole = self._whole(sequence)
+        packet = self._outstanding.get(whole) or self._settled.get(whole)
+        return packet.departure.wall_ns if packet is not None else None
 
     def not_sent(self, departure: Departure, reason: str) -> Sample:
         """Settle a packet that the kernel refused; it takes no number."""
@@ -128,38 +123,30 @@ class Stream:
         if packet is None:
             return []
         packet.transmit_ns = stamp_ns
-        return self._settle_answered(packet) if packet.answer is not None else []
+        return self._settle_answered(packet) if packet.answer is not None and not packet.held else []
 
-    def answered(self, answer: Answer) -> list[StreamEvent]:
-        """Note an answer."""
-        self._direction.stateful = self._direction.stateful or answer.stateful
+    def answered(self, answer: Answer) -> list[StreamEvent] | Rejection:
+        """Note an answer; what answers no packet that is remembered is none."""
         sequence = self._whole(answer.sequence)
+        if sequence not in self._outstanding and sequence not in self._settled:
+            return Rejection.UNKNOWN_PACKET
+        self._direction.stateful = self._direction.stateful or answer.stateful
+        events = self._followed_up(answer.follow_up) if answer.follow_up is not None and self._held else []
         packet = self._outstanding.get(sequence)
         if packet is None:
-            return self._further_answer(sequence, answer)
-        if answer.departure_wall_ns not in (None, packet.departure.wall_ns):
-            self.stray_answers += 1
-            return []
+            return events + self._further_answer(sequence, answer)
         if packet.answer is not None:
-            return [*self._settle_answered(packet), *self._further_answer(sequence, answer)]
-        packet.answer = answer
-        packet.reordered = sequence < self._next_expected
-        self._next_expected = max(self._next_expected, sequence + 1)
-        if packet.transmit_ns is None:
-            return []
-        return self._settle_answered(packet)
+            return events + self._settle_answered(packet) + self._further_answer(sequence, answer)
+        return events + self._first_answer(packet, answer)
 
     def expire(self, monotonic_ns: int) -> list[StreamEvent]:
-        """Settle what has waited long enough: for an answer, or answered, for a transmit stamp that does not come."""
+        """Settle what has waited long enough: for an answer, or answered, for a stamp that does not come."""
         events: list[StreamEvent] = []
         for packet in list(self._outstanding.values()):
             if packet.departure.monotonic_ns + min(self.timeout_ns, STAMP_GRACE_NS) > monotonic_ns:
                 break
-            if packet.answer is not None:
-                if packet.answer.monotonic_ns + STAMP_GRACE_NS <= monotonic_ns:
-                    events += self._settle_answered(packet)
-            elif packet.departure.monotonic_ns + self.timeout_ns <= monotonic_ns:
-                events += self._settle_lost(packet)
+            if packet.due_ns <= monotonic_ns:
+                events += self._settle_lost(packet) if packet.answer is None else self._settle_answered(packet)
         return events
 
     @property
@@ -169,32 +156,74 @@ class Stream:
         The oldest packet decides: an answered one behind it waits a little longer than it must.
         """
         for packet in self._outstanding.values():
-            if packet.answer is not None:
-                return packet.answer.monotonic_ns + STAMP_GRACE_NS
-            return packet.departure.monotonic_ns + self.timeout_ns
+            return packet.due_ns
         return None
 
     @property
     def outstanding(self) -> int:
-        """How many packets are on their way: neither answered nor lost yet."""
+        """How many packets are not settled yet."""
         return len(self._outstanding)
 
-    def _settle_answered(self, packet: _Outstanding) -> list[StreamEvent]:
+    def _first_answer(self, packet: _Outstanding, answer: Answer) -> list[StreamEvent]:
+        packet.answer = answer
+        packet.reordered = packet.sequence < self._next_expected
+        self._next_expected = max(self._next_expected, packet.sequence + 1)
+        timeout_at_ns, packet.due_ns = packet.due_ns, answer.monotonic_ns + STAMP_GRACE_NS
+        if self._is_followed_up(packet, answer, timeout_at_ns):
+            assert answer.reflector_sequence is not None
+            packet.held = True
+            packet.due_ns = min(answer.monotonic_ns + max(2 * self._interval_ns, FOLLOW_UP_GRACE_NS), timeout_at_ns)
+            self._held[answer.reflector_sequence] = packet
+            return []
+        return self._settle_answered(packet) if packet.transmit_ns is not None else []
+
+    def _is_followed_up(self, packet: _Outstanding, answer: Answer, timeout_at_ns: int) -> bool:
+        is_last = self._ended and packet.sequence == self.next_sequence - 1
+        return answer.follow_up_due and not is_last and answer.monotonic_ns + max(self._interval_ns, 1) <= timeout_at_ns
+
+    def _followed_up(self, follow_up: FollowUp) -> list[StreamEvent]:
+        """Settle the packet whose answer is followed up, and those before it, whose follow-ups got lost."""
+        events: list[StreamEvent] = []
+        number = follow_up.reflector_sequence
+        # Serial numbers, RFC 1982.
+        for held in [held for held in self._held if (number - held) & _LOW_32_BITS <= _LOW_32_BITS >> 1]:
+            packet = self._held[held]
+            if held == number:
+                packet.reflector_stamp_ns = follow_up.sent_ns
+            events += self._release(packet)
+        return events
+
+    def _release(self, packet: _Outstanding) -> list[StreamEvent]:
+        """Hold a packet no longer: it settles now, or as soon as its transmit stamp comes."""
+        self._forget_held(packet)
+        return self._settle_answered(packet) if packet.transmit_ns is not None else []
+
+    def _forget_held(self, packet: _Outstanding) -> None:
         assert packet.answer is not None
-        times = _times(packet, packet.answer)
+        assert packet.answer.reflector_sequence is not None
+        packet.held = False
+        if self._held.get(packet.answer.reflector_sequence) is packet:
+            del self._held[packet.answer.reflector_sequence]
+
+    def _settle_answered(self, packet: _Outstanding) -> list[StreamEvent]:
+        answer = packet.answer
+        assert answer is not None
+        if packet.held:
+            self._forget_held(packet)
+        times = round_trip(packet.departure, packet.transmit_ns, answer, packet.reflector_stamp_ns)
         if times.rtt_ns > self.timeout_ns:  # the answer was read in time, but its own times say that it came too late
-            return [*self._settle_lost(packet), *self._further_answer(packet.sequence, packet.answer)]
+            return self._settle_lost(packet) + self._further_answer(packet.sequence, answer)
         outcome = Outcome.REORDERED if packet.reordered else Outcome.ANSWERED
-        if packet.answer.reflector_sequence is not None:
-            self._direction.answered(packet.sequence, packet.answer.reflector_sequence)
-        return self._close(packet, _sample(packet, outcome, times))
+        if answer.reflector_sequence is not None:
+            self._direction.answered(packet.sequence, answer.reflector_sequence)
+        return self._close(packet, _answered_sample(packet, answer, outcome, times))
 
     def _settle_lost(self, packet: _Outstanding) -> list[StreamEvent]:
-        return self._close(packet, _sample(packet, Outcome.LOST, None))
+        return self._close(packet, _lost_sample(packet))
 
     def _close(self, packet: _Outstanding, sample: Sample) -> list[StreamEvent]:
         del self._outstanding[packet.sequence]
-        self._settled[packet.sequence] = _Settled(sample.outcome, sample.slot, sample.sent_at_ns)
+        self._settled[packet.sequence] = _Settled(sample.outcome, packet.departure, sample.sent_at_ns)
         if len(self._settled) > _REMEMBERED:
             self._settled.popitem(last=False)
         settled_below = next(iter(self._outstanding), self.next_sequence)
@@ -204,78 +233,60 @@ class Stream:
     def _further_answer(self, sequence: int, answer: Answer) -> list[StreamEvent]:
         """Report an answer to a packet that is settled already."""
         packet = self._settled.get(sequence)
-        if packet is None:
-            self.stray_answers += 1
+        if packet is None:  # what this answer settled beside took its place among those remembered
             return []
         outcome = Outcome.LATE if packet.outcome is Outcome.LOST else Outcome.DUPLICATE
         if outcome is Outcome.LATE:
             packet.outcome = Outcome.LATE  # what comes after it is a duplicate
         elif answer.reflector_sequence is not None:
             self._direction.answered(sequence, answer.reflector_sequence)
-        rtt_ns = (answer.stamp_ns or answer.wall_ns) - packet.sent_at_ns - (_residence(answer) or 0)
+        residence_ns = residence(answer, answer.reflector_sent_ns) or 0
+        rtt_ns = (answer.stamp_ns or answer.wall_ns) - packet.sent_at_ns - residence_ns
         return [
             Sample(
-                slot=packet.slot,
+                slot=packet.departure.slot,
                 sequence=sequence,
                 sent_at_ns=packet.sent_at_ns,
                 outcome=outcome,
                 rtt_ns=max(rtt_ns, 0),
                 ttl=answer.ttl,
+                quirks=answer.quirks,
             )
         ]
 
     def _whole(self, sequence: int) -> int:
         """Complete a number of which a packet or a stamp carries the low 32 bits (RFC 1982)."""
-        return self.next_sequence - ((self.next_sequence - sequence) & 0xFFFFFFFF)
+        return self.next_sequence - ((self.next_sequence - sequence) & _LOW_32_BITS)
 
 
-def _sample(packet: _Outstanding, outcome: Outcome, times: _Times | None) -> Sample:
+def _lost_sample(packet: _Outstanding) -> Sample:
+    departure = packet.departure
+    return Sample(
+        slot=departure.slot,
+        sequence=packet.sequence,
+        sent_at_ns=packet.transmit_ns or departure.wall_ns,
+        outcome=Outcome.LOST,
+        ttl=packet.answer.ttl if packet.answer else None,
+        lateness_ns=departure.lateness_ns,
+    )
+
+
+def _answered_sample(packet: _Outstanding, answer: Answer, outcome: Outcome, times: RoundTrip) -> Sample:
     departure = packet.departure
     return Sample(
         slot=departure.slot,
         sequence=packet.sequence,
         sent_at_ns=packet.transmit_ns or departure.wall_ns,
         outcome=outcome,
-        rtt_ns=times.rtt_ns if times else None,
-        forward_ns=times.forward_ns if times else None,
-        backward_ns=times.backward_ns if times else None,
-        residence_ns=times.residence_ns if times else None,
-        ttl=packet.answer.ttl if packet.answer else None,
-        timestamps=times.source if times else None,
+        rtt_ns=times.rtt_ns,
+        forward_ns=times.forward_ns,
+        backward_ns=times.backward_ns,
+        residence_ns=times.residence_ns,
+        ttl=answer.ttl,
+        timestamps=times.source,
         lateness_ns=departure.lateness_ns,
+        reflector_stamped=times.reflector_stamped,
+        forward_tos=answer.forward_tos,
+        backward_tos=answer.backward_tos,
+        quirks=answer.quirks,
     )
-
-
-def _times(packet: _Outstanding, answer: Answer) -> _Times:
-    """Work out the round trip of an answered packet: (T4 - T1) - (T3 - T2), RFC 6673, section 8.
-
-    Both ends from the kernel where it stamped them. A wall clock that was stepped in between falsifies those: then the
-    monotonic clock, read by this program, has the last word.
-    """
-    departure = packet.departure
-    sent_ns = packet.transmit_ns or departure.wall_ns
-    arrived_ns = answer.stamp_ns or answer.wall_ns
-    elapsed_ns = answer.monotonic_ns - departure.monotonic_ns
-    step_ns = (answer.wall_ns - departure.wall_ns) - elapsed_ns
-    residence_ns = _residence(answer)
-    total_ns = arrived_ns - sent_ns
-    if abs(step_ns) > _CLOCK_STEP_NS or total_ns < 0:
-        return _Times(max(elapsed_ns - (residence_ns or 0), 0), TimestampSource.USER, residence_ns=residence_ns)
-    from_kernel = packet.transmit_ns is not None and answer.stamp_ns is not None
-    times = _Times(
-        max(total_ns - (residence_ns or 0), 0),
-        TimestampSource.KERNEL if from_kernel else TimestampSource.USER,
-        residence_ns=residence_ns,
-    )
-    if answer.reflector_received_ns is not None and answer.reflector_sent_ns is not None:
-        times.forward_ns = answer.reflector_received_ns - sent_ns
-        times.backward_ns = arrived_ns - answer.reflector_sent_ns
-    return times
-
-
-def _residence(answer: Answer) -> int | None:
-    """Return T3 - T2; ``None`` where the reflector gives no times or impossible ones, or one time for both."""
-    if answer.reflector_received_ns is None or answer.reflector_sent_ns is None:
-        return None
-    residence_ns = answer.reflector_sent_ns - answer.reflector_received_ns
-    return residence_ns if 0 < residence_ns <= _LONGEST_RESIDENCE_NS else None

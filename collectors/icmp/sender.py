@@ -9,8 +9,10 @@ from typing import ClassVar
 
 from collectors.icmp.wire import TOKEN_SIZE, EchoError, echo_request, parse_echo_reply
 from collectors.path import Address, NetworkPath, PacketMarks
+from collectors.peer import Rejection
+from collectors.roundtrip import Answer
+from collectors.session import DepartureOf
 from collectors.sockets import Datagram, StampedSocket, family_of, open_echo
-from collectors.stream import Answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +28,7 @@ class IcmpSender:
     """Builds echo requests of one session and finds its replies by a token that nobody else has."""
 
     port = 0
+    facts = None
 
     def __init__(self, options: IcmpOptions) -> None:
         self._options = options
@@ -54,7 +57,14 @@ class IcmpSender:
             size=self._options.size,
         )
 
-    def answer(self, datagram: Datagram, *, wall_ns: int, monotonic_ns: int) -> Answer | None:
+    def answer(
+        self,
+        datagram: Datagram,
+        *,
+        wall_ns: int,
+        monotonic_ns: int,
+        departure_ns: DepartureOf,  # noqa: ARG002  # a reply repeats no time
+    ) -> Answer | Rejection | None:
         """Understand an echo reply; ``None`` for the replies to others, which a raw socket sees too."""
         try:
             sequence = parse_echo_reply(

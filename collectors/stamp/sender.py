@@ -7,10 +7,13 @@ from typing import ClassVar
 
 from collectors.clock import Clock, kernel_clock_state
 from collectors.path import Address, NetworkPath, PacketMarks
+from collectors.peer import Rejection
+from collectors.roundtrip import Answer
+from collectors.session import DepartureOf
 from collectors.sockets import Datagram, StampedSocket, family_of, open_udp
 from collectors.stamp.numbering import NumberingCheck
-from collectors.stamp.wire import BASE_SIZE, ErrorEstimate, StampError, parse_reflector_packet, request
-from collectors.stream import Answer
+from collectors.stamp.timestamp import ErrorEstimate, ntp_from_wall
+from collectors.stamp.wire import BASE_SIZE, StampError, parse_reflector_packet, request
 
 _CLOCK_STATE_AGE_NS = 10_000_000_000
 
@@ -27,6 +30,8 @@ class StampOptions:
 
 class StampSender:
     """Builds the test packets of one session, and understands what its Session-Reflector sends back."""
+
+    facts = None
 
     def __init__(self, options: StampOptions, clock: Clock) -> None:
         self.port = options.port
@@ -60,12 +65,19 @@ class StampSender:
         """Build the test packet with this number."""
         return self._packet(sequence, wall_ns, self._options.size)
 
-    def answer(self, datagram: Datagram, *, wall_ns: int, monotonic_ns: int) -> Answer | None:
-        """Understand a reflected test packet; ``None`` for what is none."""
+    def answer(
+        self, datagram: Datagram, *, wall_ns: int, monotonic_ns: int, departure_ns: DepartureOf
+    ) -> Answer | Rejection | None:
+        """Understand a reflected test packet, or say why it is none."""
         try:
-            packet = parse_reflector_packet(datagram.data, now_ns=wall_ns)
+            packet = parse_reflector_packet(datagram.data)
         except StampError:
-            return None
+            return Rejection.MALFORMED
+        departed_ns = departure_ns(packet.sender_sequence)
+        if departed_ns is None:
+            return Rejection.UNKNOWN_PACKET
+        if packet.sender_timestamp != ntp_from_wall(departed_ns):
+            return Rejection.WRONG_TIMESTAMP
         return Answer(
             sequence=packet.sender_sequence,
             stamp_ns=datagram.arrival.stamp_ns,
@@ -73,9 +85,8 @@ class StampSender:
             monotonic_ns=monotonic_ns,
             ttl=datagram.arrival.ttl,
             reflector_sequence=packet.sequence,
-            reflector_received_ns=packet.received_ns,
-            reflector_sent_ns=packet.sent_ns,
-            departure_wall_ns=packet.sender_sent_ns,
+            reflector_received_ns=packet.received_ns(now_ns=wall_ns),
+            reflector_sent_ns=packet.sent_ns(now_ns=wall_ns),
             stateful=self._numbering is not None
             and self._numbering.look(wall_ns=wall_ns, monotonic_ns=monotonic_ns) is True,
         )

@@ -16,17 +16,21 @@ from collectors.ancillary import SO_TIMESTAMPING, SOFTWARE_STAMPS, SOL_SOCKET, I
 from collectors.clock import SystemClock
 from collectors.errors import CollectorError
 from collectors.path import Address, NetworkPath, PacketMarks
+from collectors.peer import DirectMeasurement, ReflectorFacts, RejectedAnswer, Rejection
+from collectors.roundtrip import Answer
 from collectors.sample import Outcome, Sample, TimestampSource
-from collectors.session import Session, SessionEvent
+from collectors.session import DepartureOf, Session, SessionEvent
 from collectors.sockets import Datagram, StampedSocket, family_of, open_udp
-from collectors.stream import Answer
 
 NUMBER = struct.Struct("!I")
 TIMEOUT_NS = 200_000_000
 
 
 class NumberSender:
-    """Sends nothing but the number, and takes it back as the answer."""
+    """Sends nothing but the number, and takes it back as the answer; a test says what else is known or counted."""
+
+    facts: ReflectorFacts | None = None
+    counted: DirectMeasurement | None = None
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -41,14 +45,19 @@ class NumberSender:
     def request(self, sequence: int, wall_ns: int) -> bytes:
         return NUMBER.pack(sequence)
 
-    def answer(self, datagram: Datagram, *, wall_ns: int, monotonic_ns: int) -> Answer | None:
-        if len(datagram.data) != NUMBER.size:
+    def answer(
+        self, datagram: Datagram, *, wall_ns: int, monotonic_ns: int, departure_ns: DepartureOf
+    ) -> Answer | Rejection | None:
+        if datagram.data == b"other":
             return None
+        if len(datagram.data) != NUMBER.size:
+            return Rejection.MALFORMED
         return Answer(
             sequence=NUMBER.unpack(datagram.data)[0],
             stamp_ns=datagram.arrival.stamp_ns,
             wall_ns=wall_ns,
             monotonic_ns=monotonic_ns,
+            direct_measurement=self.counted,
         )
 
 
@@ -131,14 +140,44 @@ async def test_silence_is_loss_after_the_timeout_and_copies_are_duplicates(far_e
     running.session.close()
 
 
-async def test_what_is_no_answer_is_passed_over(far_end: FarEnd) -> None:
-    far_end.behaviour = lambda data: [b"noise", data]
+async def test_what_is_no_answer_is_told_with_its_reason_and_source(far_end: FarEnd) -> None:
+    far_end.behaviour = lambda data: [b"noise", b"other", NUMBER.pack(77), data]
     running = Running(far_end.port)
     asyncio.get_running_loop().add_reader(far_end.socket, far_end.answer)
     running.session.aim("127.0.0.1")
     running.session.send(0, due_ns=SystemClock.monotonic_ns())
     await asyncio.wait_for(running.session.idle(), 5)
     assert running.outcomes() == [Outcome.ANSWERED]
+    assert [event for event in running.events if isinstance(event, RejectedAnswer)] == [
+        RejectedAnswer(reason=Rejection.MALFORMED, source="127.0.0.1"),
+        RejectedAnswer(reason=Rejection.UNKNOWN_PACKET, source="127.0.0.1"),
+    ]
+    running.session.close()
+
+
+async def test_what_is_known_of_the_far_end_is_told_once_and_whenever_it_changes(far_end: FarEnd) -> None:
+    asyncio.get_running_loop().add_reader(far_end.socket, far_end.answer)
+    sender = NumberSender(far_end.port)
+    running = Running(sender)
+    running.session.aim("127.0.0.1")
+    first, second = ReflectorFacts(stateful=True), ReflectorFacts(stateful=True, synchronised=False)
+    for slot, facts in enumerate((None, first, first, second)):
+        sender.facts = facts
+        running.session.send(slot, due_ns=SystemClock.monotonic_ns())
+        await asyncio.wait_for(running.session.idle(), 5)
+    assert [event for event in running.events if isinstance(event, ReflectorFacts)] == [first, second]
+    running.session.close()
+
+
+async def test_the_counts_of_both_ends_are_handed_on_with_the_answer_that_brought_them(far_end: FarEnd) -> None:
+    asyncio.get_running_loop().add_reader(far_end.socket, far_end.answer)
+    sender = NumberSender(far_end.port)
+    sender.counted = DirectMeasurement(sent=1, reflector_received=1, reflector_sent=1)
+    running = Running(sender)
+    running.session.aim("127.0.0.1")
+    running.session.send(0, due_ns=SystemClock.monotonic_ns())
+    await asyncio.wait_for(running.session.idle(), 5)
+    assert sender.counted in running.events
     running.session.close()
 
 

@@ -8,41 +8,11 @@ from dataclasses import dataclass, replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collectors.peer import Rejection
+from collectors.roundtrip import Answer, FollowUp
 from collectors.sample import DirectionalLoss, Outcome, Sample, TimestampSource
-from collectors.stream import STAMP_GRACE_NS, Answer, Departure, Stream, StreamEvent
-
-MS = 1_000_000
-WALL = 1_768_478_400_000_000_000  # wall minus monotonic in these tests
-TIMEOUT_NS = 1000 * MS
-
-
-def departure(slot: int, at_ns: int, *, lateness_ns: int = 0) -> Departure:
-    return Departure(slot=slot, wall_ns=WALL + at_ns, monotonic_ns=at_ns, lateness_ns=lateness_ns)
-
-
-def answer(sequence: int, at_ns: int, *, reflected: int | None = None, stamped: bool = True) -> Answer:
-    return Answer(
-        sequence=sequence,
-        stamp_ns=WALL + at_ns if stamped else None,
-        wall_ns=WALL + at_ns,
-        monotonic_ns=at_ns,
-        reflector_sequence=reflected,
-    )
-
-
-def send(stream: Stream, at_ns: int, *, stamped: bool = True) -> int:
-    sequence = stream.sent(departure(stream.next_sequence, at_ns))
-    if stamped:
-        assert stream.transmitted(sequence, WALL + at_ns) == []
-    return sequence
-
-
-def samples(events: list[StreamEvent]) -> list[Sample]:
-    return [event for event in events if isinstance(event, Sample)]
-
-
-def outcomes(events: list[StreamEvent]) -> list[Outcome]:
-    return [sample.outcome for sample in samples(events)]
+from collectors.stream import STAMP_GRACE_NS, Stream, StreamEvent
+from tests.collectors.journeys import MS, TIMEOUT_NS, WALL, answer, departure, outcomes, samples, send
 
 
 def test_an_answered_packet_has_the_round_trip_between_the_kernels_stamps() -> None:
@@ -169,18 +139,17 @@ def test_a_packet_that_could_not_be_sent_takes_no_number() -> None:
     assert stream.next_deadline_ns is None
 
 
-def test_an_answer_to_nothing_is_a_stray() -> None:
+def test_an_answer_to_nothing_is_none() -> None:
     stream = Stream(timeout_ns=TIMEOUT_NS)
-    assert stream.answered(answer(12, MS)) == []
-    assert stream.stray_answers == 1
+    assert stream.answered(answer(12, MS)) is Rejection.UNKNOWN_PACKET
 
 
-def test_an_answer_that_repeats_another_departure_is_a_stray() -> None:
+def test_departures_are_remembered_beyond_the_settling() -> None:
     stream = Stream(timeout_ns=TIMEOUT_NS)
     send(stream, 5)
-    assert stream.answered(replace(answer(0, MS), departure_wall_ns=WALL + 6)) == []
-    assert stream.stray_answers == 1
-    assert outcomes(stream.answered(replace(answer(0, MS), departure_wall_ns=WALL + 5))) == [Outcome.ANSWERED]
+    assert (stream.departure_ns(0), stream.departure_ns(1)) == (WALL + 5, None)
+    stream.answered(answer(0, MS))
+    assert stream.departure_ns(0) == WALL + 5
 
 
 def test_a_stepped_wall_clock_does_not_change_the_round_trip() -> None:
@@ -242,6 +211,7 @@ class Fate:
     sendable: bool
     stamp_delay_ms: int | None
     answers_ms: tuple[int, ...]
+    followed_up: bool
 
 
 fates = st.lists(
@@ -250,9 +220,18 @@ fates = st.lists(
         sendable=st.booleans() | st.just(True),
         stamp_delay_ms=st.none() | st.integers(0, 60),
         answers_ms=st.lists(st.integers(0, 3000), max_size=3).map(tuple),
+        followed_up=st.booleans(),
     ),
     max_size=40,
 )
+
+
+def next_answer(reflected: int, number: int, at_ns: int, fate: Fate) -> Answer:
+    """Number the answers as they arrive; each may tell when the one before it left."""
+    plain = answer(number, at_ns, reflected=reflected)
+    if not fate.followed_up:
+        return plain
+    return replace(plain, follow_up_due=True, follow_up=FollowUp(reflector_sequence=reflected - 1, sent_ns=WALL))
 
 
 @given(fates, st.lists(st.integers(1, 500), min_size=1, max_size=20))
@@ -273,6 +252,7 @@ def test_every_packet_ends_in_exactly_one_outcome(packets: list[Fate], expiry_st
 
     events: list[StreamEvent] = []
     numbers: dict[int, int] = {}
+    reflected = 0
     for at_ns, _, what, slot in sorted(moments):
         if what == "send" and packets[slot].sendable:
             numbers[slot] = stream.sent(departure(slot, at_ns))
@@ -281,7 +261,10 @@ def test_every_packet_ends_in_exactly_one_outcome(packets: list[Fate], expiry_st
         elif what == "stamp":
             events += stream.transmitted(numbers[slot], WALL + slot * 10 * MS)
         elif what == "answer":
-            events += stream.answered(answer(numbers[slot], at_ns))
+            arrived = stream.answered(next_answer(reflected, numbers[slot], at_ns, packets[slot]))
+            reflected += 1
+            assert not isinstance(arrived, Rejection)
+            events += arrived
         else:
             events += stream.expire(at_ns)
 
@@ -296,5 +279,4 @@ def test_every_packet_ends_in_exactly_one_outcome(packets: list[Fate], expiry_st
     further = Counter(sample.outcome for sample in samples(events) if not sample.outcome.settles)
     copies = sum(len(fate.answers_ms) for fate in packets if fate.sendable)
     received = sum(outcome.received for outcome in by_slot.values())
-    assert further.total() + received + stream.stray_answers == copies
-    assert stream.stray_answers == 0
+    assert further.total() + received == copies
