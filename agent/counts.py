@@ -9,9 +9,11 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import accumulate
+from typing import assert_never
 
 from collectors.ancillary import IcmpError
 from collectors.errors import REASONS
+from collectors.peer import DirectMeasurement, Quirk, ReflectorFacts, RejectedAnswer, Rejection
 from collectors.sample import DirectionalLoss, Outcome, Sample, TimestampSource
 from collectors.session import SessionEvent
 from collectors.statistics import Rfc3550Jitter
@@ -56,6 +58,30 @@ class Histogram:
         return list(accumulate(self._counts))
 
 
+class PeerCounts:
+    """What the answers of a stream told of its reflector, beside their times; nothing where none of them can.
+
+    ``tolerated``: received answers by how they depart from the standard. ``stamped``: received packets whose T3 is the
+    reflector's kernel's. ``forward_tos`` and ``backward_tos`` have a place for each TOS octet: how many received
+    packets had it when they reached the reflector, and their answers here. ``facts`` and ``direct_measurement`` are
+    the latest that were told; ``restarts`` sums over all sessions, since the facts of each begin anew.
+    """
+
+    def __init__(self) -> None:
+        self.tolerated: dict[str, int] = dict.fromkeys(Quirk, 0)
+        self.stamped = self.restarts = 0
+        self.forward_tos = [0] * 256  # 22 ns a packet; a Counter took 160
+        self.backward_tos = [0] * 256
+        self.facts = ReflectorFacts()
+        self.direct_measurement: DirectMeasurement | None = None
+
+    def learn(self, facts: ReflectorFacts) -> None:
+        """Take facts, and count the restarts that they add."""
+        added = facts.restarts - self.facts.restarts
+        self.restarts += added if added >= 0 else facts.restarts
+        self.facts = facts
+
+
 class StreamCounts:
     """Counts of one stream since its start, named like the metrics that show them."""
 
@@ -64,6 +90,8 @@ class StreamCounts:
         self.not_sent = dict.fromkeys(REASONS, 0)
         self.lost_direction = {"forward": 0, "backward": 0}
         self.timestamps: dict[str, int] = dict.fromkeys(TimestampSource, 0)
+        self.rejected: dict[str, int] = dict.fromkeys(Rejection, 0)
+        self.peer = PeerCounts()
         self.rtt = Histogram(RTT_BOUNDS_NS)
         self.ipdv = Histogram(VARIATION_BOUNDS_NS)
         self.lateness = Histogram(LATENESS_BOUNDS_NS)
@@ -80,6 +108,14 @@ class StreamCounts:
                 self.lost_direction["backward"] += event.backward
             case IcmpError():
                 self.icmp_errors += 1
+            case DirectMeasurement():
+                self.peer.direct_measurement = event
+            case ReflectorFacts():
+                self.peer.learn(event)
+            case RejectedAnswer():
+                self.rejected[event.reason] += 1
+            case _:
+                assert_never(event)
 
     def _take_sample(self, sample: Sample) -> None:
         match sample.outcome:
@@ -115,6 +151,18 @@ class StreamCounts:
         if sample.backward_ns is not None:
             self.jitter["backward"].add(sample.backward_ns)
         self._take_variation(sample, sample.rtt_ns)
+        if sample.reflector_stamped:
+            self.peer.stamped += 1
+        if sample.forward_tos is not None:
+            self.peer.forward_tos[sample.forward_tos] += 1
+        if sample.backward_tos is not None:
+            self.peer.backward_tos[sample.backward_tos] += 1
+        if sample.quirks:
+            self._take_quirks(sample.quirks)
+
+    def _take_quirks(self, quirks: frozenset[Quirk]) -> None:
+        for quirk in quirks:
+            self.peer.tolerated[quirk] += 1
 
     def _take_variation(self, sample: Sample, rtt_ns: int) -> None:
         """Observe IPDV where the packet sent just before this one was received too (RFC 3393, section 2.4)."""

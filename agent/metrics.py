@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
+from itertools import compress
 
 from prometheus_client import CollectorRegistry, Gauge, disable_created_metrics
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -12,10 +13,12 @@ from prometheus_client.utils import floatToGoString
 
 from agent import __version__
 from agent.counts import Histogram, StreamCounts
+from agent.peer_metrics import peer_families
 from agent.plan import Plan
 from agent.report.figures import Figures
+from agent.series import STREAM, LabelledCounter, Series, labelled_counters
+from collectors.stamp.sender import StampOptions
 
-_STREAM = ("agent", "probe", "kind", "target", "path")
 _SLOTS = ("agent", "probe", "target")
 _NS_PER_S = 1e9
 
@@ -27,7 +30,7 @@ _COUNTERS = {
     "duplicate": "Further copies of answers (RFC 5560).",
     "reordered": "Received packets whose answer came behind that to a later packet (RFC 4737).",
 }
-_LABELLED_COUNTERS: tuple[tuple[str, str, str, Callable[[StreamCounts], Mapping[str, int]]], ...] = (
+_LABELLED_COUNTERS: tuple[LabelledCounter, ...] = (
     (
         "packets_not_sent",
         "reason",
@@ -45,6 +48,12 @@ _LABELLED_COUNTERS: tuple[tuple[str, str, str, Callable[[StreamCounts], Mapping[
         "source",
         "Received packets by who stamped both their ends.",
         lambda counts: counts.timestamps,
+    ),
+    (
+        "answers_rejected",
+        "reason",
+        "Datagrams that came to a stream's socket and were not taken for answers, by reason.",
+        lambda counts: counts.rejected,
     ),
 )
 _HISTOGRAMS: tuple[tuple[str, str, Callable[[StreamCounts], Histogram]], ...] = (
@@ -84,12 +93,15 @@ class Metrics(Collector):
         ]
         counts = [(labels, stream.counts) for labels, stream in streams]
         yield from _packet_counters(counts)
+        yield from labelled_counters(_LABELLED_COUNTERS, counts)
         yield from _histograms(counts)
         yield _jitter(counts)
+        stamp = [key.kind == StampOptions.kind for key in self._figures.streams]
+        yield from peer_families(list(compress(counts, stamp)))
         resolved = GaugeMetricFamily(
             "eragent_target_resolved",
             "Whether the target's name resolved last time (1) or not (0); the last address known stays in use.",
-            labels=_STREAM,
+            labels=STREAM,
         )
         for labels, stream in streams:
             resolved.add_metric(labels, stream.resolved)
@@ -106,33 +118,23 @@ class Metrics(Collector):
         return missed
 
 
-_Series = Sequence[tuple[tuple[str, ...], StreamCounts]]
-"""All streams: the values of their labels, and what was counted."""
-
-
-def _packet_counters(streams: _Series) -> Iterator[Metric]:
+def _packet_counters(streams: Series) -> Iterator[Metric]:
     for name, text in _COUNTERS.items():
-        family = CounterMetricFamily(f"eragent_packets_{name}", text, labels=_STREAM)
+        family = CounterMetricFamily(f"eragent_packets_{name}", text, labels=STREAM)
         for labels, counts in streams:
             family.add_metric(labels, getattr(counts, name))
         yield family
     icmp_errors = CounterMetricFamily(
-        "eragent_icmp_errors", "ICMP errors that came back for packets of the stream.", labels=_STREAM
+        "eragent_icmp_errors", "ICMP errors that came back for packets of the stream.", labels=STREAM
     )
     for labels, counts in streams:
         icmp_errors.add_metric(labels, counts.icmp_errors)
     yield icmp_errors
-    for name, label, text, by_label in _LABELLED_COUNTERS:
-        family = CounterMetricFamily(f"eragent_{name}", text, labels=(*_STREAM, label))
-        for labels, counts in streams:
-            for value, count in by_label(counts).items():
-                family.add_metric((*labels, value), count)
-        yield family
 
 
-def _histograms(streams: _Series) -> Iterator[Metric]:
+def _histograms(streams: Series) -> Iterator[Metric]:
     for name, text, histogram in _HISTOGRAMS:
-        family = HistogramMetricFamily(f"eragent_{name}_seconds", text, labels=_STREAM)
+        family = HistogramMetricFamily(f"eragent_{name}_seconds", text, labels=STREAM)
         for labels, counts in streams:
             counted = histogram(counts)
             bounds = [*map(floatToGoString, (bound_ns / _NS_PER_S for bound_ns in counted.bounds_ns)), "+Inf"]
@@ -140,11 +142,11 @@ def _histograms(streams: _Series) -> Iterator[Metric]:
         yield family
 
 
-def _jitter(streams: _Series) -> Metric:
+def _jitter(streams: Series) -> Metric:
     family = GaugeMetricFamily(
         "eragent_jitter_seconds",
         "Interarrival jitter, smoothed over about 16 packets (RFC 3550); by direction where the reflector stamps.",
-        labels=(*_STREAM, "direction"),
+        labels=(*STREAM, "direction"),
     )
     for labels, counts in streams:
         for direction, figure in counts.jitter.items():

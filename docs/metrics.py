@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -10,11 +11,15 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.metrics_core import Metric
 
 from agent.metrics import Metrics
-from agent.plan import Plan, Probe, SocketAddress
+from agent.plan import Plan, Probe, ProbeOptions, SocketAddress
 from agent.report.figures import Figures
 from agent.sink import StreamKey
 from collectors.icmp.sender import IcmpOptions
 from collectors.path import NetworkPath, Target
+from collectors.peer import DirectMeasurement
+from collectors.sample import Outcome, Sample, TimestampSource
+from collectors.session import SessionEvent
+from collectors.stamp.sender import StampOptions
 
 FILE = Path(__file__).with_suffix(".md")
 
@@ -24,14 +29,43 @@ _LABELS = {
     "kind": "of a stream: what its probe sends, `icmp` or `stamp`; of a path: `kind` in the configuration",
     "target": "name of the target",
     "path": "name of the path",
-    "reason": "why packets could not be sent",
+    "reason": "why packets could not be sent, or answers were not taken for any",
     "direction": "`forward` is the way to the target, `backward` the way back, `round_trip` both",
     "source": "of timestamps: who took them; of a path: the source address that pins packets to it",
+    "quirk": "how answers depart from the standard that are used all the same",
+    "point": "where packets were counted: when sent here, and when they reached and left the reflector",
+    "dscp": "0 to 63 (RFC 2474)",
+    "ecn": "0 to 3 (RFC 3168): `0` not capable of ECN, `1` and `2` capable, `3` congestion was met",
+    "stateful": "`yes` where the reflector numbers its answers itself, so that losses have a direction; else `no`, or"
+    " `unknown`",
+    "understands": "what the reflector understood of RFC 8972, joined by commas; empty where nothing is known",
+    "clock_source": "what keeps the reflector's clock, as it says; or `unknown`",
+    "synchronised": "whether the reflector claims a synchronised clock: `yes`, `no` or `unknown`",
+    "stamp_method": "what takes the reflector's times, as it says; or `unknown`",
     "interface": "the interface that pins packets to the path",
     "version": "version of the agent",
     "python": "version of the Python that runs it",
 }
-_ENUMERATED = ("reason", "direction", "source")
+_ENUMERATED = ("reason", "direction", "source", "quirk", "point")
+
+# Answers that tell all that there is to tell, so that the page has also what is not there from the start.
+_ANSWERED = Sample(
+    slot=0,
+    sequence=0,
+    sent_at_ns=0,
+    outcome=Outcome.ANSWERED,
+    rtt_ns=2,
+    forward_ns=1,
+    backward_ns=1,
+    timestamps=TimestampSource.KERNEL,
+    forward_tos=0,
+    backward_tos=0,
+)
+_TELLING: tuple[SessionEvent, ...] = (
+    _ANSWERED,
+    replace(_ANSWERED, slot=1, sequence=1),
+    DirectMeasurement(sent=1, reflector_received=1, reflector_sent=1),
+)
 
 _HEAD = """# Metrics
 
@@ -50,10 +84,14 @@ The last one, the mean, is exact; a percentile is exact to about the width of it
 
 
 def families() -> list[Metric]:
-    """Return every metric of an agent with one stream."""
+    """Return every metric of an agent with one stream of STAMP, which was answered."""
+    return sorted(_registry(StampOptions(), _TELLING).collect(), key=lambda family: family.name)
+
+
+def _registry(options: ProbeOptions, events: Sequence[SessionEvent]) -> CollectorRegistry:
     path = NetworkPath(name="path", source=ip_address("192.0.2.1"), rate=1)
     target = Target(name="target", host="192.0.2.2")
-    probe = Probe(name="probe", options=IcmpOptions(), interval_ns=1, timeout_ns=1, targets=(target,), paths=(path,))
+    probe = Probe(name="probe", options=options, interval_ns=1, timeout_ns=1, targets=(target,), paths=(path,))
     plan = Plan(
         agent="agent",
         listen=SocketAddress(host="127.0.0.1", port=0),
@@ -64,9 +102,9 @@ def families() -> list[Metric]:
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     figures = Figures()
-    figures.opened(StreamKey(probe=probe.name, kind=probe.options.kind, target=target.name, path=path.name))
+    figures.opened(StreamKey(probe=probe.name, kind=options.kind, target=target.name, path=path.name))(events)
     Metrics(registry, plan, figures)
-    return sorted(registry.collect(), key=lambda family: family.name)
+    return registry
 
 
 def sample_names() -> set[str]:
@@ -100,6 +138,10 @@ def reference() -> str:
             "Values that are fixed:",
             "",
             *_fixed_values(measured),
+            "",
+            "## How many series",
+            "",
+            *_how_many(),
             "",
             "## Buckets",
             "",
@@ -147,6 +189,24 @@ def _fixed_values(metrics: Iterable[Metric]) -> list[str]:
             if len(values) > 1:
                 lines.append(f"- `{label}` of `{_name(family)}`: {_code(values)}")
     return lines
+
+
+def _how_many() -> list[str]:
+    icmp, stamp = _stream_series(IcmpOptions(), ()), _stream_series(StampOptions(), ())
+    marks = 2
+    further = _stream_series(StampOptions(), _TELLING) - stamp - marks
+    return [
+        f"A stream of ICMP has {icmp} from the start, one of STAMP {stamp}, the buckets of histograms among them. What",
+        f"answers tell adds {further}: jitter by direction, and direct measurement. Of marks, that is of",
+        "`eragent_packets_marked_total`, there is one for each that was seen: one or two in each direction in most",
+        "networks, 512 at most (64 DSCPs, 4 ECNs, 2 directions). Of `eragent_reflector_info` there is one at a time:",
+        "its labels follow what the reflector tells.",
+    ]
+
+
+def _stream_series(options: ProbeOptions, events: Sequence[SessionEvent]) -> int:
+    families = _registry(options, events).collect()
+    return sum("kind" in sample.labels and "probe" in sample.labels for family in families for sample in family.samples)
 
 
 def _bounds(family: Metric) -> str:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.counts import LATENESS_BOUNDS_NS, RTT_BOUNDS_NS, VARIATION_BOUNDS_NS, Histogram
+from agent.counts import LATENESS_BOUNDS_NS, RTT_BOUNDS_NS, VARIATION_BOUNDS_NS, Histogram, StreamCounts
+from collectors.peer import Quirk
+from collectors.sample import Outcome, Sample, TimestampSource
 
 MS = 1_000_000
 BOUNDS_NS = (10, 20, 50)
+ANSWERED = Sample(
+    slot=0, sequence=0, sent_at_ns=0, outcome=Outcome.ANSWERED, rtt_ns=1, timestamps=TimestampSource.KERNEL
+)
 
 
 @given(st.lists(st.integers(0, 100)))
@@ -34,3 +40,22 @@ def test_the_bounds_ascend_and_are_fine_where_wide_area_networks_are() -> None:
         assert list(bounds_ns) == sorted(set(bounds_ns))
     steps = [high / low for low, high in pairwise(RTT_BOUNDS_NS) if MS <= low < 100 * MS]
     assert max(steps) <= 1.15
+
+
+def test_a_plain_answer_leaves_what_is_counted_of_the_reflector_as_it_is() -> None:
+    counts = StreamCounts()
+    counts.take(ANSWERED)
+    assert counts.received == 1
+    assert (counts.peer.stamped, sum(counts.peer.forward_tos), sum(counts.peer.backward_tos)) == (0, 0, 0)
+    assert not any(counts.peer.tolerated.values())
+
+
+def test_what_an_answer_tells_counts_only_where_the_packet_was_received() -> None:
+    told = replace(
+        ANSWERED, reflector_stamped=True, forward_tos=184, backward_tos=0, quirks=frozenset({Quirk.OTHER_SIZE})
+    )
+    counts = StreamCounts()
+    for outcome in (Outcome.ANSWERED, Outcome.REORDERED, Outcome.LATE, Outcome.DUPLICATE):
+        counts.take(replace(told, outcome=outcome))
+    peer = counts.peer
+    assert (peer.stamped, peer.forward_tos[184], peer.backward_tos[0], peer.tolerated["other_size"]) == (2, 2, 2, 2)
