@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from agent.counts import StreamCounts
+from agent.plan import Probe
 from agent.sink import StreamKey
 from collectors.ancillary import IcmpError
+from collectors.peer import RejectedAnswer, Rejection
 from collectors.sample import Sample
 from collectors.session import Deliver, SessionEvent
 
 RECENT = 2048
 """How many of a stream's packets the service keeps times of: 3 minutes at 10 packets a second, 160 KiB."""
+
+MOST_REJECTED = 16
+"""How many reasons and hosts of rejected answers a stream tells apart: whoever forges answers forges addresses too."""
 
 _ROW = 5
 _NONE = -(2**63)  # in the array below, which holds no None; one-way delays may well be negative
@@ -38,14 +43,18 @@ class PacketTimes:
 class StreamFigures:
     """What is known of one stream: counts since its start, and times of its most recent packets.
 
-    ``icmp_errors`` counts by error number and who sent it; ``samples`` holds every packet where they are asked for.
+    ``icmp_errors`` counts by error number and who sent it; ``rejected_answers`` by reason and who sent them, where
+    ``None`` stands for all hosts beyond the first ones. ``dscp`` is what its packets are sent with, where that is
+    known. ``samples`` holds every packet where they are asked for.
     """
 
-    def __init__(self, *, recent: int | None, with_samples: bool) -> None:
+    def __init__(self, *, recent: int | None, with_samples: bool, dscp: int | None = None) -> None:
         self.address: str | None = None
+        self.dscp = dscp
         self.resolved = False
         self.counts = StreamCounts()
         self.icmp_errors: Counter[tuple[int, str | None]] = Counter()
+        self.rejected_answers: Counter[tuple[Rejection, str | None]] = Counter()
         self.samples: list[Sample] | None = [] if with_samples else None
         self._recent = recent
         self._rows = array("q")  # five numbers a packet, as in PacketTimes
@@ -74,6 +83,12 @@ class StreamFigures:
                 self._keep(event)
             elif isinstance(event, IcmpError):
                 self.icmp_errors[event.errno, event.offender] += 1
+            elif isinstance(event, RejectedAnswer):
+                self._keep_rejected(event)
+
+    def _keep_rejected(self, answer: RejectedAnswer) -> None:
+        known = (answer.reason, answer.source) in self.rejected_answers or len(self.rejected_answers) < MOST_REJECTED
+        self.rejected_answers[answer.reason, answer.source if known else None] += 1
 
     def _keep(self, sample: Sample) -> None:
         if self.samples is not None:
@@ -87,17 +102,23 @@ class StreamFigures:
 
 
 class Figures:
-    """The sink: :class:`StreamFigures` of every stream. ``recent`` bounds the memory, ``None`` keeps all packets."""
+    """The sink: :class:`StreamFigures` of every stream. ``recent`` bounds the memory, ``None`` keeps all packets.
 
-    def __init__(self, *, recent: int | None = None, with_samples: bool = False) -> None:
+    ``probes`` say with which DSCP packets are sent; of those that are not among them it is unknown.
+    """
+
+    def __init__(self, *, recent: int | None = None, with_samples: bool = False, probes: Iterable[Probe] = ()) -> None:
         self.streams: dict[StreamKey, StreamFigures] = {}
         self.missed: Counter[tuple[str, str]] = Counter()
         self._recent = recent
         self._with_samples = with_samples
+        self._dscp = {probe.name: probe.options.marks.dscp for probe in probes}
 
     def opened(self, key: StreamKey) -> Deliver:
         """Begin the figures of a stream."""
-        stream = self.streams[key] = StreamFigures(recent=self._recent, with_samples=self._with_samples)
+        stream = self.streams[key] = StreamFigures(
+            recent=self._recent, with_samples=self._with_samples, dscp=self._dscp.get(key.probe)
+        )
         return stream.happened
 
     def slots_missed(self, probe: str, target: str, count: int) -> None:

@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from agent.compare.pairs import pair_figures
-from agent.counts import StreamCounts
+from agent.counts import PeerCounts, StreamCounts
 from agent.plan import ComparisonPlan
 from agent.report.figures import Figures, PacketTimes, StreamFigures
 from agent.sink import StreamKey
 from collectors.sample import Sample, TimestampSource
+from collectors.stamp.sender import StampOptions
 from collectors.statistics import Rfc3550Jitter, delay_figures, ipdv, pdv, percentile
 
 SCHEMA = "eragent.probe/1"
@@ -62,12 +63,19 @@ def stream_summary(key: StreamKey, figures: Figures) -> Json:
             {"error": os.strerror(number), "from": offender, "count": count}
             for (number, offender), count in stream.icmp_errors.items()
         ],
+        "rejected_answers": [
+            {"reason": reason.value, "from": source, "count": count}
+            for (reason, source), count in stream.rejected_answers.items()
+        ],
         "slots_missed": figures.missed[key.probe, key.target],
         "timestamps": _timestamps(counts),
         "user_timestamps": counts.timestamps[TimestampSource.USER],
         "rtt_ns": asdict(delays) if delays else None,
         "jitter_ns": _jitter(counts, packets) if delays else None,
         "send_lateness_ns": _lateness(sorted(packets.lateness_ns)),
+        "reflector": _reflector(counts.peer) if key.kind == StampOptions.kind else None,
+        "tolerated": {quirk: count for quirk, count in counts.peer.tolerated.items() if count},
+        "class_of_service": _class_of_service(counts.peer, stream.dscp),
     }
     if stream.samples is not None:
         report["samples"] = [_sample(sample) for sample in stream.samples]
@@ -118,6 +126,35 @@ def _lateness(ordered_ns: Sequence[int]) -> Json | None:
     return {"p50": percentile(ordered_ns, 0.50), "p99": percentile(ordered_ns, 0.99), "max": ordered_ns[-1]}
 
 
+def _reflector(peer: PeerCounts) -> Json:
+    """Return what a reflector is known to be, and what it counted; null where it did not tell."""
+    facts = peer.facts
+    return {
+        "stateful": facts.stateful,
+        "understands": list(facts.understands),
+        "seen_from": facts.seen_from,
+        "clock": {"source": facts.clock_source, "synchronised": facts.synchronised, "error_ns": facts.error_ns},
+        "stamp_method": facts.stamp_method,
+        "restarts": peer.restarts,
+        "kernel_transmit_stamps": peer.stamped,
+        "direct_measurement": asdict(peer.direct_measurement) if peer.direct_measurement else None,
+    }
+
+
+def _class_of_service(peer: PeerCounts, sent_dscp: int | None) -> Json | None:
+    """Return the marks with which packets and answers arrived; null where no reflector tells them."""
+    forward, backward = _marks(peer.forward_tos), _marks(peer.backward_tos)
+    if not forward and not backward:
+        return None
+    return {"sent_dscp": sent_dscp, "forward": forward, "backward": backward}
+
+
+def _marks(by_tos: Sequence[int]) -> list[Json]:
+    """Return those seen, the most frequent first."""
+    marks = [{"dscp": tos >> 2, "ecn": tos & 3, "count": count} for tos, count in enumerate(by_tos) if count]
+    return sorted(marks, key=lambda mark: -mark["count"])
+
+
 def _sample(sample: Sample) -> Json:
     report: Json = {
         "slot": sample.slot,
@@ -128,6 +165,8 @@ def _sample(sample: Sample) -> Json:
     }
     if sample.reason is not None:
         report["reason"] = sample.reason
+    if sample.quirks:
+        report["quirks"] = sorted(sample.quirks)
     return report
 
 

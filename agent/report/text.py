@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +59,10 @@ def _rows(streams: list[Json]) -> Iterator[tuple[str, _Cell]]:
         yield "not sent", _not_sent
     if any(stream["icmp_errors"] for stream in streams):
         yield "ICMP errors", _icmp_errors
+    if any(stream["rejected_answers"] for stream in streams):
+        yield "answers rejected", _rejected
+    if any(stream["tolerated"] for stream in streams):
+        yield "answers tolerated", _tolerated
     if any(stream["slots_missed"] for stream in streams):
         yield "slots missed", _count("slots_missed")
     if any(stream["received"] for stream in streams):
@@ -65,6 +70,15 @@ def _rows(streams: list[Json]) -> Iterator[tuple[str, _Cell]]:
     if any(stream["sent"] for stream in streams):
         yield "sent late by p99", _time("send_lateness_ns", "p99")
         yield "timestamps", _timestamps
+    yield from _reflector_rows(streams)
+
+
+def _reflector_rows(streams: list[Json]) -> Iterator[tuple[str, _Cell]]:
+    if any(stream["reflector"] and _is_known(stream["reflector"]) for stream in streams):
+        yield "reflector", _reflector
+    for direction, name in (("forward", "DSCP there"), ("backward", "DSCP back")):
+        if any(_remarked(stream, direction) for stream in streams):
+            yield name, _dscp(direction)
 
 
 def _count(key: str) -> _Cell:
@@ -107,10 +121,76 @@ def _icmp_errors(stream: Json) -> str:
     return "\n".join(f"{row['count']} x {row['error']} from {row['from']}" for row in stream["icmp_errors"]) or "0"
 
 
+def _rejected(stream: Json) -> str:
+    rows = (
+        f"{row['count']} x {_words(row['reason'])} from {row['from'] or 'other hosts'}"
+        for row in stream["rejected_answers"]
+    )
+    return "\n".join(rows) or "0"
+
+
+def _tolerated(stream: Json) -> str:
+    return "\n".join(f"{count} x {_words(quirk)}" for quirk, count in stream["tolerated"].items()) or "0"
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ").replace("ssid", "SSID").replace("tlvs", "TLVs")
+
+
 def _timestamps(stream: Json) -> str:
-    if stream["timestamps"] == "user" and stream["user_timestamps"] < stream["received"]:
-        return f"user ({stream['user_timestamps']} of {stream['received']})"
+    received = stream["received"]
+    if stream["timestamps"] == "user" and stream["user_timestamps"] < received:
+        return f"user ({stream['user_timestamps']} of {received})"
+    stamped = stream["reflector"]["kernel_transmit_stamps"] if stream["reflector"] else 0
+    if stream["timestamps"] == "kernel" and stamped:
+        return "kernel, reflector's too" + (f" ({stamped} of {received})" if stamped < received else "")
     return stream["timestamps"] or "-"
+
+
+def _is_known(reflector: Json) -> bool:
+    return reflector["stateful"] is not None or bool(reflector["understands"] or reflector["restarts"])
+
+
+_NUMBERING = {True: "stateful", False: "stateless: losses without direction", None: "numbering unknown"}
+
+
+def _reflector(stream: Json) -> str:
+    reflector = stream["reflector"]
+    if reflector is None or not _is_known(reflector):
+        return "-"
+    lines = [_NUMBERING[reflector["stateful"]]]
+    if not reflector["understands"]:
+        lines.append("no extensions")
+    if reflector["restarts"]:
+        lines.append(f"restarted {reflector['restarts']} x")
+    return "\n".join(lines)
+
+
+def _remarked(stream: Json, direction: str) -> bool:
+    """Whether packets arrived with another DSCP than they were sent with; the reflector answers with the same one."""
+    marks = stream["class_of_service"]
+    return (
+        marks is not None
+        and marks["sent_dscp"] is not None
+        and any(mark["dscp"] != marks["sent_dscp"] for mark in marks[direction])
+    )
+
+
+def _dscp(direction: str) -> _Cell:
+    def cell(stream: Json) -> str:
+        marks = stream["class_of_service"]
+        if marks is None or marks["sent_dscp"] is None or not marks[direction]:
+            return "-"
+        counts: Counter[int] = Counter()
+        for mark in marks[direction]:
+            counts[mark["dscp"]] += mark["count"]
+        sent = marks["sent_dscp"]
+        return "\n".join(
+            f"{sent if dscp == sent else f'{sent} -> {dscp}'} ({count} of {counts.total()})"
+            for dscp, count in counts.items()
+        )
+
+    return cell
 
 
 def _comparison(comparison: Json, streams: list[Json]) -> list[str]:
