@@ -11,6 +11,7 @@ from collectors.peer import Rejection
 from collectors.roundtrip import Answer
 from collectors.session import DepartureOf
 from collectors.sockets import Datagram, StampedSocket, family_of, open_udp
+from collectors.stamp.authentication import Key
 from collectors.stamp.numbering import NumberingCheck
 from collectors.stamp.timestamp import ErrorEstimate, ntp_from_wall
 from collectors.stamp.wire import BASE_SIZE, StampError, parse_reflector_packet, request
@@ -20,12 +21,23 @@ _CLOCK_STATE_AGE_NS = 10_000_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StampOptions:
-    """What a STAMP probe sends: UDP to ``port``, ``size`` octets of UDP payload (44, the base packet, or more)."""
+    """What a STAMP probe sends: UDP to ``port``, at least ``size`` octets of UDP payload (44, the base packet, or more).
+
+    With a ``key`` packets are authenticated both ways. ``ssid`` is the session identifier (RFC 8972, section 3), 0 for
+    none; where it is ``ssid_required``, reflectors that return 0 because they know RFC 8762 only are not heard.
+    ``ptp``: timestamps are sent in PTP's format, not NTP's. ``tlvs`` are the names of those that packets carry once the
+    reflector was seen to understand them; ``None`` leaves the choice to the sender.
+    """
 
     kind: ClassVar[str] = "stamp"
     port: int = 862
     size: int = 44
     marks: PacketMarks = PacketMarks()
+    key: Key | None = None
+    ssid: int = 0
+    ssid_required: bool = False
+    ptp: bool = False
+    tlvs: tuple[str, ...] | None = None
 
 
 class StampSender:
