@@ -104,6 +104,7 @@ _PORTS = struct.Struct("!HH")
 _CLASS_OF_SERVICE = struct.Struct("!I")
 _DIRECT_MEASUREMENT = struct.Struct("!III")
 _FOLLOW_UP = struct.Struct("!I8sB3x")
+FOLLOW_UP_SIZE = _FOLLOW_UP.size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

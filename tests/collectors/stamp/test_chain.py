@@ -13,8 +13,8 @@ from collectors.stamp.chain import (
     carries_tlvs,
     extra_padding,
     is_padding_alone,
+    layout,
     parse_chain,
-    spans,
 )
 
 V8_TLVS = bytes.fromhex("80010008a1b2c3d4e5f60718 80c80004deadbeef")
@@ -39,7 +39,7 @@ def test_v8_two_tlvs_one_of_them_of_a_type_beyond_ours() -> None:
     padding = Tlv(UNRECOGNISED, TlvType.EXTRA_PADDING, bytes.fromhex("a1b2c3d4e5f60718"))
     unknown = Tlv(UNRECOGNISED, 200, bytes.fromhex("deadbeef"))
     assert parse_chain(V8_TLVS) == Chain((padding, unknown), b"")
-    assert spans(V8_TLVS) == ([(0x80, 1, 0, 12), (0x80, 200, 12, 20)], 20)
+    assert layout(V8_TLVS) == ([(0x80, 1, 0, 12), (0x80, 200, 12, 20)], 20, False, 0x80)
 
 
 def test_v14_a_tlv_that_overruns_the_packet_is_no_tlv_but_a_malformed_rest() -> None:
