@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from collectors.icmp.sender import IcmpOptions
 from collectors.path import IPNetwork, NetworkPath, Target
+from collectors.stamp.reflector import MAX_SESSIONS, PACKETS_PER_SECOND
 from collectors.stamp.sender import StampOptions
 
 ProbeOptions = IcmpOptions | StampOptions
 """What kinds of packet probes there are; the engine's match over them is the one place that knows each."""
+
+TIMESTAMP_FORMATS = ("ntp", "ptp")
+STAMP_TLVS = ("follow_up", "class_of_service", "direct_measurement")
+"""The extensions of STAMP (RFC 8972) that a probe can be told to send."""
+
+TWAMP_SESSIONS = 64
+"""How many test sessions of TWAMP-Control may be open at once, where nobody says otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +32,13 @@ class Probe:
     timeout_ns: int
     targets: tuple[Target, ...]
     paths: tuple[NetworkPath, ...]
+
+    def options_of(self, target: Target, path: NetworkPath) -> ProbeOptions:
+        """Return what the stream to ``target`` over ``path`` sends: where there are SSIDs, each stream has its own."""
+        if not isinstance(self.options, StampOptions) or not self.options.ssid:
+            return self.options
+        place = self.targets.index(target) * len(self.paths) + self.paths.index(path)
+        return replace(self.options, ssid=self.options.ssid + place)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,10 +70,20 @@ class SocketAddress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReflectorPlan:
-    """Where this agent answers STAMP, and whom."""
+    """Where this agent answers STAMP, and whom.
+
+    With ``key_file`` only packets that its key authenticates are answered; the key itself is read by the process that
+    answers. ``ssids``, where there are any, are the only ones answered. ``twamp`` is where TWAMP-Control listens (TCP).
+    """
 
     listen: SocketAddress
     allow: tuple[IPNetwork, ...]
+    key_file: Path | None = None
+    packets_per_second: int = PACKETS_PER_SECOND
+    max_sessions: int = MAX_SESSIONS
+    ssids: tuple[int, ...] = ()
+    twamp: SocketAddress | None = None
+    twamp_max_sessions: int = TWAMP_SESSIONS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from agent.config.problems import Problem
-    from agent.plan import Plan, Probe
+    from agent.plan import Plan, Probe, ReflectorPlan
     from collectors.path import NetworkPath, Target
 
 _INVALID = 2
@@ -82,13 +82,21 @@ def summary(plan: Plan, loads: Sequence[PathLoad], file: str) -> str:
             for load in loads
         ]
     if plan.reflector:
-        allowed = ", ".join(str(network) for network in plan.reflector.allow) or "nobody"
-        lines.append(f"It answers STAMP on {plan.reflector.listen} for {allowed}.")
+        lines += _answers(plan.reflector)
     lines += [
         f"It compares {comparison.candidate} with {comparison.baseline} by probe {comparison.probe}."
         for comparison in plan.comparisons
     ]
     return "\n".join(lines)
+
+
+def _answers(reflector: ReflectorPlan) -> Iterator[str]:
+    allowed = ", ".join(str(network) for network in reflector.allow)
+    ssids = f", with SSID {', '.join(map(str, reflector.ssids))} alone" if reflector.ssids else ""
+    key = f", if authenticated by the key in {reflector.key_file}" if reflector.key_file else ""
+    yield f"It answers STAMP on {reflector.listen} for {allowed}{ssids}{key}."
+    if reflector.twamp is not None:
+        yield f"It sets up {reflector.twamp_max_sessions} TWAMP sessions at most, asked for on {reflector.twamp} (TCP)."
 
 
 def _checked(config: Path, *, offline: bool) -> Plan:

@@ -33,6 +33,11 @@ def host_on(target: TargetSection, path: str) -> str | None:
     return target.address.get(path) if isinstance(target.address, dict) else target.address
 
 
+def paths_of(probe: ProbeSection, sections: Sections) -> Collection[str]:
+    """Return the names of the paths that a probe is sent over."""
+    return sections.paths.keys() if probe.paths is None else probe.paths
+
+
 def _path_names(document: Document) -> Collection[str]:
     return named(document.data, "paths").keys() or _ONLY_DEFAULT
 
@@ -134,15 +139,11 @@ def _told_apart_by_address(sections: Sections, first: str, second: str) -> bool:
     shared = [
         sections.targets[target]
         for probe in sections.probes.values()
-        if {first, second} <= {*_paths_of(probe, sections)}
+        if {first, second} <= {*paths_of(probe, sections)}
         for target in probe.targets
         if target in sections.targets
     ]
     return bool(shared) and all(host_on(target, first) != host_on(target, second) for target in shared)
-
-
-def _paths_of(probe: ProbeSection, sections: Sections) -> Collection[str]:
-    return sections.paths.keys() if probe.paths is None else probe.paths
 
 
 def _proofs(document: Document, sections: Sections) -> Iterator[Problem]:
@@ -170,7 +171,7 @@ def _reachability(document: Document, sections: Sections) -> Iterator[Problem]:
         (target, path): probe.name
         for probe in reversed(tuple(sections.probes.values()))
         for target in probe.targets
-        for path in _paths_of(probe, sections)
+        for path in paths_of(probe, sections)
         if target in sections.targets and path in sections.paths
     }
     for (target, path), probe_name in uses.items():
@@ -207,6 +208,6 @@ def _comparisons(document: Document, sections: Sections) -> Iterator[Problem]:
         seen.add(identity)
         for field, path in sides.items():
             probe = probes.get(comparison.probe)
-            if probe is not None and path in sections.paths and path not in _paths_of(probe, sections):
+            if probe is not None and path in sections.paths and path not in paths_of(probe, sections):
                 message = f"probe '{probe.name}' does not use path '{path}': add it to the probe's paths"
                 yield document.problem(("comparisons", index, field), message)

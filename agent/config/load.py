@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,14 +10,17 @@ from pathlib import Path
 
 from agent.config.checks import DEFAULT_PATH, problems_between
 from agent.config.document import Document, parse_document
-from agent.config.model import ComparisonSection, Configuration, PathSection, ProbeSection, TargetSection
+from agent.config.model import ComparisonSection, Configuration, PathSection, ProbeSection, StampSection, TargetSection
 from agent.config.problems import ConfigError, Problem
+from agent.config.secrets import NO_SECRETS, Secret, Secrets, secrets_of
+from agent.config.stamp import stamp_problems
 from agent.config.validation import sections, validated
 from agent.config.values import parse_name
-from agent.plan import ComparisonPlan, Plan, Probe, ProbeOptions, ReflectorPlan
+from agent.plan import TWAMP_SESSIONS, ComparisonPlan, Plan, Probe, ProbeOptions, ReflectorPlan
 from collectors.icmp.sender import IcmpOptions
 from collectors.path import NetworkPath, PacketMarks, PathProof, Target
 from collectors.stamp.sender import StampOptions
+from collectors.stamp.wire import AUTHENTICATED_BASE_SIZE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,20 +31,36 @@ class Loaded:
     document: Document
 
 
-def load_plan(path: Path) -> Plan:
-    """Read the configuration file at ``path``; raise :class:`ConfigError` with all that is wrong with it."""
-    return load(path).plan
+def load_plan(path: Path, *, with_keys: bool = True) -> Plan:
+    """Read the configuration file at ``path``; raise :class:`ConfigError` with all that is wrong with it.
+
+    Without keys, for those who only look up paths and targets: the service's keys are often not theirs to read.
+    """
+    return load(path, with_keys=with_keys).plan
 
 
-def load(path: Path) -> Loaded:
-    """Read the configuration file at ``path`` and keep its lines; raise :class:`ConfigError` as :func:`load_plan`."""
-    return plan_of(parse_document(_octets(path), file=str(path)), host_name=socket.gethostname())
+def load(path: Path, *, with_keys: bool = True) -> Loaded:
+    """Read the configuration file at ``path`` and keep its lines; otherwise as :func:`load_plan`."""
+    document = parse_document(_octets(path), file=str(path))
+    return plan_of(document, host_name=socket.gethostname(), with_keys=with_keys)
 
 
-def plan_of(document: Document, *, host_name: str) -> Loaded:
-    """Check a document and make the plan that it describes; ``host_name`` is the agent's name where it gives none."""
+def plan_of(
+    document: Document, *, host_name: str, environment: Mapping[str, str] = os.environ, with_keys: bool = True
+) -> Loaded:
+    """Check a document and make the plan that it describes.
+
+    ``host_name`` is the agent's name where it gives none; ``environment`` says where systemd put credentials.
+    """
     configuration = validated(document)
-    found = [*document.problems, *problems_between(document, sections(document.data))]
+    right = sections(document.data)
+    secrets = secrets_of(document, right, environment) if with_keys else NO_SECRETS
+    found = [
+        *document.problems,
+        *problems_between(document, right),
+        *stamp_problems(document, right),
+        *secrets.problems,
+    ]
     if not isinstance(configuration, Configuration):
         raise ConfigError([*configuration, *found])
     agent = configuration.agent.name or host_name
@@ -50,7 +70,7 @@ def plan_of(document: Document, *, host_name: str) -> Loaded:
         found.append(document.problem(("agent", "name"), f"missing, and this host's name does not serve: {error}"))
     if found:
         raise ConfigError(found)
-    return Loaded(plan=_plan(configuration, agent), document=document)
+    return Loaded(plan=_plan(configuration, agent, secrets), document=document)
 
 
 def _octets(path: Path) -> bytes:
@@ -61,15 +81,17 @@ def _octets(path: Path) -> bytes:
         raise ConfigError([Problem(file=str(path), message=message)]) from error
 
 
-def _plan(configuration: Configuration, agent: str) -> Plan:
+def _plan(configuration: Configuration, agent: str, secrets: Secrets) -> Plan:
     paths = {name: _path(name, path) for name, path in configuration.paths.items()}
     paths = paths or {DEFAULT_PATH: NetworkPath(name=DEFAULT_PATH)}
     targets = {name: _target(name, target) for name, target in configuration.targets.items()}
     return Plan(
         agent=agent,
         listen=configuration.listen,
-        probes=tuple(_probe(probe, targets, paths) for probe in configuration.probes),
-        reflector=_reflector(configuration),
+        probes=tuple(
+            _probe(probe, targets, paths, secrets.probes.get(index)) for index, probe in enumerate(configuration.probes)
+        ),
+        reflector=_reflector(configuration, secrets.reflector),
         comparisons=tuple(_comparison(comparison) for comparison in configuration.comparisons),
         paths=paths,
         targets=targets,
@@ -95,10 +117,12 @@ def _target(name: str, target: TargetSection) -> Target:
     return Target(name=name, host=target.address)
 
 
-def _probe(probe: ProbeSection, targets: Mapping[str, Target], paths: Mapping[str, NetworkPath]) -> Probe:
+def _probe(
+    probe: ProbeSection, targets: Mapping[str, Target], paths: Mapping[str, NetworkPath], secret: Secret | None
+) -> Probe:
     return Probe(
         name=probe.name,
-        options=_options(probe),
+        options=_options(probe, secret),
         interval_ns=probe.interval,
         timeout_ns=probe.timeout,
         targets=tuple(targets[name] for name in probe.targets),
@@ -106,20 +130,42 @@ def _probe(probe: ProbeSection, targets: Mapping[str, Target], paths: Mapping[st
     )
 
 
-def _options(probe: ProbeSection) -> ProbeOptions:
+def _options(probe: ProbeSection, secret: Secret | None) -> ProbeOptions:
     sent = probe.icmp or probe.stamp
     assert sent is not None, "checked: each probe has exactly one kind"
     marks = PacketMarks(dscp=sent.dscp, dont_fragment=sent.dont_fragment)
     if probe.stamp:
-        return StampOptions(port=probe.stamp.port, size=sent.size, marks=marks)
+        return _stamp_options(probe.stamp, marks, secret)
     return IcmpOptions(size=sent.size, marks=marks)
 
 
-def _reflector(configuration: Configuration) -> ReflectorPlan | None:
+def _stamp_options(stamp: StampSection, marks: PacketMarks, secret: Secret | None) -> StampOptions:
+    return StampOptions(
+        port=stamp.port,
+        size=stamp.size if secret is None else max(stamp.size, AUTHENTICATED_BASE_SIZE),
+        marks=marks,
+        key=None if secret is None else secret.key,
+        ssid=stamp.ssid or 0,
+        ssid_required=stamp.ssid_required,
+        ptp=stamp.timestamps == "ptp",
+        tlvs=None if stamp.tlvs is None else tuple(stamp.tlvs),
+    )
+
+
+def _reflector(configuration: Configuration, secret: Secret | None) -> ReflectorPlan | None:
     if configuration.reflector is None:
         return None
-    stamp = configuration.reflector.stamp
-    return ReflectorPlan(listen=stamp.listen, allow=tuple(stamp.allow))
+    stamp, twamp = configuration.reflector.stamp, configuration.reflector.twamp
+    return ReflectorPlan(
+        listen=stamp.listen,
+        allow=tuple(stamp.allow),
+        key_file=None if secret is None else secret.path,
+        packets_per_second=stamp.packets_per_second,
+        max_sessions=stamp.max_sessions,
+        ssids=tuple(stamp.ssids or ()),
+        twamp=None if twamp is None else twamp.listen,
+        twamp_max_sessions=TWAMP_SESSIONS if twamp is None else twamp.max_sessions,
+    )
 
 
 def _comparison(comparison: ComparisonSection) -> ComparisonPlan:

@@ -14,11 +14,14 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 from agent.config.problems import Key
 from agent.config.values import (
     Address,
+    ControlSessionCount,
+    Credential,
     Dscp,
     Host,
     IcmpSize,
     Interface,
     Interval,
+    KeyFile,
     Kind,
     Listen,
     ListenAddress,
@@ -26,13 +29,20 @@ from agent.config.values import (
     Mark,
     Name,
     Network,
+    PacketRate,
     Port,
     Rate,
+    SessionCount,
+    Ssid,
     StampSize,
     Switch,
     Timeout,
+    TimestampFormat,
+    Tlv,
 )
+from agent.plan import TWAMP_SESSIONS
 from collectors.path import PathKind
+from collectors.stamp.reflector import MAX_SESSIONS, PACKETS_PER_SECOND
 
 NOT_YET_PROBES = ("iperf3", "tcp", "http")
 """Kinds of probes that the format has a place for, and this version does not send."""
@@ -126,9 +136,36 @@ class StampSection(Section):
     """STAMP test packets (RFC 8762), answered by a reflector at the target: eragent, or any TWAMP Light responder."""
 
     port: Port = Field(862, description="UDP port of the reflector.")
-    size: StampSize = Field(44, description="Octets of UDP payload; 44 is the base packet.")
+    size: StampSize = Field(
+        44,
+        description="Octets of UDP payload, at least: 44 is the base packet, 112 the one with a key; TLVs may make "
+        "packets longer.",
+    )
     dscp: Dscp = Field(0, description="DSCP of the packets: a number, or a name such as `ef`.")
     dont_fragment: Switch = Field(False, description="Forbid routers to fragment the packets.")
+    key_file: KeyFile | None = Field(
+        None,
+        description="File of the key that authenticates packets both ways (RFC 8762, section 4.4): text of 16 octets "
+        "or more, or `hex:` and digits, readable by the agent and not by everyone. A relative name is looked for "
+        "beside this file.",
+    )
+    key_credential: Credential | None = Field(
+        None, description="The same as a credential of systemd: NAME of `LoadCredential=NAME:FILE` in the unit."
+    )
+    ssid: Ssid | None = Field(
+        None,
+        description="STAMP Session Identifier (RFC 8972, section 3) of the first stream; each further target and path "
+        "of the probe has the next number. Without it none is sent.",
+    )
+    ssid_required: Switch = Field(
+        False, description="Take only answers that carry the SSID; reflectors that know RFC 8762 alone return 0."
+    )
+    timestamps: TimestampFormat = Field("ntp", description="Format of the timestamps that are sent.")
+    tlvs: list[Tlv] | None = Field(
+        None,
+        description="Extensions (RFC 8972) that packets carry; `[]` for none. Without it: `follow_up`, and "
+        "`class_of_service` where `dscp` is set, as far as the reflector understands them.",
+    )
 
 
 class ProbeSection(Section):
@@ -161,14 +198,45 @@ class StampReflectorSection(Section):
     listen: ListenAddress = Field("[::]:862", validate_default=True, description="Address and UDP port to answer on.")
     allow: list[Network] = Field(
         [ip_network("127.0.0.0/8"), ip_network("::1/128")],
+        min_length=1,
         description="Networks of the peers that are answered; nobody else is.",
     )
+    key_file: KeyFile | None = Field(
+        None,
+        description="File of a key, as in a probe: then only packets that it authenticates are answered.",
+    )
+    key_credential: Credential | None = Field(
+        None, description="The same as a credential of systemd: NAME of `LoadCredential=NAME:FILE` in the unit."
+    )
+    packets_per_second: PacketRate = Field(
+        PACKETS_PER_SECOND, description="How many packets of each source address are answered."
+    )
+    max_sessions: SessionCount = Field(
+        MAX_SESSIONS, description="How many sessions of senders are kept at once."
+    )
+    ssids: list[Ssid] | None = Field(
+        None,
+        min_length=1,
+        description="Session Identifiers that are answered; nobody else is. Without it: all, and packets without one.",
+    )
+
+
+class TwampSection(Section):
+    """TWAMP-Control (RFC 5357, unauthenticated): lets clients such as `twping` ask for test sessions."""
+
+    listen: ListenAddress = Field("[::]:862", validate_default=True, description="Address and TCP port of the control.")
+    max_sessions: ControlSessionCount = Field(TWAMP_SESSIONS, description="How many test sessions may be open at once.")
 
 
 class ReflectorSection(Section):
     """What this agent answers to its peers."""
 
     stamp: StampReflectorSection = Field(description="Answer STAMP test packets; `{}` takes the defaults.")
+    twamp: TwampSection | None = Field(
+        None,
+        description="Let TWAMP clients in the networks of `stamp.allow` set up sessions; `{}` takes the defaults. "
+        "Without it: nobody.",
+    )
 
 
 class ComparisonSection(Section):

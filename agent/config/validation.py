@@ -19,6 +19,7 @@ from agent.config.model import (
     Configuration,
     PathSection,
     ProbeSection,
+    StampReflectorSection,
     TargetSection,
     section_at,
 )
@@ -39,6 +40,7 @@ class Sections:
     targets: Mapping[str, TargetSection]
     probes: Mapping[int, ProbeSection]
     comparisons: Mapping[int, ComparisonSection]
+    reflector: StampReflectorSection | None
 
 
 def validated(document: Document) -> Configuration | list[Problem]:
@@ -50,13 +52,14 @@ def validated(document: Document) -> Configuration | list[Problem]:
 
 
 def sections(data: Mapping[str, Data]) -> Sections:
-    """Return the paths, targets, probes and comparisons that are right in themselves."""
+    """Return the paths, targets, probes, comparisons and the reflector that are right in themselves."""
     paths = _right(PathSection, named(data, "paths"))
     return Sections(
         paths=paths if named(data, "paths") else {"default": PathSection()},
         targets=_right(TargetSection, named(data, "targets")),
         probes=_right(ProbeSection, rows(data, "probes")),
         comparisons=_right(ComparisonSection, rows(data, "comparisons")),
+        reflector=_right(StampReflectorSection, named(data, "reflector")).get("stamp"),
     )
 
 
@@ -147,6 +150,9 @@ def _description(key: Key) -> str:
     return section.model_fields[str(key[-1])].description or ""
 
 
+_SECRETS = ("key", "secret", "password")
+
+
 def _unknown_key(key: Key) -> str:
     name, around = str(key[-1]), key[:-1]
     pattern = tuple("*" if isinstance(part, int) else part for part in around)
@@ -155,4 +161,6 @@ def _unknown_key(key: Key) -> str:
         return f"not in this version of eragent; remove {what}"
     section = section_at(around)
     known: dict[str, Any] = section.model_fields if section else {}
+    if name in _SECRETS and "key_file" in known:
+        return "no key stands in this file: put it into one of its own, and name that with key_file"
     return f"unknown key; {did_you_mean(name, known) or 'known here: ' + ', '.join(known)}"

@@ -6,14 +6,16 @@ Every mistake is a ``ValueError`` whose message stands alone behind the key: ``m
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from ipaddress import ip_address, ip_network
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from pydantic import PlainValidator, WithJsonSchema
 
 from agent.config.quantities import DSCP_NAMES, parse_dscp, parse_duration, parse_rate
-from agent.plan import SocketAddress
+from agent.keys import parse_credential_name
+from agent.plan import STAMP_TLVS, TIMESTAMP_FORMATS, SocketAddress
 from collectors.path import IPAddress, IPNetwork, PathKind
 
 T = TypeVar("T")
@@ -100,6 +102,12 @@ def _listen_address(text: str) -> SocketAddress:
     return address
 
 
+def _file(text: str) -> Path:
+    if not text.isprintable() or not text.strip():
+        raise ValueError(f"{text!r} names no file: write for example /etc/eragent/stamp.key")
+    return Path(text)
+
+
 def _path_kind(text: str) -> PathKind:
     try:
         return PathKind(text)
@@ -112,6 +120,15 @@ def _text(read: Callable[[str], T]) -> PlainValidator:
         if not isinstance(value, str):
             raise ValueError(f"must be text, not {said(value)}")
         return read(value)
+
+    return PlainValidator(validate)
+
+
+def _word(words: Sequence[str]) -> PlainValidator:
+    def validate(value: Any) -> str:
+        if value not in words:
+            raise ValueError(f"must be {', '.join(words[:-1])} or {words[-1]}, not {said(value)}")
+        return str(value)
 
     return PlainValidator(validate)
 
@@ -197,6 +214,14 @@ Port = Annotated[int, _integer(1, 65535), _integer_schema(1, 65535)]
 # 65507 = the largest IPv4 packet (65535) less 20 octets of IPv4 and 8 of ICMP or UDP.
 IcmpSize = Annotated[int, _integer(12, 65507), _integer_schema(12, 65507)]
 StampSize = Annotated[int, _integer(44, 65507), _integer_schema(44, 65507)]
+Ssid = Annotated[int, _integer(1, 65535), _integer_schema(1, 65535)]
+PacketRate = Annotated[int, _integer(1, 1_000_000), _integer_schema(1, 1_000_000)]
+SessionCount = Annotated[int, _integer(1, 1_000_000), _integer_schema(1, 1_000_000)]
+ControlSessionCount = Annotated[int, _integer(1, 1024), _integer_schema(1, 1024)]
+TimestampFormat = Annotated[str, _word(TIMESTAMP_FORMATS), WithJsonSchema({"enum": list(TIMESTAMP_FORMATS)})]
+Tlv = Annotated[str, _word(STAMP_TLVS), WithJsonSchema({"enum": list(STAMP_TLVS)})]
+KeyFile = Annotated[Path, _text(_file), _string_schema("/etc/eragent/stamp.key")]
+Credential = Annotated[str, _text(parse_credential_name), _string_schema("stamp-key")]
 Dscp = Annotated[int, PlainValidator(_dscp), _DSCP_SCHEMA]
 Switch = Annotated[bool, PlainValidator(_switch), WithJsonSchema({"type": "boolean"})]
 Interval = Annotated[int, _duration("1ms", "1h"), _duration_schema("100ms", "1s")]

@@ -1,6 +1,36 @@
+"""What is to be done, in the program's own terms."""
+
+from __future__ import annotations
+
 import pytest
 
-from agent.plan import SocketAddress
+from agent.plan import Probe, ProbeOptions, SocketAddress
+from collectors.icmp.sender import IcmpOptions
+from collectors.path import NetworkPath, Target
+from collectors.stamp.sender import StampOptions
+
+
+def probe(options: ProbeOptions) -> Probe:
+    return Probe(
+        name="probe",
+        options=options,
+        interval_ns=1,
+        timeout_ns=1,
+        targets=(Target(name="hub", host="10.1.0.4"), Target(name="spoke", host="10.2.0.4")),
+        paths=(NetworkPath(name="expressroute"), NetworkPath(name="vpn")),
+    )
+
+
+def test_every_stream_of_a_probe_has_an_ssid_of_its_own() -> None:
+    numbered = probe(StampOptions(ssid=7, ssid_required=True))
+    options = [numbered.options_of(target, path) for target in numbered.targets for path in numbered.paths]
+    assert options == [StampOptions(ssid=ssid, ssid_required=True) for ssid in (7, 8, 9, 10)]
+
+
+@pytest.mark.parametrize("options", [StampOptions(), IcmpOptions()])
+def test_without_an_ssid_all_streams_send_the_same(options: ProbeOptions) -> None:
+    alike = probe(options)
+    assert alike.options_of(alike.targets[1], alike.paths[1]) == options
 
 
 @pytest.mark.parametrize(

@@ -108,8 +108,36 @@ def test_rates_are_written_in_a_unit_that_suits_them(tmp_path: Path, interval: s
 
 def test_an_agent_without_probes_says_so(tmp_path: Path) -> None:
     file = tmp_path / "eragent.yaml"
-    file.write_text("agent: {name: idle}\nreflector: {stamp: {allow: []}}\n")
+    file.write_text("agent: {name: idle}\nreflector: {stamp: {}}\n")
     assert check(file).stdout.splitlines() == [
         f"{file} is valid. Agent idle serves metrics on 127.0.0.1:9469 and sends 0 streams.",
-        "It answers STAMP on [::]:862 for nobody.",
+        "It answers STAMP on [::]:862 for 127.0.0.0/8, ::1/128.",
     ]
+
+
+def test_what_a_reflector_asks_of_its_peers_is_summed_up(tmp_path: Path) -> None:
+    key = tmp_path / "stamp.key"
+    key.write_text("0123456789abcdef")
+    key.chmod(0o600)
+    file = tmp_path / "eragent.yaml"
+    file.write_text(
+        "agent: {name: idle}\n"
+        "reflector:\n"
+        "  stamp: {allow: [10.1.0.0/16], key_file: stamp.key, ssids: [7, 8]}\n"
+        "  twamp: {max_sessions: 8}\n"
+    )
+    assert check(file).stdout.splitlines()[1:] == [
+        f"It answers STAMP on [::]:862 for 10.1.0.0/16, with SSID 7, 8 alone, if authenticated by the key in {key}.",
+        "It sets up 8 TWAMP sessions at most, asked for on [::]:862 (TCP).",
+    ]
+
+
+def test_a_key_that_does_not_serve_is_a_mistake_of_the_file_and_is_not_shown(tmp_path: Path) -> None:
+    (tmp_path / "stamp.key").write_text("too short")
+    (tmp_path / "stamp.key").chmod(0o600)
+    file = tmp_path / "eragent.yaml"
+    file.write_text("reflector: {stamp: {key_file: stamp.key}}\n")
+    result = check(file)
+    assert result.exit_code == 2
+    assert f"{file}:1:31: reflector.stamp.key_file: {tmp_path}/stamp.key holds no key: " in result.stderr
+    assert "too short" not in result.stderr

@@ -18,6 +18,7 @@ from agent.config.problems import ConfigError, Problem
 from agent.plan import ComparisonPlan, Plan, Probe, ReflectorPlan, SocketAddress
 from collectors.icmp.sender import IcmpOptions
 from collectors.path import NetworkPath, PacketMarks, PathKind, PathProof, Target
+from collectors.stamp.authentication import Key
 from collectors.stamp.sender import StampOptions
 
 DATA = Path(__file__).parents[2] / "data" / "config"
@@ -145,6 +146,103 @@ def test_the_reflector_answers_only_this_host_until_told_otherwise() -> None:
     assert reflector == ReflectorPlan(
         listen=SocketAddress(host="::", port=862), allow=(ip_network("127.0.0.0/8"), ip_network("::1/128"))
     )
+
+
+WITH_ALL_OF_STAMP = """
+paths:
+  expressroute: {source: 10.20.0.10}
+  vpn: {source: 10.20.1.10}
+targets: {hub: {address: 10.1.0.4}}
+probes:
+  - name: stamp
+    targets: [hub]
+    stamp:
+      key_file: stamp.key
+      ssid: 7
+      ssid_required: true
+      timestamps: ptp
+      tlvs: [direct_measurement, follow_up]
+reflector:
+  stamp:
+    key_credential: reflector-key
+    packets_per_second: 500
+    max_sessions: 100
+    ssids: [7, 8]
+  twamp: {listen: "10.20.0.10:8620", max_sessions: 4}
+"""
+PROBE_SECRET, REFLECTOR_SECRET = b"0123456789abcdef", b"fedcba9876543210"
+
+
+def loaded_beside_keys(folder: Path, text: str, *, with_keys: bool = True) -> Plan:
+    """Load a file from a folder that holds its key, and its credential in a folder beneath."""
+    credentials = folder / "credentials"
+    credentials.mkdir()
+    for file, secret in ((folder / "stamp.key", PROBE_SECRET), (credentials / "reflector-key", REFLECTOR_SECRET)):
+        file.write_bytes(secret)
+        file.chmod(0o600)
+    document = parse_document(text.encode(), file=str(folder / "eragent.yaml"))
+    environment = {"CREDENTIALS_DIRECTORY": str(credentials)}
+    return plan_of(document, host_name="here", environment=environment, with_keys=with_keys).plan
+
+
+def test_every_key_of_stamp_reaches_the_plan(tmp_path: Path) -> None:
+    plan = loaded_beside_keys(tmp_path, WITH_ALL_OF_STAMP)
+    assert plan.probes[0].options == StampOptions(
+        port=862,
+        size=112,
+        key=Key(PROBE_SECRET),
+        ssid=7,
+        ssid_required=True,
+        ptp=True,
+        tlvs=("direct_measurement", "follow_up"),
+    )
+    assert plan.reflector == ReflectorPlan(
+        listen=SocketAddress(host="::", port=862),
+        allow=(ip_network("127.0.0.0/8"), ip_network("::1/128")),
+        key_file=tmp_path / "credentials" / "reflector-key",
+        packets_per_second=500,
+        max_sessions=100,
+        ssids=(7, 8),
+        twamp=SocketAddress(host="10.20.0.10", port=8620),
+        twamp_max_sessions=4,
+    )
+
+
+def test_who_only_looks_up_paths_needs_no_keys(tmp_path: Path) -> None:
+    text = WITH_ALL_OF_STAMP.replace("stamp.key", "none.key").replace("reflector-key", "none")
+    plan = loaded_beside_keys(tmp_path, text, with_keys=False)
+    assert list(plan.paths) == ["expressroute", "vpn"]
+    with pytest.raises(ConfigError, match="is not there"):
+        plan_of(parse_document(text.encode(), file="eragent.yaml"), host_name="here", environment={})
+
+
+def test_no_plan_shows_a_key(tmp_path: Path) -> None:
+    assert PROBE_SECRET.decode() not in repr(loaded_beside_keys(tmp_path, WITH_ALL_OF_STAMP))
+
+
+def test_a_list_without_extensions_is_not_the_automatic_choice() -> None:
+    text = "targets: {{hub: {{address: 10.1.0.4}}}}\nprobes: [{{name: p, stamp: {}, targets: [hub]}}]\n"
+    found = [plan_from(text.format(stamp)).probes[0].options for stamp in ("{tlvs: []}", "{}")]
+    assert found == [StampOptions(tlvs=()), StampOptions(tlvs=None)]
+
+
+def test_a_credential_that_systemd_did_not_pass_is_a_problem_with_a_remedy() -> None:
+    document = parse_document(b"reflector: {stamp: {key_credential: stamp-key}}\n", file="eragent.yaml")
+    with pytest.raises(ConfigError) as caught:
+        plan_of(document, host_name="here", environment={})
+    assert str(caught.value) == (
+        "eragent.yaml:1:37: reflector.stamp.key_credential: systemd passed no credentials ($CREDENTIALS_DIRECTORY is "
+        "not set): add LoadCredential=stamp-key:FILE to the unit; outside of it, set CREDENTIALS_DIRECTORY to the "
+        "folder of a file stamp-key"
+    )
+
+
+def test_keys_are_looked_at_even_where_other_things_are_wrong(tmp_path: Path) -> None:
+    file = tmp_path / "eragent.yaml"
+    file.write_text("listen: nowhere\nreflector: {stamp: {key_file: none.key}}\n")
+    with pytest.raises(ConfigError) as caught:
+        load_plan(file)
+    assert [problem.key for problem in caught.value.problems] == ["listen", "reflector.stamp.key_file"]
 
 
 def test_a_host_name_that_is_no_label_asks_for_a_name() -> None:
