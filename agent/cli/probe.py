@@ -15,17 +15,15 @@ from typing import Any
 import click
 
 from agent import loop
+from agent.cli.packets import PACKET_OPTIONS, options_of_packets, packet_options
 from agent.cli.parsed import Parsed
-from agent.config.quantities import parse_dscp, parse_duration, parse_percentage
+from agent.config.quantities import parse_duration, parse_percentage
 from agent.engine import Bound, Engine
 from agent.plan import ComparisonPlan, Probe, ProbeOptions
 from agent.report.figures import Figures
 from agent.report.summary import Json, summary
-from collectors.icmp.sender import IcmpOptions
-from collectors.icmp.wire import MIN_DATA_SIZE
-from collectors.path import NetworkPath, PacketMarks, Target
+from collectors.path import NetworkPath, Target
 from collectors.stamp.sender import StampOptions
-from collectors.stamp.wire import BASE_SIZE
 
 OUTSIDE_LIMITS = 1
 COULD_NOT_MEASURE = 3
@@ -42,7 +40,6 @@ def _mark(text: str) -> int:
 
 
 _DURATION = Parsed("duration", parse_duration)
-_DSCP = Parsed("dscp", parse_dscp)
 _PERCENTAGE = Parsed("percent", parse_percentage)
 _ADDRESS = Parsed("address", ip_address)
 _MARK = Parsed("mark", _mark)
@@ -70,6 +67,7 @@ Examples:
   eragent probe --target 10.1.0.4
   eragent probe --target 10.1.0.4 --type stamp --interval 100ms --duration 30s
   eragent probe --target azure-hub --config /etc/eragent/eragent.yaml --path vpn --path expressroute
+  eragent probe --target 10.1.0.4 --type stamp --key-file stamp.key --tlvs follow_up,class_of_service
 
 \b
 Exit codes:
@@ -80,15 +78,11 @@ Exit codes:
 """
 )
 @click.option("--target", required=True, metavar="HOST", help="Address or name; with --config also a target's name.")
-@click.option("--type", "kind", type=click.Choice(["icmp", "stamp"]), default="icmp", show_default=True)
-@click.option("--port", type=click.IntRange(1, 65535), help="UDP port of the reflector.  [default: 862]")
 @click.option("--count", type=click.IntRange(min=1), help=f"Packets on each path.  [default: {DEFAULT_COUNT}]")
 @click.option("--duration", type=_DURATION, help="How long to probe, instead of --count, e.g. 30s.")
 @click.option("--interval", type=_DURATION, help="From one packet to the next, e.g. 100ms.  [default: 1s]")
 @click.option("--timeout", type=_DURATION, default="2s", show_default=True, help="After which a packet is lost.")
-@click.option("--size", type=click.IntRange(max=65507), help="Octets: of ICMP data [56], of UDP payload [44].")
-@click.option("--dscp", type=_DSCP, default="0", help="DSCP of the packets: 0-63, or a name such as ef or af41.")
-@click.option("--dont-fragment", is_flag=True, help="Forbid routers to fragment the packets.")
+@options_of_packets
 @click.option("--source", type=_ADDRESS, metavar="ADDRESS", help="Send from this address of the host.")
 @click.option("--interface", metavar="NAME", help="Send through this interface.")
 @click.option("--fwmark", type=_MARK, metavar="MARK", help="Mark the packets for the host's routing rules.")
@@ -114,30 +108,25 @@ def command(**options: Any) -> None:
 
 
 _PROBE_OPTIONS = (
-    *("target", "kind", "port", "interval", "timeout", "size", "dscp", "dont_fragment"),
-    *("source", "interface", "fwmark", "paths", "config"),
+    *("target", "interval", "timeout", "source", "interface", "fwmark", "paths", "config"),
+    *PACKET_OPTIONS,
 )
 
 
 def _probe(
     *,
     target: str,
-    kind: str,
-    port: int | None,
     interval: int | None,
     timeout: int,
-    size: int | None,
-    dscp: int,
-    dont_fragment: bool,
     source: Any,
     interface: str | None,
     fwmark: int | None,
     paths: tuple[str, ...],
     config: Path | None,
+    **of_packets: Any,
 ) -> Probe:
     """Turn the options into what the engine runs; raise :class:`click.UsageError` where they contradict each other."""
-    if kind == "icmp" and port is not None:
-        raise click.UsageError("--port goes with --type stamp: ICMP has no ports")
+    options = packet_options(**of_packets)
     if paths and (source, interface, fwmark) != (None, None, None):
         raise click.UsageError("--path brings its own source, interface and fwmark: leave out the options")
     if paths and config is None:
@@ -151,9 +140,10 @@ def _probe(
     far_end = Target(name=target, host=target)
     if config is not None:
         found, far_end = _configured(config, paths, target, otherwise=chosen)
+    _check_ssids(options, streams=len(found))
     return Probe(
-        name=kind,
-        options=_packet_options(kind, port, size, PacketMarks(dscp=dscp, dont_fragment=dont_fragment)),
+        name=options.kind,
+        options=options,
         interval_ns=interval or 1_000_000_000,
         timeout_ns=timeout,
         targets=(far_end,),
@@ -161,13 +151,10 @@ def _probe(
     )
 
 
-def _packet_options(kind: str, port: int | None, size: int | None, marks: PacketMarks) -> ProbeOptions:
-    least = MIN_DATA_SIZE if kind == "icmp" else BASE_SIZE
-    if size is not None and size < least:
-        raise click.UsageError(f"--size is at least {least} for {kind}")
-    if kind == "icmp":
-        return IcmpOptions(size=size or 56, marks=marks)
-    return StampOptions(port=port or 862, size=size or BASE_SIZE, marks=marks)
+def _check_ssids(options: ProbeOptions, *, streams: int) -> None:
+    last = 65_536 - streams
+    if isinstance(options, StampOptions) and options.ssid > last:
+        raise click.UsageError(f"--ssid is the first of {streams} paths: begin at {last} or below")
 
 
 def _configured(
@@ -178,7 +165,7 @@ def _configured(
     from agent.config.problems import ConfigError
 
     try:
-        plan = load_plan(config)
+        plan = load_plan(config, with_keys=False)
     except ConfigError as error:
         click.echo(str(error), err=True)
         sys.exit(2)

@@ -150,6 +150,23 @@ def test_paths_of_a_configuration_are_probed_in_pairs_and_compared(reflector_por
     assert "expressroute against vpn, 20 pairs" in run(*arguments).stdout
 
 
+def test_the_ssids_of_all_paths_are_numbers_of_16_bits(configuration: str) -> None:
+    both = ("--config", configuration, "--path", "vpn", "--path", "expressroute")
+    found = run("--target", "hub", "--type", "stamp", "--ssid", "65535", *both)
+    assert found.returncode == 2
+    assert "--ssid is the first of 2 paths: begin at 65534 or below" in found.stderr
+
+
+def test_paths_can_be_looked_up_by_those_who_cannot_read_the_keys(
+    tmp_path: Path, reflector_port: int, configuration: str
+) -> None:
+    file = tmp_path / "with-a-key.yaml"
+    text = Path(configuration).read_text()
+    file.write_text(f"{text}reflector: {{stamp: {{key_file: /nonexistent/stamp.key}}}}\n")
+    found = stamp(reflector_port, "--count", "2", "--config", str(file), "--path", "vpn", "--json")
+    assert [stream["path"] for stream in report(found)["streams"]] == ["vpn"]
+
+
 def test_an_unknown_path_names_the_ones_there_are(configuration: str) -> None:
     found = run("--target", "hub", "--config", configuration, "--path", "vnp")
     assert found.returncode == 2

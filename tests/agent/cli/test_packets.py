@@ -1,0 +1,104 @@
+"""The options of a probe's packets become what its sender is told, or a message that says what is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from agent.cli.packets import PACKET_OPTIONS, options_of_packets, packet_options
+from agent.plan import ProbeOptions
+from collectors.icmp.sender import IcmpOptions
+from collectors.path import PacketMarks
+from collectors.stamp.authentication import Key
+from collectors.stamp.sender import StampOptions
+
+SECRET = b"0123456789abcdef"
+
+
+def read(*arguments: str) -> tuple[ProbeOptions | None, str]:
+    """Return what a command makes of its arguments, and what it says of them."""
+    found: list[ProbeOptions] = []
+
+    @click.command()
+    @options_of_packets
+    def command(**options: Any) -> None:
+        assert set(options) == set(PACKET_OPTIONS)
+        found.append(packet_options(**options))
+
+    result = CliRunner().invoke(command, arguments)
+    assert result.exit_code == (0 if found else 2), result.output
+    return (found[0] if found else None), result.stderr
+
+
+@pytest.fixture
+def key_file(tmp_path: Path) -> Path:
+    file = tmp_path / "stamp.key"
+    file.write_bytes(SECRET)
+    file.chmod(0o600)
+    return file
+
+
+def test_icmp_with_its_defaults_is_what_is_sent_unless_said_otherwise() -> None:
+    assert read() == (IcmpOptions(size=56), "")
+    assert read("--type", "stamp") == (StampOptions(port=862, size=44), "")
+
+
+def test_size_and_marks_reach_packets_of_both_kinds() -> None:
+    arguments = ("--size", "1400", "--dscp", "ef", "--dont-fragment")
+    marks = PacketMarks(dscp=46, dont_fragment=True)
+    assert read(*arguments)[0] == IcmpOptions(size=1400, marks=marks)
+    assert read("--type", "stamp", *arguments)[0] == StampOptions(size=1400, marks=marks)
+
+
+def test_all_of_stamp_reaches_the_sender(key_file: Path) -> None:
+    arguments = ("--port", "8620", "--key-file", str(key_file), "--ssid", "7", "--timestamps", "ptp")
+    found, _ = read("--type", "stamp", *arguments, "--tlvs", "follow_up,class_of_service")
+    assert found == StampOptions(
+        port=8620, size=112, key=Key(SECRET), ssid=7, ptp=True, tlvs=("follow_up", "class_of_service")
+    )
+
+
+def test_no_extensions_are_not_the_automatic_choice() -> None:
+    assert read("--type", "stamp", "--tlvs", "none")[0] == StampOptions(tlvs=())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--port", "862"), "--port goes with --type stamp: ICMP has no ports"),
+        (("--ssid", "7"), "--ssid goes with --type stamp: ICMP has no session identifiers"),
+        (("--timestamps", "ntp"), "--timestamps goes with --type stamp: ICMP echo carries none"),
+        (("--tlvs", "none"), "--tlvs goes with --type stamp: ICMP has no extensions"),
+        (("--size", "5"), "--size is at least 12 for icmp"),
+        (("--size", "0"), "--size is at least 12 for icmp"),
+        (("--type", "stamp", "--size", "43"), "--size is at least 44 for stamp"),
+        (("--type", "stamp", "--ssid", "65536"), "65536 is not in the range 1<=x<=65535"),
+        (("--type", "stamp", "--timestamps", "utc"), "'utc' is not one of 'ntp', 'ptp'"),
+        (
+            ("--type", "stamp", "--tlvs", "follow_up,location"),
+            "'location' is no extension: write none, or some of follow_up,class_of_service,direct_measurement",
+        ),
+        (("--type", "stamp", "--tlvs", ""), "'' is no extension"),
+        (("--type", "stamp", "--key-file", "/nonexistent/stamp.key"), "/nonexistent/stamp.key is not there"),
+    ],
+)
+def test_what_is_wrong_is_said_with_what_would_be_right(arguments: tuple[str, ...], words: str) -> None:
+    _, said = read(*arguments)
+    assert words in " ".join(said.split())
+
+
+def test_a_key_is_for_stamp_and_its_packets_are_longer(key_file: Path) -> None:
+    assert "ICMP is not authenticated" in read("--key-file", str(key_file))[1]
+    said = read("--type", "stamp", "--key-file", str(key_file), "--size", "64")[1]
+    assert "--size is at least 112 with a key" in said
+
+
+def test_a_key_that_does_not_serve_is_not_shown(key_file: Path) -> None:
+    key_file.write_bytes(b"too short")
+    said = read("--type", "stamp", "--key-file", str(key_file))[1]
+    assert "holds no key" in said
+    assert "too short" not in said
