@@ -13,7 +13,7 @@ class NotRun(Exception):  # noqa: N818  # it is not an error: some machines and 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One measured number. ``at_most`` is what is asked, in the same unit; ``None``: shown for understanding only.
+    """One measured number. ``at_most`` or ``at_least`` is what is asked, in its unit; neither: for understanding only.
 
     ``value`` is ``None`` where this part of a benchmark could not run, and ``name`` says why.
     """
@@ -22,6 +22,20 @@ class Figure:
     value: float | None
     unit: str = ""
     at_most: float | None = None
+    at_least: float | None = None
+
+    @property
+    def asked(self) -> str:
+        """What is asked, as the table shows it."""
+        if self.at_most is not None:
+            return f"≤ {_number(self.at_most)} {self.unit}".rstrip()
+        return "" if self.at_least is None else f"≥ {_number(self.at_least)} {self.unit}".rstrip()
+
+    def met_by(self, value: float) -> bool | None:
+        """Whether ``value`` is what is asked; ``None`` where nothing is."""
+        if self.at_most is not None:
+            return value <= self.at_most
+        return None if self.at_least is None else value >= self.at_least
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,10 +63,10 @@ def row_of_runs(benchmark: str, runs: Sequence[Figure]) -> Row:
     return Row(
         benchmark=benchmark,
         name=first.name,
-        asked="" if first.at_most is None else f"≤ {_number(first.at_most)} {first.unit}".rstrip(),
+        asked=first.asked,
         measured=f"{_number(middle)} {first.unit}".rstrip(),
         spread=f"{_number(values[0])} to {_number(values[-1])}" if len(values) > 1 else "",
-        met=None if first.at_most is None else middle <= first.at_most,
+        met=first.met_by(middle),
     )
 
 

@@ -19,6 +19,12 @@ def test_a_number_above_what_is_asked_is_missed() -> None:
     assert row_of_runs("accuracy", runs(10)).met is True
 
 
+def test_a_number_below_what_is_asked_at_least_is_missed() -> None:
+    row = row_of_runs("reflector", [Figure(name="replies", value=99_999, unit="/s", at_least=100_000)])
+    assert (row.asked, row.met) == ("≥ 100000 /s", False)
+    assert row_of_runs("reflector", [Figure(name="ratio", value=1.0, at_least=1)]).met is True
+
+
 def test_a_figure_of_which_nothing_is_asked_is_neither_met_nor_missed() -> None:
     row = row_of_runs("accuracy", runs(3, at_most=None))
     assert (row.asked, row.met) == ("", None)
