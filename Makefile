@@ -31,7 +31,7 @@ format: environment ## rewrite the sources in the project's style
 	@$(RUN)/ruff format --quiet .
 
 bench: environment ## the measurements of the benchmarks folder
-	@setup/system-packages iproute2 tcpdump
+	@setup/system-packages iproute2 tcpdump irtt
 	@$(RUN)/python -m benchmarks
 
 generate: environment ## rewrite what is generated: dashboards, configuration reference and schema

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import IO
 
 from benchmarks.figure import NotRun
 
@@ -25,14 +26,17 @@ _CPUCLOCK_SCHED = 2
 
 
 @contextmanager
-def running(command: Sequence[str], *, ready: str | None = None) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    command: Sequence[str], *, ready: str | None = None, stdout: IO[bytes] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
     """Have a program running while the context lasts, from the moment its stderr says ``ready``; then SIGTERM.
 
-    Raise :class:`NotRun` with what it said where it does not get that far.
+    What it prints goes into the file ``stdout``, where one is given. Raise :class:`NotRun` with what it said where it
+    does not get that far.
     """
     stderr = subprocess.PIPE if ready is not None else subprocess.DEVNULL
     process = subprocess.Popen(
-        [*_WITH_US, *command], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr
+        [*_WITH_US, *command], stdin=subprocess.DEVNULL, stdout=stdout or subprocess.DEVNULL, stderr=stderr
     )
     try:
         if ready is not None:
@@ -63,16 +67,49 @@ def output_of(command: Sequence[str], *, seconds: float) -> bytes:
 
 
 @contextmanager
-def hogs(*, seconds: float) -> Iterator[None]:
-    """Keep every core of this process busy, each with a loop pinned to it that ends by itself after ``seconds``."""
+def hogs(*, seconds: float, yielding: bool = False) -> Iterator[None]:
+    """Keep every core of this process busy, each with a loop pinned to it that ends by itself after ``seconds``.
+
+    ``yielding`` loops take no time from anybody (SCHED_IDLE), but keep the processors from going to sleep.
+    """
     loop = (
         "import os, sys, time\nos.sched_setaffinity(0, {int(sys.argv[1])})\nend = time.monotonic() + float(sys.argv[2])"
     )
     loop += "\nwhile time.monotonic() < end: pass"
     with ExitStack() as started:
         for core in sorted(os.sched_getaffinity(0)):
-            started.enter_context(running([sys.executable, "-S", "-c", loop, str(core), str(seconds)]))
+            hog = [sys.executable, "-S", "-c", loop, str(core), str(seconds)]
+            started.enter_context(running(["chrt", "--idle", "0", *hog] if yielding else hog))
         yield
+
+
+def printed_by(process: subprocess.Popen[bytes], stdout: IO[bytes], *, seconds: float) -> bytes:
+    """Wait until a program that runs has done its work, and return what it printed into its file.
+
+    Raise :class:`NotRun` where it printed nothing, or takes longer.
+    """
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired as error:
+        raise NotRun(f"{process.args!r} did not end within {seconds:.0f} s") from error
+    stdout.seek(0)
+    printed = stdout.read()
+    if not printed:
+        raise NotRun(f"{process.args!r} ended with code {process.returncode} and printed nothing")
+    return printed
+
+
+def cores() -> tuple[int, int]:
+    """Return two cores, one for who asks and one for who answers; raise :class:`NotRun` where there is but one."""
+    available = sorted(os.sched_getaffinity(0))
+    if len(available) < 2:
+        raise NotRun("needs two cores: one for the server, one for who asks it")
+    return available[0], available[-1]
+
+
+def pinned(core: int, command: Sequence[str]) -> list[str]:
+    """Return the command that runs ``command`` on one core."""
+    return ["taskset", "--cpu-list", str(core), *command]
 
 
 def cpu_seconds(pid: int) -> float:
