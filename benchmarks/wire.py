@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.figure import NotRun
-from benchmarks.processes import ERAGENT, running
+from benchmarks.processes import ERAGENT, pinned, running
 
 STAMP_PORT = 8862
 NEAR_INTERFACE, FAR_INTERFACE = "near0", "far0"
@@ -30,12 +30,16 @@ class Wire:
     """Whether ICMP echo is possible: always in our namespaces; on the host only where this user may."""
 
     @contextmanager
-    def reflector(self) -> Iterator[None]:
-        """Answer STAMP at the far end while the context lasts."""
+    def reflector(self, *, allow: Sequence[str] = (), core: int | None = None) -> Iterator[subprocess.Popen[bytes]]:
+        """Answer STAMP at the far end while the context lasts, on one core where it is named.
+
+        ``allow`` are addresses that are answered instead of both of the near end.
+        """
         listen = ["--listen", f"{self.target}:{STAMP_PORT}"]
-        listen += [word for source in self.sources for word in ("--allow", source)]
-        with running([*self.far, ERAGENT, "reflect", *listen], ready="Answering"):
-            yield
+        listen += [word for source in allow or self.sources for word in ("--allow", source)]
+        command = [*self.far, ERAGENT, "reflect", *listen]
+        with running(command if core is None else pinned(core, command), ready="Answering") as process:
+            yield process
 
 
 @contextmanager
