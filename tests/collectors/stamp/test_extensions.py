@@ -205,6 +205,16 @@ def test_the_first_reply_can_be_followed_up_though_its_number_is_zero() -> None:
     assert asked_and_answered(ASK_FOLLOW_UP, reception=replace(RECEPTION, previous=first)).follow_up == first
 
 
+@given(st.sampled_from([None, PREVIOUS, replace(PREVIOUS, sequence=0)]), st.integers(20, 80), st.integers(0, 3))
+def test_a_follow_up_before_padding_is_read_as_it_is_anywhere(
+    previous: FollowUp | None, size: int, further_octets: int
+) -> None:
+    reply = reflect(ask(ASK_FOLLOW_UP, size=size), reception=replace(RECEPTION, previous=previous)).trailing
+    telemetry = read(reply + bytes(further_octets))
+    assert telemetry.follow_up == previous
+    assert telemetry.understood == {TlvType(tlv.type) for tlv in parse_chain(reply).tlvs}
+
+
 def test_a_follow_up_and_a_dscp_are_wanted_only_of_those_who_ask() -> None:
     assert reflect(ask(ASK_FOLLOW_UP, size=60))[1:] == (None, True)
     assert reflect(ask(ask_class_of_service(0), size=60))[1:] == (0, False)
