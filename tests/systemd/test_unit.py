@@ -10,7 +10,7 @@ import pytest
 
 _FOLDER = Path(__file__).parents[2] / "systemd"
 _UNIT = (_FOLDER / "eragent.service").read_text(encoding="utf-8")
-_DROP_IN = (_FOLDER / "port-862.conf").read_text(encoding="utf-8")
+_DROP_INS = {file.name: file.read_text(encoding="utf-8") for file in sorted(_FOLDER.glob("*.conf"))}
 _PROGRAM = "/opt/eragent/bin/eragent"
 
 _HIGHEST_EXPOSURE = 20
@@ -29,12 +29,13 @@ def _settings(text: str) -> dict[str, list[str]]:
 
 @pytest.fixture
 def installed(tmp_path: Path) -> Path:
-    """The unit with its drop-in, with a program that exists: verification looks whether it can be started."""
+    """The unit with all of its drop-ins, with a program that exists: verification looks whether it can be started."""
     unit = tmp_path / "eragent.service"
     unit.write_text(_UNIT.replace(_PROGRAM, "/bin/true"), encoding="utf-8")
-    drop_in = tmp_path / "eragent.service.d" / "port-862.conf"
-    drop_in.parent.mkdir()
-    drop_in.write_text(_DROP_IN, encoding="utf-8")
+    folder = tmp_path / "eragent.service.d"
+    folder.mkdir()
+    for name, text in _DROP_INS.items():
+        (folder / name).write_text(text, encoding="utf-8")
     return unit
 
 
@@ -62,9 +63,16 @@ def test_the_service_has_one_capability_and_no_user_of_the_host() -> None:
     assert settings["NoNewPrivileges"] == ["yes"]
 
 
-def test_the_drop_in_adds_the_port_and_nothing_else() -> None:
+def test_a_drop_in_adds_the_port_and_nothing_else() -> None:
     capability = ["CAP_NET_BIND_SERVICE"]
-    assert _settings(_DROP_IN) == {"AmbientCapabilities": capability, "CapabilityBoundingSet": capability}
+    settings = {"AmbientCapabilities": capability, "CapabilityBoundingSet": capability}
+    assert _settings(_DROP_INS["port-862.conf"]) == settings
+
+
+def test_a_drop_in_passes_the_key_under_the_name_that_the_configuration_mentions() -> None:
+    assert _settings(_DROP_INS["stamp-key.conf"]) == {"LoadCredential": ["stamp-key:/etc/eragent/stamp-key"]}
+    assert "key_credential: stamp-key" in (_FOLDER / "eragent.yaml").read_text(encoding="utf-8")
+    assert "`key_credential: stamp-key`" in _DROP_INS["stamp-key.conf"]
 
 
 def test_the_unit_starts_the_installed_program_with_the_default_configuration() -> None:
