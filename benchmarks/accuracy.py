@@ -68,6 +68,7 @@ def _compared(wire: Wire, directory: Path, variant: _Variant, label: str, *, bus
     yield Figure(name=f"{label}: error of RTT, p99", value=found.p99 / 1e3, unit="µs", at_most=variant.p99_us)
     yield Figure(name=f"{label}: error of RTT, largest", value=found.max / 1e3, unit="µs")
     yield Figure(name=f"{label}: error of RTT, signed median", value=found.bias / 1e3, unit="µs")
+    yield Figure(name=f"{label}: error of RTT about that median, p99", value=found.spread / 1e3, unit="µs")
     if variant.tells_transmit_times:
         share = stream["reflector"]["kernel_transmit_stamps"] / len(rtts_ns)
         yield Figure(name=f"{label}: answers whose kernel transmit time was told", value=share * 100, unit="%")

@@ -47,13 +47,17 @@ def round_trips(at_sender: Iterable[Passage], at_reflector: Iterable[Passage]) -
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deviation:
-    """How far a program's round-trip times are from the truth, ns. ``bias`` is the signed median."""
+    """How far a program's round-trip times are from the truth, ns.
+
+    ``bias`` is the signed median, ``spread`` the 99th percentile of the distances from it.
+    """
 
     packets: int
     median: int
     p99: int
     max: int
     bias: int
+    spread: int
 
 
 def deviation(rtts_ns: Mapping[int, int], truths_ns: Mapping[int, int]) -> Deviation | None:
@@ -62,10 +66,12 @@ def deviation(rtts_ns: Mapping[int, int], truths_ns: Mapping[int, int]) -> Devia
     if not signed:
         return None
     errors: Sequence[int] = sorted(abs(error) for error in signed)
+    bias = percentile(signed, 0.5)
     return Deviation(
         packets=len(errors),
         median=percentile(errors, 0.5),
         p99=percentile(errors, 0.99),
         max=errors[-1],
-        bias=percentile(signed, 0.5),
+        bias=bias,
+        spread=percentile(sorted(abs(error - bias) for error in signed), 0.99),
     )

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from benchmarks.capture import CaptureError, Passage, Way, passages
 from collectors.icmp.wire import echo_request
 from collectors.stamp.timestamp import ErrorEstimate
-from collectors.stamp.wire import reply, request
+from collectors.stamp.wire import request
+from tests.collectors.stamp.reflecting import reply_to
 
 PORT = 8862
 NANO, MICRO = 0xA1B23C4D, 0xA1B2C3D4
@@ -53,7 +54,7 @@ def test_an_echo_and_its_reply_carry_the_probes_own_number() -> None:
 
 def test_a_stamp_answer_is_found_by_the_senders_number_not_the_reflectors() -> None:
     asked = stamp_request(12)
-    answered = bytes(reply(asked, 999, 1, 10**18, 255))
+    answered = reply_to(asked, 999, received_ns=10**18, sent_ns=10**18)
     data = capture(udp(40_000, PORT, asked), udp(PORT, 40_000, answered))
     assert [(p.way, p.sequence) for p in passages(data, stamp_port=PORT)] == [(Way.REQUEST, 12), (Way.REPLY, 12)]
 

@@ -37,6 +37,13 @@ def test_errors_count_by_their_magnitude_and_the_bias_keeps_the_sign() -> None:
     assert (found.packets, found.median, found.p99, found.max, found.bias) == (100, 5, 40, 70, -5)
 
 
+def test_the_spread_is_what_is_left_about_the_bias() -> None:
+    truths = dict.fromkeys(range(100), 1000)
+    found = deviation(dict.fromkeys(range(97), 1000 - 9) | dict.fromkeys((97, 98), 1000 - 12) | {99: 1000 + 70}, truths)
+    assert found is not None
+    assert (found.bias, found.spread) == (-9, 3)
+
+
 def test_packets_without_a_truth_are_not_judged() -> None:
     found = deviation({1: 10, 2: 10_000}, {1: 9})
     assert found is not None
