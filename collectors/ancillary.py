@@ -44,6 +44,8 @@ _ORIGIN_TIMESTAMPING = 4
 _ORIGINS_ICMP = (2, 3)
 _FAMILY = struct.Struct("@H")
 _AF_INET = 2
+_AF_INET6 = 10
+_CONTROL_HEADER = struct.Struct("@Nii")  # cmsghdr: size, level, type
 
 AncillaryItems = Sequence[tuple[int, int, bytes]]
 
@@ -115,9 +117,45 @@ def _stamp(data: bytes) -> int | None:
 
 def _offender(address: bytes) -> str | None:
     """Read the sockaddr that follows sock_extended_err; family 0 means that the kernel does not know."""
-    if len(address) < 8:
+    if len(address) < 8 or not _FAMILY.unpack_from(address)[0]:
         return None
+    host, _ = host_and_port(address)
+    return str(ip_address(host)) if len(host) in (4, 16) else None
+
+
+def host_and_port(address: bytes) -> tuple[bytes, int]:
+    """Take a sockaddr_in or sockaddr_in6 apart: an address of 4 or 16 octets, and a port."""
     (family,) = _FAMILY.unpack_from(address)
-    if family == _AF_INET:
-        return str(ip_address(address[4:8]))
-    return str(ip_address(address[8:24])) if family and len(address) >= 24 else None
+    host = address[4:8] if family == _AF_INET else address[8:24]
+    return bytes(host), int.from_bytes(address[2:4], "big")
+
+
+def socket_address(host: bytes, port: int) -> bytes:
+    """Put a sockaddr_in or sockaddr_in6 together as the kernel has it, without flow label and scope."""
+    if len(host) == 4:
+        return _FAMILY.pack(_AF_INET) + port.to_bytes(2, "big") + host + bytes(8)
+    return _FAMILY.pack(_AF_INET6) + port.to_bytes(2, "big") + bytes(4) + host + bytes(4)
+
+
+def control_message(level: int, kind: int, value: bytes) -> bytes:
+    """Encode an item as sendmsg(2) takes it: a header of 16 octets, the value, padding to the next word."""
+    size = _CONTROL_HEADER.size + len(value)
+    return _CONTROL_HEADER.pack(size, level, kind) + value + bytes(-size % 8)
+
+
+def control_items(control: bytes) -> list[tuple[int, int, bytes]]:
+    """Take apart what recvmsg(2) wrote beside a datagram."""
+    return [(level, kind, bytes(control[at:end])) for level, kind, at, end in control_spans(control)]
+
+
+def control_spans(control: bytes) -> list[tuple[int, int, int, int]]:
+    """Return level, kind, and where the value begins and ends, of each item beside a datagram."""
+    spans = []
+    at = 0
+    while at + _CONTROL_HEADER.size <= len(control):
+        size, level, kind = _CONTROL_HEADER.unpack_from(control, at)
+        if size < _CONTROL_HEADER.size:
+            break
+        spans.append((level, kind, at + _CONTROL_HEADER.size, at + size))
+        at += size + -size % 8
+    return spans

@@ -6,11 +6,15 @@ is sent, since whatever comes between counts as network; in authenticated mode t
 
 from __future__ import annotations
 
+import mmap
 import struct
 
 from collectors.stamp.authentication import MAC_SIZE, Key
 from collectors.stamp.timestamp import ntp_bits, ptp_bits
 from collectors.stamp.wire import AUTHENTICATED_BASE_SIZE, AUTHENTICATED_SIZE
+
+Octets = bytearray | mmap.mmap
+"""A buffer in which requests become replies."""
 
 _REPLY = struct.Struct("!I8xHHQ14sxxB3x")  # without T3; offset 24 is the request's first 14 octets
 _AUTHENTICATED_REPLY = struct.Struct("!I20xHH4xQ8x4s12x10s6xB15x")  # offset 64: T1 and Error Estimate of the request
@@ -33,7 +37,7 @@ write_sent_time = _T3.pack_into
 SENT_TIME_AT = _T3_AT
 
 
-def seal(octets: bytearray, at: int, sent_ns: int, *, ptp: bool, key: Key | None) -> None:
+def seal(octets: Octets, at: int, sent_ns: int, *, ptp: bool, key: Key | None) -> None:
     """Write T3 into the reply at this offset, and where there is a key its HMAC."""
     bits = ptp_bits(sent_ns) if ptp else ntp_bits(sent_ns)
     if key is None:
@@ -44,14 +48,14 @@ def seal(octets: bytearray, at: int, sent_ns: int, *, ptp: bool, key: Key | None
     octets[mac_at : mac_at + MAC_SIZE] = key.mac(octets[at:mac_at])
 
 
-def verifies(octets: bytearray, at: int, key: Key) -> bool:
+def verifies(octets: Octets, at: int, key: Key) -> bool:
     """Whether the request at this offset, of 112 octets or more, has the HMAC that the key gives it."""
     mac_at = at + AUTHENTICATED_SIZE
     return key.verifies(octets[at:mac_at], octets[mac_at : at + AUTHENTICATED_BASE_SIZE])
 
 
 def reads_as_answer(
-    octets: bytearray, at: int, *, authenticated: bool, replies: int, error_estimate: int, now_s: int
+    octets: Octets, at: int, *, authenticated: bool, replies: int, error_estimate: int, now_s: int
 ) -> bool:
     """Whether the request at this offset is, by its look, the answer to one of our own ``replies`` in its session.
 

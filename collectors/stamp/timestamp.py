@@ -27,8 +27,17 @@ def ntp_from_wall(wall_ns: int) -> bytes:
 
 def ntp_bits(wall_ns: int) -> int:
     """Return the NTP timestamp of a wall time as one 64-bit number."""
-    seconds, nanoseconds = divmod(wall_ns, _NS)
+    return ntp_pair_bits(*divmod(wall_ns, _NS))
+
+
+def ntp_pair_bits(seconds: int, nanoseconds: int) -> int:
+    """Return the NTP timestamp of a wall time that comes in two parts, as the kernel tells it."""
     return ((seconds + _UNIX_EPOCH_IN_NTP_S) % _ERA_S) << 32 | (nanoseconds << 32) // _NS
+
+
+def ntp_interval_bits(interval_ns: float) -> int:
+    """Return a time span in units of an NTP timestamp, 2^-32 s."""
+    return int(interval_ns * _ERA_S / _NS)
 
 
 def wall_from_ntp(octets: bytes, *, now_ns: int) -> int:
@@ -56,7 +65,11 @@ def ptp_from_wall(wall_ns: int) -> bytes:
 
 def ptp_bits(wall_ns: int) -> int:
     """Return the truncated PTPv2 timestamp of a wall time as one 64-bit number."""
-    seconds, nanoseconds = divmod(wall_ns, _NS)
+    return ptp_pair_bits(*divmod(wall_ns, _NS))
+
+
+def ptp_pair_bits(seconds: int, nanoseconds: int) -> int:
+    """Return the truncated PTPv2 timestamp of a wall time that comes in two parts."""
     return (seconds % _ERA_S) << 32 | nanoseconds
 
 
