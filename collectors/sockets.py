@@ -54,7 +54,7 @@ class StampedSocket:
         enlarge_receive_buffer(sock, _RECEIVE_BUFFER)
         sock.setsockopt(ancillary.SOL_SOCKET, ancillary.SO_TIMESTAMPING, ancillary.SOFTWARE_STAMPS)
         self._socket = sock
-        self._own_ids = _kernel_takes_stamp_ids() if own_ids is None else own_ids
+        self._own_ids = kernel_takes_stamp_ids() if own_ids is None else own_ids
         self._counted_ids: dict[int, int] = {}
         self._sent = 0
         self._stamps_due = 0
@@ -286,7 +286,7 @@ def _mark(sock: socket.socket, marks: PacketMarks) -> None:
 
 
 @functools.cache
-def _kernel_takes_stamp_ids() -> bool:
+def kernel_takes_stamp_ids() -> bool:
     """Whether a transmit stamp's id can be given with the packet (SCM_TS_OPT_ID, Linux 6.13).
 
     Otherwise the kernel counts, and errors while sending can put that count out of step.

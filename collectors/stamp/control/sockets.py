@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from ipaddress import IPv4Address, IPv6Address
 
 from collectors.path import IPAddress
-from collectors.stamp.server import cannot_listen
+from collectors.stamp.listener import cannot_listen
 
 _BACKLOG = 64
 _KEEPALIVE = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 15), (socket.TCP_KEEPCNT, 4))

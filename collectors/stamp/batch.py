@@ -1,0 +1,151 @@
+"""Takes in many datagrams with one system call and sends their replies with another: recvmmsg(2) and sendmmsg(2).
+
+Python's socket module has neither, and its recvmsg and sendmsg alone cost more than a reflector has for a packet. Each
+slot of a batch holds one datagram at its own place in one buffer, and its reply takes the same place.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import mmap
+import os
+import struct
+from collections.abc import Iterator, Sequence
+from itertools import count
+from typing import Any
+
+from collectors.stamp.reply import Octets
+
+SLOTS = 64
+SLOT_SIZE = 65_536
+"""Room for the largest datagram."""
+CONTROL_SIZE = 192
+"""Room for what the kernel tells beside a datagram, 152 octets at most of what is asked for here."""
+
+_NAME_SIZE = 32  # a sockaddr_in6 has 28 octets
+_IPV4_NAME_SIZE, _IPV6_NAME_SIZE = 16, 28
+_REPLY_CONTROL_SIZE = 128
+_MSG_DONTWAIT = 0x40
+
+# struct mmsghdr of 64-bit Linux: name, its size; iovec, how many; control, its size; flags; size of the datagram.
+_MESSAGE = struct.Struct("@PI4xPNPNi4xI4x")
+_SIZES = struct.Struct("@40xN8xI4x")
+_IOVEC = struct.Struct("@PN")
+_SIZE = struct.Struct("@N")
+_IOVEC_SIZE_AT, _CONTROL_SIZE_AT = 8, 40
+_NAMES = {4: struct.Struct("16s16x"), 6: struct.Struct("28s4x")}
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_recvmmsg = _libc.recvmmsg
+_recvmmsg.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int, ctypes.c_void_p)
+_sendmmsg = _libc.sendmmsg
+_sendmmsg.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int)
+
+
+class Batch:
+    """The memory of up to 64 datagrams and their replies, for sockets of one IP version.
+
+    ``octets`` holds the datagram of slot n from n * :data:`SLOT_SIZE` on.
+    """
+
+    def __init__(self, ip_version: int) -> None:
+        self.octets = mmap.mmap(-1, SLOTS * SLOT_SIZE)  # unlike a bytearray, no memory before it is written to
+        self._name = _NAMES[ip_version]
+        self._names = bytearray(SLOTS * _NAME_SIZE)
+        self._controls = bytearray(SLOTS * CONTROL_SIZE)
+        self._reply_controls = bytearray(SLOTS * _REPLY_CONTROL_SIZE)
+        self._set_controls: list[bytes] = [b""] * SLOTS
+        self._set_sizes = [0] * SLOTS
+        self._iovecs = bytearray(SLOTS * _IOVEC.size)
+        self._reply_iovecs = bytearray(SLOTS * _IOVEC.size)
+        self._messages = bytearray(SLOTS * _MESSAGE.size)
+        self._replies = bytearray(SLOTS * _MESSAGE.size)
+        self._link({4: _IPV4_NAME_SIZE, 6: _IPV6_NAME_SIZE}[ip_version])
+        self._fresh_messages = bytes(self._messages)
+        self._messages_at, self._replies_at = _address(self._messages), _address(self._replies)
+
+    def _link(self, name_size: int) -> None:
+        """Have the headers of both directions point at the slots' memory; of a reply only sizes vary from then on."""
+        octets, names, controls = _address(self.octets), _address(self._names), _address(self._controls)
+        iovecs, reply_iovecs = _address(self._iovecs), _address(self._reply_iovecs)
+        reply_controls = _address(self._reply_controls)
+        for slot in range(SLOTS):
+            at, name = octets + slot * SLOT_SIZE, names + slot * _NAME_SIZE
+            iovec, reply_iovec = iovecs + slot * _IOVEC.size, reply_iovecs + slot * _IOVEC.size
+            control, reply_control = controls + slot * CONTROL_SIZE, reply_controls + slot * _REPLY_CONTROL_SIZE
+            _IOVEC.pack_into(self._iovecs, slot * _IOVEC.size, at, SLOT_SIZE)
+            _IOVEC.pack_into(self._reply_iovecs, slot * _IOVEC.size, at, 0)
+            header = slot * _MESSAGE.size
+            _MESSAGE.pack_into(self._messages, header, name, _NAME_SIZE, iovec, 1, control, CONTROL_SIZE, 0, 0)
+            _MESSAGE.pack_into(self._replies, header, name, name_size, reply_iovec, 1, reply_control, 0, 0, 0)
+
+    def receive(self, descriptor: int) -> int:
+        """Take in what waits in a non-blocking socket, and return how many datagrams that were, 0 for none.
+
+        Raise :class:`OSError` for anything else, a pending ICMP error too.
+        """
+        self._messages[:] = self._fresh_messages
+        received = int(_recvmmsg(descriptor, self._messages_at, SLOTS, _MSG_DONTWAIT, None))
+        if received >= 0:
+            return received
+        number = ctypes.get_errno()
+        if number == errno.EAGAIN:
+            return 0
+        raise OSError(number, os.strerror(number))
+
+    def datagrams(
+        self, received: int, layout: struct.Struct
+    ) -> Iterator[tuple[int, tuple[int, int], tuple[bytes], tuple[Any, ...]]]:
+        """Yield slot, (size of the control area, size of the datagram), (source,), and the control area by ``layout``.
+
+        The source is a socket address as the kernel has it; ``layout`` spans :data:`CONTROL_SIZE` octets.
+        """
+        return zip(
+            count(),
+            _SIZES.iter_unpack(memoryview(self._messages)[: received * _SIZES.size]),
+            self._name.iter_unpack(memoryview(self._names)[: received * _NAME_SIZE]),
+            layout.iter_unpack(memoryview(self._controls)[: received * CONTROL_SIZE]),
+            strict=False,
+        )
+
+    def control(self, slot: int, size: int) -> bytes:
+        """Return what the kernel told beside the datagram of a slot."""
+        at = slot * CONTROL_SIZE
+        return bytes(self._controls[at : at + size])
+
+    def set_reply(self, slot: int, size: int, control: bytes) -> None:
+        """Have the reply of a slot be of ``size`` octets and be sent with these control messages."""
+        if self._set_sizes[slot] != size:
+            _SIZE.pack_into(self._reply_iovecs, slot * _IOVEC.size + _IOVEC_SIZE_AT, size)
+            self._set_sizes[slot] = size
+        if self._set_controls[slot] is not control:
+            at = slot * _REPLY_CONTROL_SIZE
+            self._reply_controls[at : at + len(control)] = control
+            _SIZE.pack_into(self._replies, slot * _MESSAGE.size + _CONTROL_SIZE_AT, len(control))
+            self._set_controls[slot] = control
+
+    def send(self, descriptor: int, first: int, number: int) -> int:
+        """Send the replies of ``number`` slots from ``first`` on; return how many the kernel took before it refused.
+
+        Raise :class:`OSError` where it refused the first.
+        """
+        sent = int(_sendmmsg(descriptor, self._replies_at + first * _MESSAGE.size, number, _MSG_DONTWAIT))
+        if sent >= 0:
+            return sent
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
+
+
+def runs(slots: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yield where each run of adjacent slots begins, and how many slots it has."""
+    first = 0
+    for index in range(1, len(slots) + 1):
+        if index == len(slots) or slots[index] != slots[index - 1] + 1:
+            yield slots[first], index - first
+            first = index
+
+
+def _address(memory: Octets) -> int:
+    """Return where a buffer lies; it must neither grow nor go while the kernel is told so."""
+    return ctypes.addressof((ctypes.c_char * len(memory)).from_buffer(memory))
