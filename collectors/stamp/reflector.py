@@ -16,7 +16,7 @@ from typing import NamedTuple
 from collectors.ancillary import host_and_port
 from collectors.path import IPNetwork
 from collectors.stamp.authentication import Key
-from collectors.stamp.chain import UNRECOGNISED
+from collectors.stamp.chain import UNRECOGNISED, is_padding_alone
 from collectors.stamp.extensions import Reception, reflect_tlvs
 from collectors.stamp.provided import MAX_PROVIDED, ProvidedSessions
 from collectors.stamp.refusal import Refusal
@@ -109,6 +109,7 @@ class Reflector:
         )
         self._sessions = self._table.sessions
         self.provided = ProvidedSessions(self._table, port=port, max_sessions=max_provided)
+        self._finish = {is_ptp: partial(seal, ptp=is_ptp, key=key) for is_ptp in (False, True)}
         self._synchronised = False
         self._error_estimate = int(ErrorEstimate.UNKNOWN)
 
@@ -157,7 +158,7 @@ class Reflector:
         seconds, nanoseconds, _, ttl, _ = arrival
         error_estimate = self._error_estimate
         if head[12] & _PTP >> 8:  # a sender that knows PTP is answered with PTP (RFC 8762, section 4.2.1)
-            reply = reply._replace(finish=_FINISH_PTP)
+            reply = reply._replace(finish=self._finish[True])
             write_reply(
                 octets, at, number & _U32, error_estimate | _PTP, ssid, ptp_pair_bits(seconds, nanoseconds), head, ttl
             )
@@ -213,12 +214,7 @@ class Reflector:
         self, octets: Octets, at: int, size: int, peer: bytes, arrival: Arrival, key: Key, now_ns: int
     ) -> Reply | Refusal:
         """Answer a packet that the key authenticates: before it is verified, nothing of it is used."""
-        if size < AUTHENTICATED_BASE_SIZE:
-            return self.refuse(Refusal.NOT_AUTHENTIC)
-        refusal = self._table.refusal(peer, arrival[2])
-        if refusal is not None:
-            return self.refuse(refusal)
-        if not verifies(octets, at, key):
+        if size < AUTHENTICATED_BASE_SIZE or not verifies(octets, at, key):
             return self.refuse(Refusal.NOT_AUTHENTIC)
         sequence, departure, error_bits, ssid, echo = _AUTHENTICATED_HEAD.unpack_from(octets, at)
         session = self._session(peer, arrival[2], ssid, now_ns)
@@ -232,10 +228,8 @@ class Reflector:
             return self.refuse(Refusal.REPLAYED)
         if not session.admits(now_ns):
             return self.refuse(Refusal.RATE)
-        number = self._next_number(session, now_ns)
-        is_ptp = bool(error_bits & _PTP)
-        finish = partial(seal, ptp=is_ptp, key=key)
-        reply = Reply(size, arrival[4] >> 2, session, number, finish)
+        number, is_ptp = self._next_number(session, now_ns), bool(error_bits & _PTP)
+        reply = _new_reply((size, arrival[4] >> 2, session, number, self._finish[is_ptp], False))
         if size > AUTHENTICATED_BASE_SIZE and octets[at + AUTHENTICATED_BASE_SIZE] == UNRECOGNISED:
             reply = self._answer_tlvs(octets, at, reply, peer, arrival, is_ptp=is_ptp)
         seconds, nanoseconds, _, ttl, _ = arrival
@@ -292,6 +286,11 @@ class Reflector:
         self, octets: Octets, at: int, reply: Reply, peer: bytes, arrival: Arrival, *, is_ptp: bool
     ) -> Reply:
         """Answer the TLVs behind the base packet, and say what they ask for of the reply."""
+        begin, end = at + base_size(self._key), at + reply.size
+        trailing = bytes(octets[begin:end])
+        if is_padding_alone(trailing):  # most packets that are larger than they must be: nothing to tell
+            octets[begin] = 0
+            return reply
         _, _, destination, _, tos = arrival
         host, port = host_and_port(peer)
         session = reply.session
@@ -307,9 +306,8 @@ class Reflector:
             previous=_follow_up(session.previous, is_ptp=is_ptp),
             synchronised=self._synchronised,
         )
-        begin, end = at + base_size(self._key), at + reply.size
         reflected = reflect_tlvs(
-            bytes(octets[begin:end]),
+            trailing,
             sender_sequence=bytes(octets[at : at + 4]),
             reception=reception,
             key=self._key,
@@ -326,6 +324,3 @@ def _follow_up(previous: tuple[int, int] | None, *, is_ptp: bool) -> FollowUp | 
     number, stamp_ns = previous
     timestamp = ptp_from_wall(stamp_ns) if is_ptp else ntp_from_wall(stamp_ns)
     return FollowUp(sequence=number & _U32, timestamp=timestamp, mode=Method.SOFTWARE)
-
-
-_FINISH_PTP = partial(seal, ptp=True, key=None)

@@ -1,4 +1,8 @@
+import hmac
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from collectors.stamp.authentication import Key, parse_key
 
@@ -8,6 +12,11 @@ SECRET = bytes(range(32))
 def test_a_mac_is_the_first_half_of_hmac_sha_256() -> None:
     request = bytes.fromhex("0000002a" + "00" * 12 + "ed1355401f9add378f84beef" + "00" * 68)
     assert Key(SECRET).mac(request) == bytes.fromhex("2c7ccd158ab0fc069cb6f2842e4a8457")
+
+
+@given(st.binary(min_size=16, max_size=200), st.binary(max_size=300))
+def test_a_mac_is_hmac_whatever_the_sizes(secret: bytes, data: bytes) -> None:
+    assert Key(secret).mac(data) == hmac.digest(secret, data, "sha256")[:16]
 
 
 def test_a_mac_verifies_with_its_own_key_and_data_only() -> None:
