@@ -8,8 +8,9 @@ from pathlib import Path
 
 from collectors.icmp.sender import IcmpOptions
 from collectors.path import IPNetwork, NetworkPath, Target
-from collectors.stamp.reflector import MAX_SESSIONS, PACKETS_PER_SECOND
+from collectors.stamp.provided import MAX_PROVIDED
 from collectors.stamp.sender import StampOptions
+from collectors.stamp.table import MAX_SESSIONS, PACKETS_PER_SECOND
 
 ProbeOptions = IcmpOptions | StampOptions
 """What kinds of packet probes there are; the engine's match over them is the one place that knows each."""
@@ -17,9 +18,6 @@ ProbeOptions = IcmpOptions | StampOptions
 TIMESTAMP_FORMATS = ("ntp", "ptp")
 STAMP_TLVS = ("follow_up", "class_of_service", "direct_measurement")
 """The extensions of STAMP (RFC 8972) that a probe can be told to send."""
-
-TWAMP_SESSIONS = 64
-"""How many test sessions of TWAMP-Control may be open at once, where nobody says otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +81,7 @@ class ReflectorPlan:
     max_sessions: int = MAX_SESSIONS
     ssids: tuple[int, ...] = ()
     twamp: SocketAddress | None = None
-    twamp_max_sessions: int = TWAMP_SESSIONS
+    twamp_max_sessions: int = MAX_PROVIDED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

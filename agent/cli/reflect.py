@@ -5,19 +5,29 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import select
 import signal
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_address, ip_network
+from pathlib import Path
+from typing import Any
 
 import click
 
 from agent.cli.parsed import Parsed
+from agent.keys import read_key
 from agent.plan import SocketAddress
+from agent.reflector_counts import CountsWriter
 from collectors.clock import SystemClock, kernel_clock_state
 from collectors.errors import CollectorError
 from collectors.path import IPNetwork
-from collectors.stamp.reflector import LOOPBACK, PACKETS_PER_SECOND, Reflector, Refusal
-from collectors.stamp.server import Listener, Server, open_listeners, termination
+from collectors.stamp.authentication import Key
+from collectors.stamp.listener import Listener, open_listeners
+from collectors.stamp.provided import MAX_PROVIDED
+from collectors.stamp.reflector import Reflector
+from collectors.stamp.refusal import Refusal
+from collectors.stamp.server import Server, termination
+from collectors.stamp.table import LOOPBACK, MAX_SESSIONS, PACKETS_PER_SECOND
 
 _COULD_NOT_MEASURE = 3
 _PR_SET_PDEATHSIG = 1
@@ -31,6 +41,10 @@ def _listen_address(text: str) -> SocketAddress:
     address = SocketAddress.parse(text)
     ip_address(address.host)
     return address
+
+
+def _key(text: str) -> Key:
+    return read_key(Path(text))
 
 
 def _network(text: str) -> IPNetwork:
@@ -73,32 +87,103 @@ Example:
     metavar="NUMBER",
     help="How many packets of each source address to answer.",
 )
+@click.option(
+    "--max-sessions",
+    type=click.IntRange(1, 1_000_000),
+    default=MAX_SESSIONS,
+    show_default=True,
+    metavar="NUMBER",
+    help="How many sessions to keep at once.",
+)
+@click.option(
+    "--key-file",
+    "key",
+    type=Parsed("file", _key),
+    metavar="FILE",
+    help="Answer only packets that the key in this file authenticates.",
+)
+@click.option(
+    "--ssid",
+    "ssids",
+    type=click.IntRange(1, 65535),
+    multiple=True,
+    metavar="NUMBER",
+    help="Answer only this STAMP Session Identifier; repeatable.",
+)
+@click.option(
+    "--twamp-control",
+    type=Parsed("addr:port", _listen_address),
+    help="Let TWAMP clients of --allow set up sessions at this address and TCP port, for example [::]:862.",
+)
+@click.option(
+    "--twamp-max-sessions",
+    type=click.IntRange(1, 1024),
+    default=MAX_PROVIDED,
+    show_default=True,
+    metavar="NUMBER",
+    help="How many sessions of TWAMP clients may be open at once.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 @click.option("--with-parent", type=int, hidden=True, help="End when this process, the parent, has ended.")
+@click.option("--counts-fd", type=int, hidden=True, help="Where the parent reads what was counted.")
 def command(
-    listen: SocketAddress, allow: tuple[IPNetwork, ...], packets_per_second: int, as_json: bool, with_parent: int | None
+    listen: SocketAddress, allow: tuple[IPNetwork, ...], as_json: bool, with_parent: int | None, **options: Any
 ) -> None:
     """Answer STAMP and TWAMP-Light test packets (RFC 8762) until SIGTERM or SIGINT, then say what was answered."""
+    counts = None if options["counts_fd"] is None else _counts_writer(options["counts_fd"])
     try:
         listeners = open_listeners(ip_address(listen.host), listen.port)
     except CollectorError as error:
         raise _CannotAnswer(str(error)) from error
-    clock = SystemClock()
+
+    def show_counts() -> None:
+        if counts is not None:
+            _show(counts, reflector, server)
+
     reflector = Reflector(
+        port=listeners[0].port,
         allow=allow,
-        own_ports={listener.port for listener in listeners},
-        packets_per_second=packets_per_second,
+        packets_per_second=options["packets_per_second"],
+        max_sessions=options["max_sessions"],
+        key=options["key"],
+        ssids=options["ssids"],
+        max_provided=options["twamp_max_sessions"],
     )
-    server = Server(listeners, reflector, clock=clock, clock_state=kernel_clock_state)
-    with termination() as stop:
+    with select.epoll() as ready, termination() as stop:
+        server = Server(
+            listeners,
+            reflector,
+            clock=SystemClock(),
+            clock_state=kernel_clock_state,
+            ready=ready,
+            after_work=show_counts,
+        )
         if with_parent is not None and not _ends_with(with_parent):
             return
         networks = [str(network) for network in allow or LOOPBACK]
         click.echo(f"Answering on {', '.join(_addresses(listeners))} for {', '.join(networks)}.", err=True)
+        show_counts()
         server.run(stop)
     click.echo(_summary(reflector, server), err=True)
     if as_json:
         click.echo(json.dumps(_report(listeners, networks, reflector, server)))
+
+
+def _counts_writer(descriptor: int) -> CountsWriter:
+    try:
+        return CountsWriter(descriptor)
+    except ValueError as error:
+        raise _CannotAnswer(str(error)) from error
+
+
+def _show(counts: CountsWriter, reflector: Reflector, server: Server) -> None:
+    counts.write(
+        replies=reflector.counts.replies,
+        sessions=reflector.sessions,
+        dropped=server.dropped,
+        refused=reflector.counts.refused,
+        not_sent=server.not_sent,
+    )
 
 
 def _ends_with(parent: int) -> bool:

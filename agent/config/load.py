@@ -16,9 +16,10 @@ from agent.config.secrets import NO_SECRETS, Secret, Secrets, secrets_of
 from agent.config.stamp import stamp_problems
 from agent.config.validation import sections, validated
 from agent.config.values import parse_name
-from agent.plan import TWAMP_SESSIONS, ComparisonPlan, Plan, Probe, ProbeOptions, ReflectorPlan
+from agent.plan import ComparisonPlan, Plan, Probe, ProbeOptions, ReflectorPlan
 from collectors.icmp.sender import IcmpOptions
 from collectors.path import NetworkPath, PacketMarks, PathProof, Target
+from collectors.stamp.provided import MAX_PROVIDED
 from collectors.stamp.sender import StampOptions
 from collectors.stamp.wire import AUTHENTICATED_BASE_SIZE
 
@@ -164,7 +165,7 @@ def _reflector(configuration: Configuration, secret: Secret | None) -> Reflector
         max_sessions=stamp.max_sessions,
         ssids=tuple(stamp.ssids or ()),
         twamp=None if twamp is None else twamp.listen,
-        twamp_max_sessions=TWAMP_SESSIONS if twamp is None else twamp.max_sessions,
+        twamp_max_sessions=MAX_PROVIDED if twamp is None else twamp.max_sessions,
     )
 
 

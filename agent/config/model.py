@@ -40,9 +40,9 @@ from agent.config.values import (
     TimestampFormat,
     Tlv,
 )
-from agent.plan import TWAMP_SESSIONS
 from collectors.path import PathKind
-from collectors.stamp.reflector import MAX_SESSIONS, PACKETS_PER_SECOND
+from collectors.stamp.provided import MAX_PROVIDED
+from collectors.stamp.table import MAX_SESSIONS, PACKETS_PER_SECOND
 
 NOT_YET_PROBES = ("iperf3", "tcp", "http")
 """Kinds of probes that the format has a place for, and this version does not send."""
@@ -211,9 +211,7 @@ class StampReflectorSection(Section):
     packets_per_second: PacketRate = Field(
         PACKETS_PER_SECOND, description="How many packets of each source address are answered."
     )
-    max_sessions: SessionCount = Field(
-        MAX_SESSIONS, description="How many sessions of senders are kept at once."
-    )
+    max_sessions: SessionCount = Field(MAX_SESSIONS, description="How many sessions of senders are kept at once.")
     ssids: list[Ssid] | None = Field(
         None,
         min_length=1,
@@ -225,7 +223,7 @@ class TwampSection(Section):
     """TWAMP-Control (RFC 5357, unauthenticated): lets clients such as `twping` ask for test sessions."""
 
     listen: ListenAddress = Field("[::]:862", validate_default=True, description="Address and TCP port of the control.")
-    max_sessions: ControlSessionCount = Field(TWAMP_SESSIONS, description="How many test sessions may be open at once.")
+    max_sessions: ControlSessionCount = Field(MAX_PROVIDED, description="How many test sessions may be open at once.")
 
 
 class ReflectorSection(Section):

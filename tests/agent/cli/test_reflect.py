@@ -8,11 +8,15 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from agent.cli.reflect import command
+from agent.reflector_counts import SharedCounts
+from collectors.stamp.authentication import Key
+from collectors.stamp.refusal import Refusal
 from collectors.stamp.timestamp import ErrorEstimate
 from collectors.stamp.wire import parse_reflector_packet, request
 
@@ -43,9 +47,12 @@ def listening_ports(process: subprocess.Popen[str]) -> list[int]:
     return [int(port) for port in re.findall(r":(\d+)[, ]", line)]
 
 
-def asked(size: int = 44) -> bytes:
+def asked(size: int = 44, *, ssid: int = 0, key: Key | None = None) -> bytes:
     estimate = ErrorEstimate.from_error_ns(50_000, synchronised=True)
-    return request(sequence=5, wall_ns=time.time_ns(), error_estimate=estimate, size=44)[:size]
+    least = 44 if key is None else 112
+    return request(
+        sequence=5, wall_ns=time.time_ns(), error_estimate=estimate, size=max(size, least), ssid=ssid, key=key
+    )[: max(size, 0 if key is None else least)]
 
 
 def answers(port: int, *requests: bytes) -> list[bytes]:
@@ -71,15 +78,7 @@ def test_it_answers_until_a_signal_and_then_says_what_it_did(number: signal.Sign
         "listen": [f"127.0.0.1:{port}"],
         "allow": ["127.0.0.0/8", "::1/128"],
         "replies": 2,
-        "refused": {
-            "not_allowed": 0,
-            "not_unicast": 0,
-            "malformed": 0,
-            "too_short": 0,
-            "loop": 0,
-            "rate": 0,
-            "table_full": 0,
-        },
+        "refused": dict.fromkeys(Refusal, 0),
         "not_sent": {},
         "dropped": 0,
     }
@@ -100,6 +99,73 @@ def test_networks_that_are_named_replace_loopback_and_get_answers_to_short_packe
         stdout, stderr = process.communicate(timeout=10)
     assert stdout == ""
     assert stderr.startswith("10 answered; refused: 1 not_allowed; ")
+
+
+def test_with_a_key_only_what_it_authenticates_is_answered(tmp_path: Path) -> None:
+    file, key = tmp_path / "stamp.key", Key(b"0123456789abcdef")
+    file.write_text("0123456789abcdef\n")
+    file.chmod(0o600)
+    arguments = ("reflect", "--listen", "127.0.0.1:0", "--key-file", str(file))
+    with started(*PROGRAM, *arguments) as (process, (port,)):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            for data in (asked(), asked(key=Key(b"another key of 24 octets"))):
+                sock.sendto(data, ("127.0.0.1", port))
+        (answer,) = answers(port, asked(key=key))
+        assert parse_reflector_packet(answer, key=key).sender_sequence == 5
+        process.terminate()
+        stdout, stderr = process.communicate(timeout=10)
+    assert (stdout, "0123456789abcdef" in stderr) == ("", False)
+    assert "1 answered; refused: 2 not_authentic; " in stderr
+
+
+def test_with_ssids_only_these_are_answered() -> None:
+    arguments = ("reflect", "--listen", "127.0.0.1:0", "--ssid", "7", "--ssid", "8")
+    with started(*PROGRAM, *arguments) as (process, (port,)):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            for data in (asked(), asked(ssid=9)):
+                sock.sendto(data, ("127.0.0.1", port))
+        assert [parse_reflector_packet(data).ssid for data in answers(port, asked(ssid=7), asked(ssid=8))] == [7, 8]
+        process.terminate()
+        _, stderr = process.communicate(timeout=10)
+    assert "2 answered; refused: 2 wrong_ssid; " in stderr
+
+
+def test_no_more_sessions_are_kept_than_were_granted() -> None:
+    with started(*PROGRAM, "reflect", "--listen", "127.0.0.1:0", "--max-sessions", "1") as (process, (port,)):
+        answers(port, asked())
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.settimeout(0.2)
+            sock.sendto(asked(), ("127.0.0.1", port))
+            with pytest.raises(TimeoutError):
+                sock.recv(2048)
+        process.terminate()
+        _, stderr = process.communicate(timeout=10)
+    assert "1 answered; refused: 1 table_full; " in stderr
+
+
+def test_its_parent_can_read_what_was_counted_so_far() -> None:
+    shared = SharedCounts()
+    command = [*PROGRAM, "reflect", "--listen", "127.0.0.1:0", "--counts-fd", str(shared.descriptor)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, pass_fds=(shared.descriptor,)) as process:
+        shared.close()
+        (port,) = listening_ports(process)
+        answers(port, asked(), asked())
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.sendto(asked(10), ("127.0.0.1", port))
+            sock.settimeout(10)
+            sock.sendto(asked(), ("127.0.0.1", port))
+            sock.recv(2048)
+        process.terminate()
+        process.communicate(timeout=10)
+    counts = shared.read()
+    assert shared.answering
+    assert (counts.replies, counts.sessions, counts.refused[Refusal.MALFORMED]) == (3, 2, 1)
+
+
+def test_counters_that_nobody_passed_are_exit_code_3() -> None:
+    result = CliRunner().invoke(command, ["--listen", "127.0.0.1:0", "--counts-fd", "999"])
+    assert result.exit_code == 3
+    assert "999 is no open descriptor" in result.stderr
 
 
 def test_it_ends_when_its_parent_has_been_killed() -> None:
@@ -134,6 +200,10 @@ def test_an_address_that_cannot_be_listened_on_is_exit_code_3() -> None:
         (["--allow", "10.1.0.1/16"], "10.1.0.1/16 has host bits set: write for example 10.1.0.0/16"),
         (["--allow", "anyone"], "write for example 10.1.0.0/16"),
         (["--packets-per-second", "0"], "0 is not in the range"),
+        (["--max-sessions", "0"], "0 is not in the range"),
+        (["--ssid", "0"], "0 is not in the range"),
+        (["--key-file", "/nonexistent/stamp.key"], "/nonexistent/stamp.key is not there: correct the name"),
+        (["--twamp-control", "862"], "no address and port"),
         (["everyone"], "unexpected extra argument"),
     ],
 )

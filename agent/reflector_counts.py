@@ -1,0 +1,111 @@
+"""The reflector's counters in memory that two processes share: it writes them, the agent reads them when scraped.
+
+Nothing polls and nothing is sent: the memory is a file without a name (memfd_create(2)) that the child inherits.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from collectors.errors import REASONS
+from collectors.stamp.refusal import Refusal
+
+_NAMES = (
+    *("answering", "replies", "sessions", "dropped"),
+    *(f"refused {refusal}" for refusal in Refusal),
+    *(f"not sent {reason}" for reason in REASONS),
+)
+_LAYOUT = struct.Struct(f"@{len(_NAMES)}Q")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReflectorCounts:
+    """What a reflector has done since it began; ``sessions`` is how many it keeps now.
+
+    ``dropped`` are datagrams that found no room in the kernel's queue, ``not_sent`` answers by reason of the refusal.
+    """
+
+    replies: int = 0
+    sessions: int = 0
+    dropped: int = 0
+    refused: Mapping[Refusal, int] = field(default_factory=lambda: dict.fromkeys(Refusal, 0))
+    not_sent: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(REASONS, 0))
+
+    def after(self, ended: ReflectorCounts) -> ReflectorCounts:
+        """Return these counts and those of reflectors that ended before; sessions ended with them."""
+        return ReflectorCounts(
+            replies=ended.replies + self.replies,
+            sessions=self.sessions,
+            dropped=ended.dropped + self.dropped,
+            refused={refusal: ended.refused[refusal] + count for refusal, count in self.refused.items()},
+            not_sent={reason: ended.not_sent[reason] + count for reason, count in self.not_sent.items()},
+        )
+
+
+class SharedCounts:
+    """The counters of one child as its parent reads them: all at zero until the child answers.
+
+    ``descriptor`` is what the child is to inherit.
+    """
+
+    def __init__(self) -> None:
+        self.descriptor = os.memfd_create("eragent-reflector", os.MFD_CLOEXEC)
+        os.ftruncate(self.descriptor, _LAYOUT.size)
+        self._memory = mmap.mmap(self.descriptor, _LAYOUT.size)
+
+    def close(self) -> None:
+        """Close the descriptor, once the child has its own; the counters can still be read."""
+        os.close(self.descriptor)
+
+    @property
+    def answering(self) -> bool:
+        """Whether the child has begun to answer."""
+        return bool(self._words()["answering"])
+
+    def read(self) -> ReflectorCounts:
+        """Return the counters as they are now."""
+        words = self._words()
+        return ReflectorCounts(
+            replies=words["replies"],
+            sessions=words["sessions"],
+            dropped=words["dropped"],
+            refused={refusal: words[f"refused {refusal}"] for refusal in Refusal},
+            not_sent={reason: words[f"not sent {reason}"] for reason in REASONS},
+        )
+
+    def _words(self) -> Mapping[str, int]:
+        return dict(zip(_NAMES, _LAYOUT.unpack(self._memory[:]), strict=True))
+
+
+class CountsWriter:
+    """Shows the counters of this process to its parent, in the memory that it passed as ``descriptor``.
+
+    Raise :class:`ValueError` where that is something else: the parent is of another version.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        try:
+            size = os.fstat(descriptor).st_size
+        except OSError as error:
+            raise ValueError(f"{descriptor} is no open descriptor: it is for `eragent run` to pass") from error
+        if size != _LAYOUT.size:
+            raise ValueError("the agent that started this reflector is of another version: restart the agent")
+        self._memory = mmap.mmap(descriptor, _LAYOUT.size)
+
+    def write(
+        self, *, replies: int, sessions: int, dropped: int, refused: Mapping[Refusal, int], not_sent: Mapping[str, int]
+    ) -> None:
+        """Write what was counted so far. It takes a microsecond, so it is done after each batch of answers.
+
+        Aligned words that are copied in one piece are never read by halves. ``pack_into`` will not do: it clears the
+        memory first, and 95 of 100 looks from the other process, made meanwhile, saw that.
+        """
+        self._memory[:] = _LAYOUT.pack(
+            *(1, replies, sessions, dropped),
+            *[refused[refusal] for refusal in Refusal],
+            *[not_sent.get(reason, 0) for reason in REASONS],
+        )
