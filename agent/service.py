@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import os
 import signal
 import socket
-import sys
-import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -19,14 +15,13 @@ from agent import systemd
 from agent.engine import Engine
 from agent.exposition import Exposition
 from agent.metrics import Metrics
-from agent.plan import ComparisonPlan, Plan, ReflectorPlan
+from agent.plan import ComparisonPlan, Plan
+from agent.reflecting import ReflectorProcess
+from agent.reflector_metrics import ReflectorMetrics
 from agent.report.figures import RECENT, Figures
 from agent.report.summary import Json, assembled, comparison_summaries, stream_summary
 
 _log = logging.getLogger(__name__)
-
-_RESTART_S = 1.0
-_RESTART_AT_MOST_S = 60.0
 
 
 async def serve(plan: Plan, sockets: Sequence[socket.socket]) -> None:
@@ -36,6 +31,9 @@ async def serve(plan: Plan, sockets: Sequence[socket.socket]) -> None:
     ProcessCollector(registry=registry)
     figures = Figures(recent=RECENT)
     Metrics(registry, plan, figures)
+    reflector = None if plan.reflector is None else ReflectorProcess(plan.reflector)
+    if reflector is not None:
+        ReflectorMetrics(registry, plan.agent, reflector)
     engine = Engine(plan.probes, figures)
     started_at = datetime.now(UTC)
     probing = asyncio.Event()
@@ -46,8 +44,8 @@ async def serve(plan: Plan, sockets: Sequence[socket.socket]) -> None:
     )
     async with exposition.serving(sockets), asyncio.TaskGroup() as group:
         tasks = [group.create_task(engine.run())]
-        if plan.reflector is not None:
-            tasks.append(group.create_task(_keep_reflecting(plan.reflector)))
+        if reflector is not None:
+            tasks.append(group.create_task(reflector.run()))
         probing.set()
         systemd.notify("READY=1")
         _log.info("probing %d streams; metrics on %s", len(figures.streams), _names(sockets))
@@ -87,28 +85,6 @@ def _told_to_end() -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
     return told
-
-
-async def _keep_reflecting(plan: ReflectorPlan) -> None:
-    """Run the reflector as a process of its own, since others decide its load, and start it again when it ends."""
-    command = [sys.executable, "-P", "-m", "agent"]  # -P: what lies in the working directory is not ours to import
-    command += ["reflect", "--with-parent", str(os.getpid()), "--listen", str(plan.listen)]
-    for network in plan.allow:
-        command += ["--allow", str(network)]
-    delay_s = _RESTART_S
-    while True:
-        started_s = time.monotonic()
-        process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL)
-        try:
-            code = await process.wait()
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                process.terminate()
-            await process.wait()
-        delay_s = _RESTART_S if time.monotonic() - started_s > _RESTART_AT_MOST_S else delay_s
-        _log.error("the reflector ended with code %d; it is started again in %.0f s", code, delay_s)
-        await asyncio.sleep(delay_s)
-        delay_s = min(2 * delay_s, _RESTART_AT_MOST_S)
 
 
 def _names(sockets: Sequence[socket.socket]) -> str:

@@ -11,7 +11,9 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.metrics_core import Metric
 
 from agent.metrics import Metrics
-from agent.plan import Plan, Probe, ProbeOptions, SocketAddress
+from agent.plan import Plan, Probe, ProbeOptions, ReflectorPlan, SocketAddress
+from agent.reflecting import ReflectorProcess
+from agent.reflector_metrics import ReflectorMetrics
 from agent.report.figures import Figures
 from agent.sink import StreamKey
 from collectors.icmp.sender import IcmpOptions
@@ -29,7 +31,7 @@ _LABELS = {
     "kind": "of a stream: what its probe sends, `icmp` or `stamp`; of a path: `kind` in the configuration",
     "target": "name of the target",
     "path": "name of the path",
-    "reason": "why packets could not be sent, or answers were not taken for any",
+    "reason": "why packets or answers could not be sent, answers were not taken for any, or datagrams got none",
     "direction": "`forward` is the way to the target, `backward` the way back, `round_trip` both",
     "source": "of timestamps: who took them; of a path: the source address that pins packets to it",
     "quirk": "how answers depart from the standard that are used all the same",
@@ -84,8 +86,17 @@ The last one, the mean, is exact; a percentile is exact to about the width of it
 
 
 def families() -> list[Metric]:
-    """Return every metric of an agent with one stream of STAMP, which was answered."""
-    return sorted(_registry(StampOptions(), _TELLING).collect(), key=lambda family: family.name)
+    """Return every metric of an agent with one stream of STAMP, which was answered, and a reflector."""
+    found = [*_registry(StampOptions(), _TELLING).collect(), *reflector_families()]
+    return sorted(found, key=lambda family: family.name)
+
+
+def reflector_families() -> list[Metric]:
+    """Return every metric of an agent's own reflector."""
+    registry = CollectorRegistry()
+    nobody = ReflectorPlan(listen=SocketAddress(host="127.0.0.1", port=0), allow=())
+    ReflectorMetrics(registry, "agent", ReflectorProcess(nobody))
+    return list(registry.collect())
 
 
 def _registry(options: ProbeOptions, events: Sequence[SessionEvent]) -> CollectorRegistry:
@@ -114,13 +125,20 @@ def sample_names() -> set[str]:
 
 def reference() -> str:
     """Return the page."""
-    measured, process = _split(families())
+    own = reflector_families()
+    measured, process = _split(family for family in families() if family.name not in {known.name for known in own})
     return "\n".join(
         [
             _HEAD,
             "## Of the measurement",
             "",
             *_table(measured),
+            "",
+            "## Of the agent's own reflector",
+            "",
+            "They are there where the configuration has a section `reflector`, and count over its restarts.",
+            "",
+            *_table(own),
             "",
             "## Of the agent's process",
             "",
@@ -133,11 +151,11 @@ def reference() -> str:
             "",
             "| label | meaning |",
             "|---|---|",
-            *(f"| `{label}` | {_LABELS[label]} |" for label in _labels_of(measured)),
+            *(f"| `{label}` | {_LABELS[label]} |" for label in _labels_of([*measured, *own])),
             "",
             "Values that are fixed:",
             "",
-            *_fixed_values(measured),
+            *_fixed_values([*measured, *own]),
             "",
             "## How many series",
             "",

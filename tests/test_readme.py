@@ -16,7 +16,9 @@ from agent.cli import main
 from agent.config.document import parse_document
 from agent.config.load import plan_of
 from agent.metrics import Metrics
-from agent.plan import Plan, SocketAddress
+from agent.plan import Plan, ReflectorPlan, SocketAddress
+from agent.reflecting import ReflectorProcess
+from agent.reflector_metrics import ReflectorMetrics
 from agent.report.figures import Figures
 
 ROOT = Path(__file__).parent.parent
@@ -61,7 +63,9 @@ def test_the_configuration_is_valid() -> None:
 
 def metric_names() -> set[str]:
     registry = CollectorRegistry()
-    Metrics(registry, Plan(agent="a", listen=SocketAddress(host="127.0.0.1", port=1)), Figures())
+    here = SocketAddress(host="127.0.0.1", port=1)
+    Metrics(registry, Plan(agent="a", listen=here), Figures())
+    ReflectorMetrics(registry, "a", ReflectorProcess(ReflectorPlan(listen=here, allow=())))
     names = set()
     for family in registry.collect():
         names.add(family.name + ("_total" if family.type == "counter" else ""))

@@ -49,8 +49,9 @@ def free_port(kind: socket.SocketKind) -> int:
 class Agent:
     """A running agent, by its HTTP address."""
 
-    def __init__(self, process: subprocess.Popen[str], http: int) -> None:
+    def __init__(self, process: subprocess.Popen[str], http: int, stamp: int) -> None:
         self.process = process
+        self.stamp = stamp
         self._base = f"http://127.0.0.1:{http}"
 
     def get(self, path: str, accept: str = "*/*") -> str:
@@ -80,13 +81,14 @@ class Agent:
 def running(tmp_path: Path) -> Iterator[Agent]:
     http = free_port(socket.SOCK_STREAM)
     file = tmp_path / "eragent.yaml"
-    file.write_text(CONFIGURATION.format(http=http, stamp=free_port(socket.SOCK_DGRAM)))
+    stamp = free_port(socket.SOCK_DGRAM)
+    file.write_text(CONFIGURATION.format(http=http, stamp=stamp))
     command = [*ERAGENT, "run", "--config", str(file)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         assert "metrics on" in process.stderr.readline()
         try:
-            yield Agent(process, http)
+            yield Agent(process, http, stamp)
         finally:
             process.terminate()
 
@@ -147,14 +149,29 @@ def test_a_signal_ends_the_agent_within_two_seconds_and_no_count_is_lost(
     assert int(reflected[1]) >= 2 * before
 
 
+def test_what_the_reflector_answers_and_refuses_is_in_the_metrics(agent: Agent) -> None:
+    agent.wait_for("eragent_reflector_replies_total", 10)
+    assert agent.value("eragent_reflector_up") == 1
+    assert agent.value("eragent_reflector_sessions") >= 2
+    assert agent.value("eragent_reflector_refused_total", reason="malformed") == 0
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.sendto(b"short", ("127.0.0.3", agent.stamp))
+    agent.wait_for("eragent_reflector_refused_total", 1, reason="malformed")
+    assert agent.value("eragent_reflector_restarts_total") == 0
+
+
 def test_a_reflector_that_dies_is_started_again(agent: Agent) -> None:
     agent.wait_for("eragent_packets_received_total", 5, path="vpn", probe="stamp")
     [child] = Path(f"/proc/{agent.process.pid}/task/{agent.process.pid}/children").read_text().split()
+    replies = agent.value("eragent_reflector_replies_total")
     os.kill(int(child), signal.SIGKILL)
     lost = agent.value("eragent_packets_lost_total", path="vpn", probe="stamp")
     agent.wait_for("eragent_packets_lost_total", lost + 1, path="vpn", probe="stamp")
     received = agent.value("eragent_packets_received_total", path="vpn", probe="stamp")
     agent.wait_for("eragent_packets_received_total", received + 5, path="vpn", probe="stamp")
+    agent.wait_for("eragent_reflector_restarts_total", 1)
+    agent.wait_for("eragent_reflector_replies_total", replies + 5)
+    assert agent.value("eragent_reflector_up") == 1
 
 
 def test_a_taken_port_is_exit_code_3_with_a_remedy(tmp_path: Path) -> None:
