@@ -20,6 +20,7 @@ _NAMES = (
     *(f"not sent {reason}" for reason in REASONS),
 )
 _LAYOUT = struct.Struct(f"@{len(_NAMES)}Q")
+_NO_FAILURES = (0,) * len(REASONS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,13 +100,11 @@ class CountsWriter:
     def write(
         self, *, replies: int, sessions: int, dropped: int, refused: Mapping[Refusal, int], not_sent: Mapping[str, int]
     ) -> None:
-        """Write what was counted so far. It takes a microsecond, so it is done after each batch of answers.
+        """Write what was counted so far; ``refused`` has all reasons in their order.
 
-        Aligned words that are copied in one piece are never read by halves. ``pack_into`` will not do: it clears the
-        memory first, and 95 of 100 looks from the other process, made meanwhile, saw that.
+        It is done after each batch of answers, so it must be cheap: it takes 1 µs, and took 5 µs when it looked up each
+        reason. Aligned words that are copied in one piece are never read by halves. ``pack_into`` will not do: it
+        clears the memory first, and 95 of 100 looks from the other process, made meanwhile, saw that.
         """
-        self._memory[:] = _LAYOUT.pack(
-            *(1, replies, sessions, dropped),
-            *[refused[refusal] for refusal in Refusal],
-            *[not_sent.get(reason, 0) for reason in REASONS],
-        )
+        failures = [not_sent.get(reason, 0) for reason in REASONS] if not_sent else _NO_FAILURES
+        self._memory[:] = _LAYOUT.pack(1, replies, sessions, dropped, *refused.values(), *failures)
