@@ -165,7 +165,7 @@ class _Pairing:
     def _session(self, path: NetworkPath) -> Session:
         key = self._key(path)
         return Session(
-            sender_for(self._probe.options, self._clock),
+            sender_for(self._probe.options_of(self._target, path), self._clock),
             path,
             timeout_ns=self._probe.timeout_ns,
             clock=self._clock,

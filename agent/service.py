@@ -29,7 +29,7 @@ async def serve(plan: Plan, sockets: Sequence[socket.socket]) -> None:
     told_to_end = _told_to_end()
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
-    figures = Figures(recent=RECENT)
+    figures = Figures(recent=RECENT, probes=plan.probes)
     Metrics(registry, plan, figures)
     reflector = None if plan.reflector is None else ReflectorProcess(plan.reflector)
     if reflector is not None:

@@ -189,7 +189,7 @@ def _bound(count: int | None, duration: int | None) -> Bound:
 
 def _measure(probe: Probe, bound: Bound, limits: _Limits, *, as_json: bool, with_samples: bool) -> int:
     """Run the probe, print what was seen, return the exit code."""
-    figures = Figures(with_samples=with_samples)
+    figures = Figures(with_samples=with_samples, probes=(probe,))
     started_at = datetime.now(UTC)
     baseline, *candidates = probe.paths
     comparisons = [
