@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from collectors.peer import DirectMeasurement, Quirk
 from collectors.sample import TimestampSource
@@ -10,6 +12,10 @@ from collectors.sample import TimestampSource
 _CLOCK_STEP_NS = 50_000_000  # less may be this program stalled between reading its two clocks
 _LONGEST_RESIDENCE_NS = 1_000_000_000  # a reflector that claims more has other clocks at work
 _STAMP_BEFORE_SENT_NS = 10_000  # T3 is written before the kernel stamps: beyond this the two clocks are not one
+
+
+DepartureOf = Callable[[int], int | None]
+"""Tells at which wall time the packet with this number (or its low 32 bits) left; ``None`` if nobody remembers it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,16 +28,14 @@ class Departure:
     lateness_ns: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FollowUp:
+class FollowUp(NamedTuple):
     """When an earlier answer left, by its reflector's kernel: its number there, and that time by the wall clock."""
 
     reflector_sequence: int
     sent_ns: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(NamedTuple):
     """An answer, as a wire format understood it and a socket received it.
 
     ``sequence`` is the number of the packet that it answers, or its low 32 bits. ``stamp_ns`` is the kernel's receive
@@ -41,6 +45,8 @@ class Answer:
     earlier answer; ``follow_up_due``: the next one is expected to bring this one's. The rest is for :class:`Sample`
     and whoever counts.
     """
+
+    # No dataclass: a frozen one of 15 fields takes 3 µs to make, for every packet; this takes 1.
 
     sequence: int
     stamp_ns: int | None

@@ -13,13 +13,11 @@ from collectors.clock import Clock
 from collectors.errors import CollectorError, reason_of
 from collectors.path import Address, NetworkPath
 from collectors.peer import DirectMeasurement, ReflectorFacts, RejectedAnswer, Rejection
-from collectors.roundtrip import Answer, Departure
+from collectors.roundtrip import Answer, Departure, DepartureOf
 from collectors.sockets import Datagram, StampedSocket, Watch
 from collectors.stream import Stream, StreamEvent
 
 SessionEvent = StreamEvent | IcmpError | RejectedAnswer | ReflectorFacts | DirectMeasurement
-DepartureOf = Callable[[int], int | None]
-"""Tells at which wall time the packet with this number (or its low 32 bits) left; ``None`` if nobody remembers it."""
 Deliver = Callable[[Sequence[SessionEvent]], None]
 
 # The socket is of no use any more after these: the interface or address may come back under the same name.
@@ -253,7 +251,7 @@ class Session:
         self._timer = None
         while self._drain():  # an answer that waits in the socket may have come in time
             pass
-        events = self._stream.expire(self._clock.monotonic_ns())
+        events = [*self._stream.expire(self._clock.monotonic_ns()), *self._news()]
         if events:
             self._deliver(events)
         self._after_events()

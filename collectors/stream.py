@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from collectors.direction import DirectionAccount
 from collectors.peer import Rejection
-from collectors.roundtrip import Answer, Departure, FollowUp, RoundTrip, residence, round_trip
+from collectors.roundtrip import Answer, Departure, RoundTrip, residence, round_trip
 from collectors.sample import DirectionalLoss, Outcome, Sample
 
 STAMP_GRACE_NS = 50_000_000
@@ -131,7 +131,7 @@ class Stream:
         if sequence not in self._outstanding and sequence not in self._settled:
             return Rejection.UNKNOWN_PACKET
         self._direction.stateful = self._direction.stateful or answer.stateful
-        events = self._followed_up(answer.follow_up) if answer.follow_up is not None and self._held else []
+        events = self._no_longer_held(answer) if self._held else []
         packet = self._outstanding.get(sequence)
         if packet is None:
             return events + self._further_answer(sequence, answer)
@@ -181,16 +181,20 @@ class Stream:
         is_last = self._ended and packet.sequence == self.next_sequence - 1
         return answer.follow_up_due and not is_last and answer.monotonic_ns + max(self._interval_ns, 1) <= timeout_at_ns
 
-    def _followed_up(self, follow_up: FollowUp) -> list[StreamEvent]:
-        """Settle the packet whose answer is followed up, and those before it, whose follow-ups got lost."""
+    def _no_longer_held(self, answer: Answer) -> list[StreamEvent]:
+        """Settle the packet whose answer is followed up, and those before it, whose follow-ups got lost.
+
+        Where the reflector's numbers fall back it has forgotten what it sent, and gives its old numbers to others.
+        """
+        number, follow_up = answer.reflector_sequence, answer.follow_up
         events: list[StreamEvent] = []
-        number = follow_up.reflector_sequence
-        # Serial numbers, RFC 1982.
-        for held in [held for held in self._held if (number - held) & _LOW_32_BITS <= _LOW_32_BITS >> 1]:
-            packet = self._held[held]
-            if held == number:
-                packet.reflector_stamp_ns = follow_up.sent_ns
-            events += self._release(packet)
+        for held, packet in list(self._held.items()):
+            if follow_up is not None and _is_up_to(held, follow_up.reflector_sequence):
+                if held == follow_up.reflector_sequence:
+                    packet.reflector_stamp_ns = follow_up.sent_ns
+                events += self._release(packet)
+            elif number is None or _is_up_to(number, held):
+                events += self._release(packet)
         return events
 
     def _release(self, packet: _Outstanding) -> list[StreamEvent]:
@@ -257,6 +261,11 @@ class Stream:
     def _whole(self, sequence: int) -> int:
         """Complete a number of which a packet or a stamp carries the low 32 bits (RFC 1982)."""
         return self.next_sequence - ((self.next_sequence - sequence) & _LOW_32_BITS)
+
+
+def _is_up_to(number: int, last: int) -> bool:
+    """Compare serial numbers of 32 bits (RFC 1982)."""
+    return (last - number) & _LOW_32_BITS <= _LOW_32_BITS >> 1
 
 
 def _lost_sample(packet: _Outstanding) -> Sample:

@@ -10,8 +10,7 @@ from typing import ClassVar
 from collectors.icmp.wire import TOKEN_SIZE, EchoError, echo_request, parse_echo_reply
 from collectors.path import Address, NetworkPath, PacketMarks
 from collectors.peer import Rejection
-from collectors.roundtrip import Answer
-from collectors.session import DepartureOf
+from collectors.roundtrip import Answer, DepartureOf
 from collectors.sockets import Datagram, StampedSocket, family_of, open_echo
 
 

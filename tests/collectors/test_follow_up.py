@@ -180,6 +180,15 @@ def test_numbers_of_the_reflector_may_go_beyond_32_bits() -> None:
     assert settled(stream.answered(followed(1, arrival_ns(1), reflected=0, about=0xFFFFFFFF))) == [0]
 
 
+def test_a_reflector_that_restarts_follows_nothing_up_that_it_sent_before() -> None:
+    stream = sending(3)
+    stream.answered(followed(0, arrival_ns(0), reflected=5))
+    [first] = samples(stream.answered(followed(1, arrival_ns(1), reflected=0)))
+    assert (first.sequence, first.reflector_stamped) == (0, False)
+    [second] = samples(stream.answered(followed(2, arrival_ns(2), reflected=1)))
+    assert second.sequence == 1
+
+
 def test_losses_keep_their_directions() -> None:
     stream = sending(5)
     events: list[StreamEvent] = []

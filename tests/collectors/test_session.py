@@ -17,9 +17,9 @@ from collectors.clock import SystemClock
 from collectors.errors import CollectorError
 from collectors.path import Address, NetworkPath, PacketMarks
 from collectors.peer import DirectMeasurement, ReflectorFacts, RejectedAnswer, Rejection
-from collectors.roundtrip import Answer
+from collectors.roundtrip import Answer, DepartureOf
 from collectors.sample import Outcome, Sample, TimestampSource
-from collectors.session import DepartureOf, Session, SessionEvent
+from collectors.session import Session, SessionEvent
 from collectors.sockets import Datagram, StampedSocket, family_of, open_udp
 
 NUMBER = struct.Struct("!I")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +19,7 @@ def test_an_answered_packet_has_the_round_trip_between_the_kernels_stamps() -> N
     stream = Stream(timeout_ns=TIMEOUT_NS)
     stream.sent(departure(7, 0, lateness_ns=5))
     stream.transmitted(0, WALL + 40_000)
-    [sample] = samples(stream.answered(replace(answer(0, 12 * MS), ttl=61)))
+    [sample] = samples(stream.answered(answer(0, 12 * MS)._replace(ttl=61)))
     assert sample == Sample(
         slot=7,
         sequence=0,
@@ -35,8 +35,8 @@ def test_an_answered_packet_has_the_round_trip_between_the_kernels_stamps() -> N
 def test_the_time_in_the_reflector_is_not_the_networks() -> None:
     stream = Stream(timeout_ns=TIMEOUT_NS)
     send(stream, 0)
-    answered = replace(
-        answer(0, 20 * MS), reflector_received_ns=WALL + 9 * MS, reflector_sent_ns=WALL + 9 * MS + 75_000
+    answered = answer(0, 20 * MS)._replace(
+        reflector_received_ns=WALL + 9 * MS, reflector_sent_ns=WALL + 9 * MS + 75_000
     )
     [sample] = samples(stream.answered(answered))
     assert (sample.rtt_ns, sample.residence_ns) == (20 * MS - 75_000, 75_000)
@@ -46,7 +46,7 @@ def test_the_time_in_the_reflector_is_not_the_networks() -> None:
 def test_a_reflector_with_impossible_times_leaves_the_raw_round_trip() -> None:
     stream = Stream(timeout_ns=TIMEOUT_NS)
     send(stream, 0)
-    answered = replace(answer(0, 20 * MS), reflector_received_ns=WALL + 9 * MS, reflector_sent_ns=WALL + 8 * MS)
+    answered = answer(0, 20 * MS)._replace(reflector_received_ns=WALL + 9 * MS, reflector_sent_ns=WALL + 8 * MS)
     [sample] = samples(stream.answered(answered))
     assert (sample.rtt_ns, sample.residence_ns) == (20 * MS, None)
 
@@ -112,7 +112,7 @@ def test_an_answer_that_came_too_late_is_lost_even_if_it_is_read_before_the_time
 def test_an_answer_that_came_in_time_is_received_even_if_it_is_read_late() -> None:
     stream = Stream(timeout_ns=TIMEOUT_NS)
     send(stream, 0)
-    read_late = replace(answer(0, 10 * MS), wall_ns=WALL + 5000 * MS, monotonic_ns=5000 * MS)
+    read_late = answer(0, 10 * MS)._replace(wall_ns=WALL + 5000 * MS, monotonic_ns=5000 * MS)
     assert outcomes(stream.answered(read_late)) == [Outcome.ANSWERED]
 
 
@@ -157,7 +157,7 @@ def test_a_stepped_wall_clock_does_not_change_the_round_trip() -> None:
     for step_ns in (hour_ns, -hour_ns):
         stream = Stream(timeout_ns=TIMEOUT_NS)
         send(stream, 0)
-        stepped = replace(answer(0, 12 * MS), stamp_ns=WALL + 12 * MS + step_ns, wall_ns=WALL + 12 * MS + step_ns)
+        stepped = answer(0, 12 * MS)._replace(stamp_ns=WALL + 12 * MS + step_ns, wall_ns=WALL + 12 * MS + step_ns)
         [sample] = samples(stream.answered(stepped))
         assert (sample.rtt_ns, sample.timestamps) == (12 * MS, TimestampSource.USER)
 
@@ -166,7 +166,7 @@ def test_a_late_answer_after_a_step_has_a_delay_that_is_not_negative() -> None:
     stream = Stream(timeout_ns=TIMEOUT_NS)
     send(stream, 0)
     stream.expire(TIMEOUT_NS)
-    [late] = samples(stream.answered(replace(answer(0, 2000 * MS), stamp_ns=WALL - 1)))
+    [late] = samples(stream.answered(answer(0, 2000 * MS)._replace(stamp_ns=WALL - 1)))
     assert late.rtt_ns == 0
 
 
@@ -199,7 +199,7 @@ def test_a_reflector_that_is_known_to_number_its_answers_tells_of_losses_on_the_
         for slot in range(3):
             send(stream, slot * MS)
         for sequence in (0, 2):
-            stream.answered(replace(answer(sequence, 10 * MS, reflected=sequence), stateful=stateful))
+            stream.answered(answer(sequence, 10 * MS, reflected=sequence)._replace(stateful=stateful))
         told.append(stream.expire(2 * TIMEOUT_NS)[1:])
     assert told == [[], [DirectionalLoss(sequence=2, forward=0, backward=1)]]
 
@@ -231,7 +231,7 @@ def next_answer(reflected: int, number: int, at_ns: int, fate: Fate) -> Answer:
     plain = answer(number, at_ns, reflected=reflected)
     if not fate.followed_up:
         return plain
-    return replace(plain, follow_up_due=True, follow_up=FollowUp(reflector_sequence=reflected - 1, sent_ns=WALL))
+    return plain._replace(follow_up_due=True, follow_up=FollowUp(reflector_sequence=reflected - 1, sent_ns=WALL))
 
 
 @given(fates, st.lists(st.integers(1, 500), min_size=1, max_size=20))

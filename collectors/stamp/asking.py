@@ -1,0 +1,103 @@
+"""Builds the test packets of one session: which TLVs they carry, and how long that makes them. No I/O, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from collectors.stamp.capabilities import Capabilities
+from collectors.stamp.extensions import (
+    ASK_FOLLOW_UP,
+    ASK_LOCATION,
+    ASK_TIMESTAMP_INFORMATION,
+    ask_class_of_service,
+    ask_direct_measurement,
+)
+from collectors.stamp.options import StampOptions
+from collectors.stamp.timestamp import ErrorEstimate
+from collectors.stamp.tlv import TLV_NAMES, Tlv, TlvType
+from collectors.stamp.wire import BASE_SIZE, request
+
+_LOW_32_BITS = 0xFFFFFFFF
+
+
+class Asking:
+    """Builds packets with TLVs that the reflector understands, as far as it is known what those are."""
+
+    def __init__(self, options: StampOptions) -> None:
+        self.estimate = ErrorEstimate.UNKNOWN
+        """What was said last of this host's clock."""
+        self._options = options
+        self._wanted = tuple(kind for kind, name in TLV_NAMES.items() if name in options.wanted_tlvs)
+        self._tlvs: tuple[Tlv, ...] = ()
+        self._counts = False  # whether packets carry their count
+        self._first: int | None = None
+        self._size = self._size_before = 0
+        self._size_since = 0
+
+    @property
+    def wants_tlvs(self) -> bool:
+        """Whether the reflector is to be asked for any."""
+        return bool(self._wanted)
+
+    @property
+    def carries_tlvs(self) -> bool:
+        """Whether packets have any by now."""
+        return bool(self._tlvs) or self._counts
+
+    def carry(self, capabilities: Capabilities) -> None:
+        """Let packets carry what the reflector was seen to understand.
+
+        A reflector without state can follow nothing up (RFC 8972, section 4.7).
+        """
+        usable = set(capabilities.understood or ())
+        if capabilities.stateful is False:
+            usable.discard(TlvType.FOLLOW_UP_TELEMETRY)
+        usable.intersection_update(self._wanted)
+        self._tlvs = self._asking_for(usable)
+        self._counts = TlvType.DIRECT_MEASUREMENT in usable
+
+    def request(self, sequence: int, wall_ns: int) -> bytes:
+        """Build the packet with this number."""
+        if self._first is None:
+            self._first = sequence
+        tlvs = self._tlvs
+        if self._counts:
+            tlvs = (*tlvs, ask_direct_measurement(sequence - self._first + 1))
+        data = self._encode(sequence, wall_ns, tlvs, self._options.size)
+        if len(data) != self._size:
+            self._size_before, self._size, self._size_since = self._size, len(data), sequence
+        return data
+
+    def capability_request(self, sequence: int, wall_ns: int, with_tlvs: bool) -> bytes:
+        """Build a packet for the session beside this one; its TLVs are all that are wanted, and two about the peer."""
+        tlvs: tuple[Tlv, ...] = ()
+        if with_tlvs:
+            tlvs = (ASK_LOCATION, ASK_TIMESTAMP_INFORMATION, *self._asking_for(self._wanted))
+            if TlvType.DIRECT_MEASUREMENT in self._wanted:
+                tlvs = (*tlvs, ask_direct_measurement(sequence // 2 + 1))
+        return self._encode(sequence, wall_ns, tlvs, BASE_SIZE)
+
+    def size_of(self, sequence: int) -> int:
+        """Return how long the packet was whose number has these low 32 bits."""
+        is_older = (sequence - self._size_since) & _LOW_32_BITS > _LOW_32_BITS >> 1
+        return self._size_before if is_older else self._size
+
+    def _asking_for(self, kinds: Iterable[TlvType]) -> tuple[Tlv, ...]:
+        """Return the TLVs that are the same in every packet."""
+        tlvs = []
+        if TlvType.CLASS_OF_SERVICE in kinds:
+            tlvs.append(ask_class_of_service(self._options.marks.dscp))
+        if TlvType.FOLLOW_UP_TELEMETRY in kinds:
+            tlvs.append(ASK_FOLLOW_UP)
+        return tuple(tlvs)
+
+    def _encode(self, sequence: int, wall_ns: int, tlvs: tuple[Tlv, ...], size: int) -> bytes:
+        return request(
+            sequence=sequence & _LOW_32_BITS,
+            wall_ns=wall_ns,
+            error_estimate=self.estimate,
+            size=size,
+            ssid=self._options.ssid,
+            key=self._options.key,
+            tlvs=tlvs,
+        )

@@ -1,0 +1,133 @@
+"""Understands what comes back to one session: answers, and what they tell beside their times. No I/O, no clock."""
+
+from __future__ import annotations
+
+from collectors.path import Address
+from collectors.peer import DirectMeasurement, Quirk, Rejection
+from collectors.roundtrip import Answer, DepartureOf, FollowUp
+from collectors.sockets import Datagram
+from collectors.stamp import quirks
+from collectors.stamp.asking import Asking
+from collectors.stamp.extensions import Telemetry, read_tlvs
+from collectors.stamp.facts import FactSheet
+from collectors.stamp.options import StampOptions
+from collectors.stamp.recognition import Recognised, recognise
+from collectors.stamp.timestamp import ErrorEstimate, ntp_from_wall, ptp_from_wall, wall_from_timestamp
+from collectors.stamp.tlv import TlvType
+from collectors.stamp.wire import NotAuthentic, ReflectorPacket, StampError, parse_reflector_packet
+
+_PATIENCE = 8  # answers in a row that follow nothing up, after which no sample waits for that any more
+_FOLLOW_UP = TlvType.FOLLOW_UP_TELEMETRY
+_NOTHING_TOLD = Telemetry()
+
+
+class Hearing:
+    """Takes the datagrams of one session with the reflector at ``to``; facts that they show go to ``sheet``."""
+
+    def __init__(self, options: StampOptions, to: Address, asking: Asking, sheet: FactSheet) -> None:
+        self._options = options
+        self._timestamp = ptp_from_wall if options.ptp else ntp_from_wall
+        self._asking = asking
+        self._sheet = sheet
+        self._looks = quirks.Looks(to, ssid=options.ssid)
+        self._ours = self._theirs = ErrorEstimate.UNKNOWN
+        self._bound_ns: int | None = None  # by how much the two clocks can differ, where both are synchronised
+        self._not_followed_up = _PATIENCE
+
+    def expect_follow_ups(self) -> None:
+        """Know from elsewhere that the reflector has the state that it takes to follow its answers up."""
+        self._not_followed_up = 0
+
+    def recognise(self, data: bytes, departure_ns: DepartureOf) -> Recognised | Rejection:
+        """Parse an answer to one of the packets whose departures are known, or say why it is none."""
+        try:
+            packet = parse_reflector_packet(data, key=self._options.key)
+        except NotAuthentic:
+            return Rejection.NOT_AUTHENTIC
+        except StampError:
+            return Rejection.MALFORMED
+
+        def t1_of(sequence: int) -> bytes | None:
+            departed_ns = departure_ns(sequence)
+            return None if departed_ns is None else self._timestamp(departed_ns)
+
+        return recognise(packet, ssid=self._options.ssid, ssid_required=self._options.ssid_required, t1_of=t1_of)
+
+    def answer(
+        self, datagram: Datagram, *, wall_ns: int, monotonic_ns: int, departure_ns: DepartureOf
+    ) -> Answer | Rejection:
+        """Understand a datagram that was read at these times, or say why it is no answer."""
+        recognised = self.recognise(datagram.data, departure_ns)
+        if isinstance(recognised, Rejection):
+            return recognised
+        packet = recognised.packet
+        self._note_clock(packet.error_estimate)
+        telemetry = self._telemetry(packet)
+        received_ns, sent_ns = packet.received_ns(now_ns=wall_ns), packet.sent_ns(now_ns=wall_ns)
+        found = self._looks.examine(
+            recognised,
+            size=len(datagram.data),
+            asked_size=self._asking.size_of(packet.sender_sequence),
+            source=datagram.source,
+            now_ns=wall_ns,
+        )
+        found |= quirks.tlv_quirks(telemetry)
+        odd = quirks.residence_quirk(packet, sent_ns - received_ns)
+        if odd is not None:
+            found |= {odd}
+        has_times = odd is not Quirk.IMPOSSIBLE_RESIDENCE
+        if self._bound_ns is not None and has_times:
+            departed_ns = departure_ns(packet.sender_sequence) or received_ns
+            arrived_ns = datagram.arrival.stamp_ns or wall_ns
+            if min(received_ns - departed_ns, arrived_ns - sent_ns) < -self._bound_ns:
+                found |= {Quirk.IMPOSSIBLE_SYNCHRONISATION}
+        follow_up = self._follow_up(packet, telemetry, wall_ns)
+        marks = telemetry.class_of_service
+        return Answer(
+            sequence=packet.sender_sequence,
+            stamp_ns=datagram.arrival.stamp_ns,
+            wall_ns=wall_ns,
+            monotonic_ns=monotonic_ns,
+            ttl=datagram.arrival.ttl,
+            reflector_sequence=packet.sequence,
+            reflector_received_ns=received_ns if has_times else None,
+            reflector_sent_ns=sent_ns if has_times else None,
+            stateful=self._sheet.is_stateful,
+            follow_up=follow_up,
+            follow_up_due=has_times and _FOLLOW_UP in telemetry.understood and self._not_followed_up < _PATIENCE,
+            forward_tos=None if marks is None else marks.dscp2 << 2 | marks.ecn,
+            backward_tos=None if marks is None or marks.rp else datagram.arrival.tos,
+            quirks=found,
+            direct_measurement=_counts(telemetry),
+        )
+
+    def _note_clock(self, theirs: ErrorEstimate) -> None:
+        ours = self._asking.estimate
+        if theirs is self._theirs and ours is self._ours:
+            return
+        self._ours, self._theirs = ours, theirs
+        self._bound_ns = quirks.error_bound_ns(ours, theirs)
+        self._sheet.claim(theirs)
+
+    def _telemetry(self, packet: ReflectorPacket) -> Telemetry:
+        if not packet.trailing or not self._asking.carries_tlvs:
+            return _NOTHING_TOLD
+        return read_tlvs(packet.trailing, sequence=packet.sequence, key=self._options.key)
+
+    def _follow_up(self, packet: ReflectorPacket, telemetry: Telemetry, now_ns: int) -> FollowUp | None:
+        told = telemetry.follow_up
+        if told is None:
+            self._not_followed_up += 1
+            return None
+        self._not_followed_up = 0
+        left_ns = wall_from_timestamp(told.timestamp, ptp=packet.error_estimate.ptp, now_ns=now_ns)
+        return FollowUp(reflector_sequence=told.sequence, sent_ns=left_ns)
+
+
+def _counts(telemetry: Telemetry) -> DirectMeasurement | None:
+    told = telemetry.direct_measurement
+    if told is None:
+        return None
+    return DirectMeasurement(
+        sent=told.sent, reflector_received=told.reflector_received, reflector_sent=told.reflector_sent
+    )
