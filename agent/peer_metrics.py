@@ -20,7 +20,7 @@ _COUNTERS: tuple[LabelledCounter, ...] = (
         lambda counts: counts.peer.tolerated,
     ),
     (
-        "reflector_timestamps",
+        "peer_timestamps",
         "source",
         "Received packets by who took the reflector's transmit time: its kernel, told afterwards, or its program.",
         lambda counts: {"kernel": counts.peer.stamped, "user": counts.received - counts.peer.stamped},
@@ -40,7 +40,7 @@ def peer_families(streams: Series) -> Iterator[Metric]:
 
 def _restarts(streams: Series) -> Metric:
     text = "How often the numbers of a stream's reflector began anew within a session: it was restarted."
-    family = CounterMetricFamily("eragent_reflector_numbering_restarts", text, labels=STREAM)
+    family = CounterMetricFamily("eragent_peer_restarts", text, labels=STREAM)
     for labels, counts in streams:
         family.add_metric(labels, counts.peer.restarts)
     return family
@@ -48,7 +48,7 @@ def _restarts(streams: Series) -> Metric:
 
 def _info(streams: Series) -> Metric:
     family = GaugeMetricFamily(
-        "eragent_reflector_info",
+        "eragent_peer_info",
         "What is known of a stream's reflector at present; always 1.",
         labels=(*STREAM, "stateful", "understands", "clock_source", "synchronised", "stamp_method"),
     )

@@ -217,7 +217,7 @@ def _how_many() -> list[str]:
         f"A stream of ICMP has {icmp} from the start, one of STAMP {stamp}, the buckets of histograms among them. What",
         f"answers tell adds {further}: jitter by direction, and direct measurement. Of marks, that is of",
         "`eragent_packets_marked_total`, there is one for each that was seen: one or two in each direction in most",
-        "networks, 512 at most (64 DSCPs, 4 ECNs, 2 directions). Of `eragent_reflector_info` there is one at a time:",
+        "networks, 512 at most (64 DSCPs, 4 ECNs, 2 directions). Of `eragent_peer_info` there is one at a time:",
         "its labels follow what the reflector tells.",
     ]
 

@@ -67,15 +67,15 @@ def test_every_series_whose_labels_are_known_is_there_at_zero_from_the_start(sta
     for reason in Rejection:
         assert stamp("answers_rejected_total", reason=reason) == 0
     for source in ("kernel", "user"):
-        assert stamp("reflector_timestamps_total", source=source) == 0
-    assert stamp("reflector_numbering_restarts_total") == 0
-    assert stamp("reflector_info", **UNKNOWN) == 1
+        assert stamp("peer_timestamps_total", source=source) == 0
+    assert stamp("peer_restarts_total") == 0
+    assert stamp("peer_info", **UNKNOWN) == 1
 
 
 def test_a_stream_of_icmp_has_rejected_answers_and_nothing_else_of_this(icmp: Scraped) -> None:
     names = {name for name, _ in icmp.series_of_the_stream()}
     assert "eragent_answers_rejected_total" in names
-    prefixes = ("eragent_reflector", "eragent_answers_tolerated", "eragent_packets_marked", "eragent_direct")
+    prefixes = ("eragent_peer", "eragent_answers_tolerated", "eragent_packets_marked", "eragent_direct")
     assert not [name for name in names if name.startswith(prefixes)]
 
 
@@ -99,8 +99,8 @@ def test_a_rejected_answer_counts_by_reason_and_not_by_who_sent_it(stamp: Scrape
 def test_who_took_the_reflectors_time_is_told_of_every_received_packet(stamp: Scraped) -> None:
     lost = Sample(slot=2, sequence=2, sent_at_ns=0, outcome=Outcome.LOST)
     stamp.tell([ANSWERED, replace(ANSWERED, reflector_stamped=True), lost])
-    assert stamp("reflector_timestamps_total", source="kernel") == 1
-    assert stamp("reflector_timestamps_total", source="user") == 1
+    assert stamp("peer_timestamps_total", source="kernel") == 1
+    assert stamp("peer_timestamps_total", source="user") == 1
 
 
 def test_marks_count_by_direction_once_they_are_seen(stamp: Scraped) -> None:
@@ -135,8 +135,8 @@ def test_a_reflector_is_described_by_one_series_that_follows_what_it_tells(stamp
         "synchronised": "yes",
         "stamp_method": "software",
     }
-    assert stamp("reflector_info", **told) == 1
-    assert len([name for name, _ in stamp.series_of_the_stream() if name == "eragent_reflector_info"]) == 1
+    assert stamp("peer_info", **told) == 1
+    assert len([name for name, _ in stamp.series_of_the_stream() if name == "eragent_peer_info"]) == 1
 
 
 def test_no_address_or_port_is_a_label(stamp: Scraped) -> None:
@@ -152,7 +152,7 @@ def test_no_address_or_port_is_a_label(stamp: Scraped) -> None:
 
 def test_restarts_count_on_when_a_new_session_counts_anew(stamp: Scraped) -> None:
     stamp.tell([ReflectorFacts(restarts=restarts) for restarts in (0, 1, 2, 2, 0, 1)])
-    assert stamp("reflector_numbering_restarts_total") == 3
+    assert stamp("peer_restarts_total") == 3
 
 
 def test_counts_of_both_ends_are_those_of_the_latest_answer_and_may_begin_anew(stamp: Scraped) -> None:
