@@ -172,7 +172,9 @@ class Stream:
         if self._is_followed_up(packet, answer, timeout_at_ns):
             assert answer.reflector_sequence is not None
             packet.held = True
-            packet.due_ns = min(answer.monotonic_ns + max(2 * self._interval_ns, FOLLOW_UP_GRACE_NS), timeout_at_ns)
+            # The first packet's answer may wait as long as it can: when the next one leaves is not known yet.
+            wait_ns = max(2 * self._interval_ns, FOLLOW_UP_GRACE_NS) if self._interval_ns else self.timeout_ns
+            packet.due_ns = min(answer.monotonic_ns + wait_ns, timeout_at_ns)
             self._held[answer.reflector_sequence] = packet
             return []
         return self._settle_answered(packet) if packet.transmit_ns is not None else []

@@ -81,6 +81,12 @@ def test_without_a_further_answer_a_sample_waits_for_two_intervals() -> None:
     assert (sample.sequence, sample.reflector_stamped, sample.residence_ns) == (0, False, 75_000)
 
 
+def test_the_first_packets_answer_waits_for_an_interval_that_is_not_known_yet() -> None:
+    stream = sending(1)
+    stream.answered(followed(0, 20 * MS, reflected=0))
+    assert stream.next_deadline_ns == TIMEOUT_NS
+
+
 def test_close_packets_wait_a_little_longer_so_that_timers_are_few() -> None:
     stream = Stream(timeout_ns=TIMEOUT_NS)
     send(stream, 0)
@@ -120,8 +126,15 @@ def test_the_end_releases_the_last_packet_that_waits() -> None:
     assert stream.answered(followed(1, arrival_ns(1), reflected=1)) == []
 
 
-def test_a_time_before_the_reflectors_own_or_long_behind_it_is_not_believed() -> None:
-    for lag_ns in (-20_000, 1_500 * MS):
+def test_a_reflector_may_have_written_its_time_a_little_ahead() -> None:
+    stream = sending(2)
+    stream.answered(followed(0, arrival_ns(0), reflected=0))
+    [sample] = samples(stream.answered(followed(1, arrival_ns(1), reflected=1, lag_ns=-30_000)))
+    assert (sample.reflector_stamped, sample.residence_ns) == (True, 45_000)
+
+
+def test_a_time_before_the_packet_came_or_long_behind_the_reflectors_own_is_not_believed() -> None:
+    for lag_ns in (-76_000, 1_500 * MS):
         stream = sending(2)
         stream.answered(followed(0, arrival_ns(0), reflected=0))
         [sample] = samples(stream.answered(followed(1, arrival_ns(1), reflected=1, lag_ns=lag_ns)))
