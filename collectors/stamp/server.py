@@ -28,14 +28,11 @@ _U64 = (1 << 64) - 1
 
 
 class Companion(Protocol):
-    """Something else that lives in a reflector's loop, with descriptors in the same epoll."""
+    """Something else that lives in a reflector's loop: descriptors in the same epoll that are not a listener's."""
 
     @property
     def next_deadline_ns(self) -> int | None:
-        """When to call :meth:`expire` next, monotonic."""
-
-    def handles(self, descriptor: int) -> bool:
-        """Whether a descriptor is its own."""
+        """When to call :meth:`expire` next, monotonic; ``None`` while there is nothing to wait for."""
 
     def ready(self, descriptor: int, now_ns: int) -> None:
         """Do what can be done without waiting on this descriptor."""
@@ -91,7 +88,7 @@ class Server:
             for descriptor, happened in events:
                 self._serve(descriptor, happened)
             if self._companion is not None:
-                self._companion.expire(self._clock.monotonic_ns())
+                self._keep_deadline(self._companion)
             if self._after_work is not None:
                 self._after_work()
         for descriptor in (stop, *self._listeners):
@@ -100,6 +97,12 @@ class Server:
     def _timeout_s(self) -> float | None:
         deadline_ns = None if self._companion is None else self._companion.next_deadline_ns
         return None if deadline_ns is None else max(deadline_ns - self._clock.monotonic_ns(), 0) / 1e9
+
+    def _keep_deadline(self, companion: Companion) -> None:
+        """Let the companion do what is due: not each time, for there is a time for every batch of test packets."""
+        deadline_ns, now_ns = companion.next_deadline_ns, self._clock.monotonic_ns()
+        if deadline_ns is not None and now_ns >= deadline_ns:
+            companion.expire(now_ns)
 
     def _check_clock(self) -> None:
         """Ask the kernel how good its clock is, at most every ten seconds, and only when there is somebody to tell."""
@@ -131,7 +134,7 @@ class Server:
         for first, number in runs(slots):
             self._send(listener, batch, first, replies[at : at + number])
             at += number
-        if any(reply.wants_stamp for reply in replies):
+        if listener.departures.waiting:
             self._note_departures(listener)  # they are mostly there already, and need not wake us up then
 
     def _answers(self, listener: Listener, batch: Batch, received: int) -> tuple[list[int], list[Reply]]:
@@ -139,15 +142,16 @@ class Server:
         slots, replies = [], []
         answer, now_ns = self._reflector.answer, self._clock.monotonic_ns()
         layout, usual_control_size = listener.layout
+        octets, control_of = batch.octets, listener.control
         for slot, (control_size, size), (peer,), usual_arrival in batch.datagrams(received, layout):
             arrival = usual_arrival
             if control_size != usual_control_size:
                 arrival = listener.arrival(batch.control(slot, control_size), self._clock.wall_ns())
-            reply = answer(batch.octets, slot * SLOT_SIZE, size, peer, arrival, now_ns)
+            reply = answer(octets, slot * SLOT_SIZE, size, peer, arrival, now_ns)
             if isinstance(reply, Reply):
                 slots.append(slot)
                 replies.append(reply)
-                control = listener.control(arrival[2], reply.dscp)
+                control = control_of(arrival[2], reply.dscp)
                 if reply.wants_stamp:
                     control += listener.departures.ask(reply.session, reply.number)
                 batch.set_reply(slot, reply.size, control)
@@ -174,16 +178,15 @@ class Server:
 
         Ten calls of Python in between were 11 µs of every round trip; of 64 replies the last leaves 200 µs late.
         """
+        octets, at = batch.octets, first * SLOT_SIZE
         sent_ns = self._clock.wall_ns()
         bits, step = ntp_bits(sent_ns), ntp_interval_bits(self._departure_ns)
-        at = first * SLOT_SIZE
-        for reply in replies:
-            if reply.finish is None:
-                write_sent_time(batch.octets, at + SENT_TIME_AT, bits)
+        for index, reply in enumerate(replies):
+            finish = reply.finish
+            if finish is None:
+                write_sent_time(octets, at + SENT_TIME_AT, bits + index * step & _U64)
             else:
-                reply.finish(batch.octets, at, sent_ns)
-            bits = bits + step & _U64
-            sent_ns += int(self._departure_ns)
+                finish(octets, at, sent_ns + int(index * self._departure_ns))
             at += SLOT_SIZE
 
     def _note_departures(self, listener: Listener) -> None:

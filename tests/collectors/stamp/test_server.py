@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import errno
 import os
 import select
@@ -32,7 +34,7 @@ from collectors.stamp.extensions import ASK_FOLLOW_UP, ask_class_of_service, rea
 from collectors.stamp.listener import Listener, cannot_listen, open_listeners
 from collectors.stamp.reflector import Reflector
 from collectors.stamp.refusal import Refusal
-from collectors.stamp.server import Server, termination
+from collectors.stamp.server import Companion, Server, termination
 from collectors.stamp.timestamp import ErrorEstimate, wall_from_timestamp
 from collectors.stamp.tlv import Tlv
 from collectors.stamp.wire import ReflectorPacket, parse_reflector_packet, request
@@ -54,6 +56,7 @@ class TestBed:
         epoll: select.epoll,
         clock_state: ClockState | OSError = SYNCHRONISED,
         key: Key | None = None,
+        companion: Companion | None = None,
     ) -> None:
         self.port = listeners[0].port
         self.clock_state = clock_state
@@ -67,6 +70,7 @@ class TestBed:
             clock=SystemClock(),
             clock_state=self._look_at_clock,
             ready=epoll,
+            companion=companion,
             after_work=self._work,
         )
 
@@ -113,6 +117,7 @@ def asking(host: str) -> Iterator[socket.socket]:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as sock:
         sock.settimeout(10)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)  # the usual one has room for 277 small answers
         if family == socket.AF_INET:
             options = ((socket.IPPROTO_IP, IP_RECVTTL), (socket.IPPROTO_IP, IP_RECVTOS))
         else:
@@ -212,7 +217,6 @@ def _ask_until_stamped(sock: socket.socket, port: int) -> None:
 @pytest.mark.parametrize("size", [44, 45, 48, 1472, 9000, 65_507])
 def test_an_answer_is_as_long_as_the_request(epoll: select.epoll, size: int) -> None:
     with bound(V4) as listeners, TestBed(listeners, epoll).running(), asking(V4) as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         data = asked(size=size)
         sock.sendto(data, (V4, listeners[0].port))
         answered = sock.recv(65_536)
@@ -394,6 +398,65 @@ def test_a_privileged_port_is_an_error_with_its_remedy() -> None:
     assert "127.0.0.1:862" in str(error)
     assert "CAP_NET_BIND_SERVICE" in str(error)
     assert "1024" in str(error)
+
+
+class Echo:
+    """A companion that sends back what comes, and notes when it was told that its time is over."""
+
+    def __init__(self, epoll: select.epoll, next_deadline_ns: int | None = None) -> None:
+        self.next_deadline_ns = next_deadline_ns
+        self.expired_ns: list[int] = []
+        self.expired = threading.Event()
+        self.here, self.there = socket.socketpair()
+        self.there.settimeout(10)
+        epoll.register(self.here.fileno(), select.EPOLLIN)
+
+    def ready(self, descriptor: int, now_ns: int) -> None:
+        assert descriptor == self.here.fileno()
+        self.here.send(self.here.recv(100))
+
+    def expire(self, now_ns: int) -> None:
+        self.expired_ns.append(now_ns)
+        self.next_deadline_ns = None
+        self.expired.set()
+
+    def __enter__(self) -> Echo:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.here.close()
+        self.there.close()
+
+
+def test_a_companion_is_served_while_test_packets_flow(epoll: select.epoll) -> None:
+    with bound(V4) as listeners, asking(V4) as sock, Echo(epoll) as companion:
+        with TestBed(listeners, epoll, companion=companion).running():
+            for sequence in range(300):
+                sock.sendto(asked(sequence), (V4, listeners[0].port))
+                if sequence % 100 == 0:
+                    companion.there.send(b"hello")
+                    assert companion.there.recv(100) == b"hello"
+            assert [answer(sock).sequence for _ in range(300)] == list(range(300))
+        assert companion.expired_ns == []
+
+
+def test_a_companions_deadline_is_kept_though_nothing_comes(epoll: select.epoll) -> None:
+    due_ns = time.monotonic_ns() + 20_000_000
+    with bound(V4) as listeners, Echo(epoll, due_ns) as companion:
+        with TestBed(listeners, epoll, companion=companion).running():
+            assert companion.expired.wait(10)
+        assert len(companion.expired_ns) == 1
+        assert companion.expired_ns[0] >= due_ns
+
+
+def test_a_companion_is_not_disturbed_before_its_time(epoll: select.epoll) -> None:
+    an_hour_on_ns = time.monotonic_ns() + 3_600_000_000_000
+    with bound(V4) as listeners, asking(V4) as sock, Echo(epoll, an_hour_on_ns) as companion:
+        with TestBed(listeners, epoll, companion=companion).running():
+            for sequence in range(5):
+                sock.sendto(asked(sequence), (V4, listeners[0].port))
+                assert answer(sock).sequence == sequence
+        assert companion.expired_ns == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
