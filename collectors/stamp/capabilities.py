@@ -24,6 +24,8 @@ from collectors.stamp.wire import ReflectorPacket
 
 _AGAIN_NS = 250_000_000
 _TRIES = 12  # three seconds, in which also a path that loses half of its packets lets one of either kind through
+_SLOWLY_NS = 10_000_000_000  # from then on: the far end may not be there yet
+_REMEMBERED = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +67,7 @@ def _method(information: TimestampInformation) -> str | None:
 
 
 class CapabilityCheck:
-    """Asks until answers tell, for at most three seconds.
+    """Asks until answers tell: four times a second at first, then every ten seconds.
 
     ``ask`` builds a test packet from its number, its wall time and whether it carries TLVs; without any ``with_tlvs``
     none does. ``hear`` recognises answers. The socket belongs to the check.
@@ -90,24 +92,24 @@ class CapabilityCheck:
         self._key = key
         self._asked: dict[int, int] = {}  # numbers, and when they left
         self._next = 0
-        self._again_ns: int | None = None
+        self._again_ns = 0
 
     def look(self, *, wall_ns: int, monotonic_ns: int) -> Capabilities:
         """Read what has come, ask again where something is still unknown, and return what is known.
 
         The first look asks twice, plainly too: the answer to number 0 tells nothing of the numbering.
         """
-        if self._socket is None:
+        if self._socket is None or (self._next >= 2 * _TRIES and monotonic_ns < self._again_ns):
             return self.capabilities
         for item in self._socket.drain():
             if isinstance(item, Datagram):
                 self._learn(item.data)
-        if self._is_complete or self._next >= 2 * _TRIES:
+        if self._is_complete:
             self.close()
-        elif self._again_ns is None or monotonic_ns >= self._again_ns:
-            for _ in range(2 if self._again_ns is None else 1):
+        elif monotonic_ns >= self._again_ns:
+            for _ in range(1 if self._next else 2):
                 self._ask(self._socket, wall_ns)
-            self._again_ns = monotonic_ns + _AGAIN_NS
+            self._again_ns = monotonic_ns + (_AGAIN_NS if self._next < 2 * _TRIES else _SLOWLY_NS)
         return self.capabilities
 
     @property
@@ -140,6 +142,7 @@ class CapabilityCheck:
         except OSError:  # the session that measures meets the same refusal, and reports it
             return
         self._asked[number] = wall_ns
+        self._asked.pop(number - 2 * _REMEMBERED, None)
 
     def _carries_tlvs(self, number: int) -> bool:
         return self._with_tlvs and number % 4 == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -12,7 +13,7 @@ from collectors.peer import ReflectorFacts, Rejection
 from collectors.roundtrip import Answer, DepartureOf
 from collectors.sockets import Datagram, StampedSocket, family_of, open_udp
 from collectors.stamp.asking import Asking
-from collectors.stamp.capabilities import CapabilityCheck
+from collectors.stamp.capabilities import Capabilities, CapabilityCheck
 from collectors.stamp.facts import FactSheet
 from collectors.stamp.hearing import Hearing
 from collectors.stamp.options import StampOptions
@@ -21,6 +22,8 @@ from collectors.stamp.timestamp import ErrorEstimate
 __all__ = ["StampOptions", "StampSender"]
 
 _CLOCK_STATE_AGE_NS = 10_000_000_000
+_SILENCE_NS = 10_000_000_000  # with so many packets unheard in it, the far end may have become another one
+_UNHEARD = 8
 
 
 class StampSender:
@@ -38,6 +41,10 @@ class StampSender:
         self._asking = Asking(options)
         self._hearing: Hearing | None = None
         self._check: CapabilityCheck | None = None
+        self._path: NetworkPath | None = None
+        self._to: Address = ("", 0)
+        self._unheard = 0  # packets since the last answer
+        self._heard_ns = 0
 
     @property
     def facts(self) -> ReflectorFacts | None:
@@ -50,12 +57,17 @@ class StampSender:
         Beside it, ask in a session of its own what the reflector can do.
         """
         sock = open_udp(path, family_of(to), self._options.marks)
+        self._path, self._to = path, to
+        self._sheet = FactSheet()
+        self._asking = Asking(self._options)
+        self._hearing = Hearing(self._options, to, self._asking, self._sheet)
+        self._clock_state_until_ns = self._unheard = 0
+        self._heard_ns = self._clock.monotonic_ns()
         try:
-            beside = open_udp(path, family_of(to), self._options.marks)
+            self._ask_capabilities()
         except CollectorError:
             sock.close()
             raise
-        self._begin(to, beside)
         return sock
 
     def close(self) -> None:
@@ -70,6 +82,9 @@ class StampSender:
         self._keep_estimate(monotonic_ns)
         if self._check is not None:
             self._look(self._check, wall_ns, monotonic_ns)
+        elif self._unheard >= _UNHEARD and monotonic_ns - self._heard_ns >= _SILENCE_NS:
+            self._start_anew()
+        self._unheard += 1
         return self._asking.request(sequence, wall_ns)
 
     def answer(
@@ -79,22 +94,30 @@ class StampSender:
         assert self._hearing is not None, "answers come to the socket that was opened"
         if self._check is not None:
             self._look(self._check, wall_ns, monotonic_ns)
-        return self._hearing.answer(datagram, wall_ns=wall_ns, monotonic_ns=monotonic_ns, departure_ns=departure_ns)
+        answer = self._hearing.answer(datagram, wall_ns=wall_ns, monotonic_ns=monotonic_ns, departure_ns=departure_ns)
+        if isinstance(answer, Answer):
+            self._unheard, self._heard_ns = 0, monotonic_ns
+        return answer
 
-    def _begin(self, to: Address, beside: StampedSocket) -> None:
-        """Begin a session with a reflector of which nothing is known."""
-        self._sheet = FactSheet()
-        self._asking = Asking(self._options)
-        self._hearing = Hearing(self._options, to, self._asking, self._sheet)
+    def _start_anew(self) -> None:
+        """Send plain packets, and ask again: there may be another reflector, which drops what it does not know."""
+        self._unheard = 0
+        if self._asking.carries_tlvs:
+            self._asking.carry(Capabilities())
+            with contextlib.suppress(CollectorError):  # the session that measures meets the same refusal
+                self._ask_capabilities()
+
+    def _ask_capabilities(self) -> None:
+        assert self._path is not None
+        assert self._hearing is not None
         self._check = CapabilityCheck(
-            beside,
-            to,
+            open_udp(self._path, family_of(self._to), self._options.marks),
+            self._to,
             ask=self._asking.capability_request,
             hear=self._hearing.recognise,
             with_tlvs=self._asking.wants_tlvs,
             key=self._options.key,
         )
-        self._clock_state_until_ns = 0
         monotonic_ns = self._clock.monotonic_ns()
         self._keep_estimate(monotonic_ns)
         self._look(self._check, self._clock.wall_ns(), monotonic_ns)

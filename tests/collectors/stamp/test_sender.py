@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -242,6 +243,39 @@ async def test_each_bad_answer_is_rejected_beside_a_proper_one(reflector: Script
         Rejection.UNKNOWN_PACKET,
         Rejection.WRONG_TIMESTAMP,
     }
+
+
+class FakeClock:
+    """Stands still unless the test moves it."""
+
+    def __init__(self) -> None:
+        self.now_ns = 1_000_000_000
+
+    def monotonic_ns(self) -> int:
+        return self.now_ns
+
+    def wall_ns(self) -> int:
+        return 1_768_478_400_000_000_000 + self.now_ns
+
+
+async def test_after_a_silence_packets_are_plain_until_the_reflector_was_asked_again(
+    reflector: ScriptedReflector,
+) -> None:
+    clock = FakeClock()
+    sender = StampSender(StampOptions(port=reflector.port), clock)
+    with contextlib.closing(sender.open(NetworkPath(name="p"), ("127.0.0.1", reflector.port))):
+        for _ in range(2):
+            reflector.on_ready()
+        sizes = []
+        for number in range(40):
+            clock.now_ns += 1_000_000_000
+            sizes.append(len(sender.request(number, clock.wall_ns())))
+        assert sizes == [64] * 9 + [44] * 31
+        for _ in range(2):
+            reflector.on_ready()
+        clock.now_ns += 10_000_000_000
+        assert len(sender.request(40, clock.wall_ns())) == 64
+        sender.close()
 
 
 async def test_a_reflector_that_falls_silent_delays_no_sample_beyond_its_timeout(reflector: ScriptedReflector) -> None:
