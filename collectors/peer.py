@@ -23,7 +23,7 @@ class Quirk(StrEnum):
     ONE_TIME_FOR_TWO = "one_time_for_two"
     """T2 and T3 are equal: the reflector's residence time stays in the round-trip time."""
     IMPOSSIBLE_RESIDENCE = "impossible_residence"
-    """T3 precedes T2, or follows it by more than a second: neither is used."""
+    """T3 precedes T2, follows it by more than a second, or both are zero: neither is used."""
     NO_ERROR_ESTIMATE = "no_error_estimate"
     """The multiplier is the forbidden 0: nothing is known of the reflector's clock."""
     IMPOSSIBLE_SYNCHRONISATION = "impossible_synchronisation"
