@@ -42,6 +42,11 @@ class ReflectorProcess:
         """Whether it lives and answers."""
         return self._living is not None and self._living.answering
 
+    @property
+    def serves_twamp(self) -> bool:
+        """Whether TWAMP-Control is to be served beside it."""
+        return self._plan.twamp is not None
+
     def counts(self) -> ReflectorCounts:
         """Return what was counted since the agent began; a restart takes nothing away."""
         return (ReflectorCounts() if self._living is None else self._living.read()).after(self._before)

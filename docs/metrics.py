@@ -31,7 +31,8 @@ _LABELS = {
     "kind": "of a stream: what its probe sends, `icmp` or `stamp`; of a path: `kind` in the configuration",
     "target": "name of the target",
     "path": "name of the path",
-    "reason": "why packets or answers could not be sent, answers were not taken for any, or datagrams got none",
+    "reason": "why packets or answers could not be sent, answers were not taken for any, datagrams got none, or TWAMP"
+    " clients were refused",
     "direction": "`forward` is the way to the target, `backward` the way back, `round_trip` both",
     "source": "of timestamps: who took them; of a path: the source address that pins packets to it",
     "quirk": "how answers depart from the standard that are used all the same",
@@ -92,10 +93,10 @@ def families() -> list[Metric]:
 
 
 def reflector_families() -> list[Metric]:
-    """Return every metric of an agent's own reflector."""
+    """Return every metric of an agent's own reflector, TWAMP-Control's among them."""
     registry = CollectorRegistry()
-    nobody = ReflectorPlan(listen=SocketAddress(host="127.0.0.1", port=0), allow=())
-    ReflectorMetrics(registry, "agent", ReflectorProcess(nobody))
+    nowhere = SocketAddress(host="127.0.0.1", port=0)
+    ReflectorMetrics(registry, "agent", ReflectorProcess(ReflectorPlan(listen=nowhere, allow=(), twamp=nowhere)))
     return list(registry.collect())
 
 
@@ -136,7 +137,8 @@ def reference() -> str:
             "",
             "## Of the agent's own reflector",
             "",
-            "They are there where the configuration has a section `reflector`, and count over its restarts.",
+            "They are there where the configuration has a section `reflector`, those of TWAMP where that has a section",
+            "`twamp`, and count over its restarts.",
             "",
             *_table(own),
             "",

@@ -65,7 +65,7 @@ def metric_names() -> set[str]:
     registry = CollectorRegistry()
     here = SocketAddress(host="127.0.0.1", port=1)
     Metrics(registry, Plan(agent="a", listen=here), Figures())
-    ReflectorMetrics(registry, "a", ReflectorProcess(ReflectorPlan(listen=here, allow=())))
+    ReflectorMetrics(registry, "a", ReflectorProcess(ReflectorPlan(listen=here, allow=(), twamp=here)))
     names = set()
     for family in registry.collect():
         names.add(family.name + ("_total" if family.type == "counter" else ""))

@@ -7,6 +7,7 @@ import contextlib
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -69,6 +70,11 @@ async def test_an_end_is_logged_with_its_code(caplog: pytest.LogCaptureFixture) 
     async with kept_running(ENDS) as reflector:
         await until(lambda: reflector.restarts >= 1)
     assert caplog.messages[0].startswith("the reflector ended with code 7; it is started again in ")
+
+
+def test_twamp_is_served_where_the_plan_says_so() -> None:
+    assert not ReflectorProcess(PLAN).serves_twamp
+    assert ReflectorProcess(replace(PLAN, twamp=PLAN.listen)).serves_twamp
 
 
 def test_the_whole_plan_reaches_the_command_line_and_no_key() -> None:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry
 
-from agent.reflector_counts import ReflectorCounts
+from agent.reflector_counts import ReflectorCounts, TwampCounts
 from agent.reflector_metrics import ReflectorMetrics
 from collectors.errors import REASONS
+from collectors.stamp.control.admission import ConnectionRefusal
+from collectors.stamp.control.sessions import SessionRefusal
 from collectors.stamp.refusal import Refusal
 
 
 class Known:
     """A reflector of which everything is known already."""
 
-    def __init__(self, counts: ReflectorCounts, *, answering: bool = False, restarts: int = 0) -> None:
+    def __init__(
+        self, counts: ReflectorCounts, *, answering: bool = False, serves_twamp: bool = False, restarts: int = 0
+    ) -> None:
         self.answering = answering
+        self.serves_twamp = serves_twamp
         self.restarts = restarts
         self._counts = counts
 
@@ -22,13 +27,17 @@ class Known:
         return self._counts
 
 
-def samples(reflector: Known) -> dict[tuple[str, str], float]:
+def samples(reflector: Known, prefix: str = "eragent_reflector_") -> dict[tuple[str, str], float]:
+    """Return what is shown under names that begin so, by the rest of the name and the reason."""
     registry = CollectorRegistry()
     ReflectorMetrics(registry, "dc1", reflector)
     found = [sample for family in registry.collect() for sample in family.samples]
     assert all(sample.labels["agent"] == "dc1" for sample in found)
-    prefix = "eragent_reflector_"
-    return {(sample.name.removeprefix(prefix), sample.labels.get("reason", "")): sample.value for sample in found}
+    return {
+        (sample.name.removeprefix(prefix), sample.labels.get("reason", "")): sample.value
+        for sample in found
+        if sample.name.startswith(prefix)
+    }
 
 
 def test_every_series_is_there_at_zero_before_the_reflector_answers() -> None:
@@ -59,3 +68,42 @@ def test_what_was_counted_is_shown_by_reason() -> None:
         ("up", ""): 1,
         ("restarts_total", ""): 1,
     }
+
+
+def test_where_twamp_is_not_served_nothing_of_it_is_shown() -> None:
+    assert samples(Known(ReflectorCounts()), "eragent_twamp_") == {}
+
+
+def test_every_series_of_twamp_is_there_at_zero_where_it_is_served() -> None:
+    found = samples(Known(ReflectorCounts(), serves_twamp=True), "eragent_twamp_")
+    assert set(found) == {
+        *((name, "") for name in ("connections_open", "connections_total", "sessions_total")),
+        *(("connections_refused_total", reason) for reason in ConnectionRefusal),
+        *(("sessions_refused_total", reason) for reason in SessionRefusal),
+    }
+    assert set(found.values()) == {0}
+
+
+def test_what_twamp_counted_is_shown_by_reason() -> None:
+    twamp = TwampCounts(
+        connections_open=1,
+        connections=2,
+        sessions=3,
+        connections_refused=dict.fromkeys(ConnectionRefusal, 0) | {ConnectionRefusal.RATE: 4},
+        sessions_refused=dict.fromkeys(SessionRefusal, 0) | {SessionRefusal.NO_ROOM: 5},
+    )
+    found = samples(Known(ReflectorCounts(twamp=twamp), serves_twamp=True), "eragent_twamp_")
+    assert {series: value for series, value in found.items() if value} == {
+        ("connections_open", ""): 1,
+        ("connections_total", ""): 2,
+        ("sessions_total", ""): 3,
+        ("connections_refused_total", "rate"): 4,
+        ("sessions_refused_total", "no_room"): 5,
+    }
+
+
+def test_no_name_is_used_twice_though_openmetrics_takes_the_suffix_off_a_counters() -> None:
+    registry = CollectorRegistry()
+    ReflectorMetrics(registry, "dc1", Known(ReflectorCounts(), serves_twamp=True))
+    names = [family.name for family in registry.collect()]
+    assert len(set(names)) == len(names) == 12
