@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Any
 
+from collectors.ancillary import control_message
 from collectors.stamp.reply import Octets
 
 SLOTS = 64
@@ -27,6 +28,8 @@ _NAME_SIZE = 32  # a sockaddr_in6 has 28 octets
 _IPV4_NAME_SIZE, _IPV6_NAME_SIZE = 16, 28
 _REPLY_CONTROL_SIZE = 128
 _MSG_DONTWAIT = 0x40
+_SOL_UDP, _UDP_SEGMENT = 17, 103
+_UINT16 = struct.Struct("@H")
 
 # struct mmsghdr of 64-bit Linux: name, its size; iovec, how many; control, its size; flags; size of the datagram.
 _MESSAGE = struct.Struct("@PI4xPNPNi4xI4x")
@@ -63,6 +66,9 @@ class Batch:
         self._replies = bytearray(SLOTS * _MESSAGE.size)
         self._link({4: _IPV4_NAME_SIZE, 6: _IPV6_NAME_SIZE}[ip_version])
         self._fresh_messages = bytes(self._messages)
+        self._bundle = bytearray(_MESSAGE.size)
+        self._bundle_control = bytearray(_REPLY_CONTROL_SIZE)
+        self._bundle_at, self._bundle_control_at = _address(self._bundle), _address(self._bundle_control)
         self._messages_at, self._replies_at = _address(self._messages), _address(self._replies)
 
     def _link(self, name_size: int) -> None:
@@ -130,11 +136,31 @@ class Batch:
 
         Raise :class:`OSError` where it refused the first.
         """
-        sent = int(_sendmmsg(descriptor, self._replies_at + first * _MESSAGE.size, number, _MSG_DONTWAIT))
-        if sent >= 0:
-            return sent
-        error = ctypes.get_errno()
-        raise OSError(error, os.strerror(error))
+        return _sent(descriptor, self._replies_at + first * _MESSAGE.size, number)
+
+    def send_bundle(self, descriptor: int, first: int, number: int) -> None:
+        """Send the replies of adjacent slots, which are equally long and have the same way, as segments of one message.
+
+        The kernel takes them through its layers at once and parts them at the end (UDP_SEGMENT, Linux 4.18), which
+        spares two microseconds for each. Raise :class:`OSError` where that cannot be, as on a way through IPsec.
+        """
+        control = self._set_controls[first] + control_message(
+            _SOL_UDP, _UDP_SEGMENT, _UINT16.pack(self._set_sizes[first])
+        )
+        self._bundle_control[: len(control)] = control
+        header = _MESSAGE.unpack_from(self._replies, first * _MESSAGE.size)
+        name, name_size, iovecs, *_ = header
+        bundle = (name, name_size, iovecs, number, self._bundle_control_at, len(control), 0, 0)
+        _MESSAGE.pack_into(self._bundle, 0, *bundle)
+        _sent(descriptor, self._bundle_at, 1)
+
+
+def _sent(descriptor: int, messages_at: int, number: int) -> int:
+    sent = int(_sendmmsg(descriptor, messages_at, number, _MSG_DONTWAIT))
+    if sent >= 0:
+        return sent
+    error = ctypes.get_errno()
+    raise OSError(error, os.strerror(error))
 
 
 def runs(slots: Sequence[int]) -> Iterator[tuple[int, int]]:

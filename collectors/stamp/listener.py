@@ -40,7 +40,8 @@ class Listener:
     """A bound UDP socket of one address family.
 
     ``departures`` are the stamps of its replies. ``layout`` is how to read at once what the kernel tells beside a
-    datagram, into an :data:`Arrival`, and how many octets that has then, as it mostly has.
+    datagram, into an :data:`Arrival`, and how many octets that has then, as it mostly has. ``bundles`` is whether the
+    kernel takes several answers to one sender at once.
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -48,6 +49,7 @@ class Listener:
         host, self.port = sock.getsockname()[:2]
         self.host = ip_address(host)
         self.departures = Departures(sock)
+        self.bundles = True
         self._version = self.host.version
         self._pins_source = self.host.is_unspecified
         self.layout = (struct.Struct(f"{CONTROL_SIZE}x"), 0)  # none is known yet

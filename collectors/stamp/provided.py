@@ -36,6 +36,7 @@ class ProvidedSessions:
         session = self._table.begin(key, now_ns)
         if session is not None:
             session.provision = self._opened[key]
+            session.needs_care = True
 
     def stop(self, *, sender: tuple[bytes, int], receiver: bytes, until_ns: int) -> None:
         """Answer it until then, and never again."""

@@ -38,6 +38,8 @@ from collectors.stamp.wire import AUTHENTICATED_BASE_SIZE, BASE_SIZE, PORT, TWAM
 _HEAD = struct.Struct("!14sH12xI")  # number, T1, Error Estimate; SSID; where an answer repeats T1 a request has zeros
 _AUTHENTICATED_HEAD = struct.Struct("!4s12x8sHH36xI")  # the same, further apart
 _PTP = 0x4000  # the Z bit of an Error Estimate
+_PTP_OCTET = _PTP >> 8
+_FRESH_NS = 1_000_000_000  # a session heard of so long ago need not be noted as heard of again
 _U32 = 0xFFFFFFFF
 _TWAMP_REPLY_SIZE = 41  # RFC 5357, section 4.2.1
 
@@ -106,6 +108,7 @@ class Reflector:
             reflector_ports=frozenset((PORT, port)),
             packets_per_second=packets_per_second,
             max_sessions=max_sessions,
+            need_care=key is not None or bool(ssids),
         )
         self._sessions = self._table.sessions
         self.provided = ProvidedSessions(self._table, port=port, max_sessions=max_provided)
@@ -130,41 +133,21 @@ class Reflector:
         address as the kernel has it; ``now_ns`` monotonic. The reply counts as sent; where the kernel refuses it,
         :meth:`unsent` is to be told.
         """
-        if size < TWAMP_MINIMUM_SIZE:
-            return self.refuse(Refusal.MALFORMED)
         session = self._sessions.get((peer, arrival[2]))
-        if session is not None and session.provision is not None:
-            return self._answer_provided(octets, at, size, session, session.provision, arrival, now_ns)
-        if self._key is not None:
-            return self._answer_authenticated(octets, at, size, peer, arrival, self._key, now_ns)
-        if size < self._shortest:
-            return self.refuse(Refusal.TOO_SHORT)
+        if session is None or session.needs_care or size < BASE_SIZE or now_ns - session.heard_ns > _FRESH_NS:
+            return self._answer_carefully(octets, at, size, peer, arrival, now_ns)
         head, ssid, echo = _HEAD.unpack_from(octets, at)
-        if size < BASE_SIZE:  # TWAMP-Light: what lies behind its octets is of another packet
-            size, ssid, echo = BASE_SIZE, 0, 0
-        if session is None or self._ssids or now_ns - session.heard_ns > IDLE_NS:
-            found = self._session(peer, arrival[2], ssid, now_ns)
-            if isinstance(found, Refusal):
-                return self.refuse(found)
-            session = found
-        if echo and self._loops(octets, at, session, arrival):
-            return self.refuse(Refusal.LOOP)
+        if echo or head[12] & _PTP_OCTET or (size > BASE_SIZE and octets[at + BASE_SIZE] == UNRECOGNISED):
+            return self._answer_carefully(octets, at, size, peer, arrival, now_ns)
+        # The usual packet, of which there may be a hundred thousand a second: calls that can be saved are.
         if not session.admits(now_ns):
             return self.refuse(Refusal.RATE)
-        number, is_ptp = self._next_number(session, now_ns), head[12] & _PTP >> 8
-        reply = _new_reply((size, arrival[4] >> 2, session, number, None, False))
-        if size > BASE_SIZE and octets[at + BASE_SIZE] == UNRECOGNISED:
-            reply = self._answer_tlvs(octets, at, reply, peer, arrival, is_ptp=bool(is_ptp))
-        seconds, nanoseconds, _, ttl, _ = arrival
-        error_estimate = self._error_estimate
-        if head[12] & _PTP >> 8:  # a sender that knows PTP is answered with PTP (RFC 8762, section 4.2.1)
-            reply = reply._replace(finish=self._finish[True])
-            write_reply(
-                octets, at, number & _U32, error_estimate | _PTP, ssid, ptp_pair_bits(seconds, nanoseconds), head, ttl
-            )
-        else:
-            write_reply(octets, at, number & _U32, error_estimate, ssid, ntp_pair_bits(seconds, nanoseconds), head, ttl)
-        return reply
+        number = session.replies
+        session.replies = number + 1
+        self.counts.replies += 1
+        received = ntp_pair_bits(arrival[0], arrival[1])
+        write_reply(octets, at, number & _U32, self._error_estimate, ssid, received, head, arrival[3])
+        return _new_reply((size, arrival[4] >> 2, session, number, None, False))
 
     def left(self, session: Session, number: int, stamp_ns: int) -> None:
         """Note when the kernel sent a session's reply of this number (wall, ns)."""
@@ -185,6 +168,38 @@ class Reflector:
         """Count a datagram that gets no answer, and return why."""
         self.counts.refused[refusal] += 1
         return refusal
+
+    def _answer_carefully(
+        self, octets: Octets, at: int, size: int, peer: bytes, arrival: Arrival, now_ns: int
+    ) -> Reply | Refusal:
+        """Answer any packet: of a new session or an arranged one, authenticated, with TLVs, of a sender of PTP."""
+        if size < TWAMP_MINIMUM_SIZE:
+            return self.refuse(Refusal.MALFORMED)
+        arranged = self._sessions.get((peer, arrival[2]))
+        if arranged is not None and arranged.provision is not None:
+            return self._answer_provided(octets, at, size, arranged, arranged.provision, arrival, now_ns)
+        if self._key is not None:
+            return self._answer_authenticated(octets, at, size, peer, arrival, self._key, now_ns)
+        if size < self._shortest:
+            return self.refuse(Refusal.TOO_SHORT)
+        head, ssid, echo = _HEAD.unpack_from(octets, at)
+        if size < BASE_SIZE:  # TWAMP-Light: what lies behind its octets is of another packet
+            size, ssid, echo = BASE_SIZE, 0, 0
+        session = self._session(peer, arrival[2], ssid, now_ns)
+        if isinstance(session, Refusal):
+            return self.refuse(session)
+        if echo and self._loops(octets, at, session, arrival):
+            return self.refuse(Refusal.LOOP)
+        if not session.admits(now_ns):
+            return self.refuse(Refusal.RATE)
+        number, is_ptp = self._next_number(session, now_ns), bool(head[12] & _PTP_OCTET)
+        # A sender that knows PTP is answered with PTP (RFC 8762, section 4.2.1).
+        reply = Reply(size, arrival[4] >> 2, session, number, self._finish[True] if is_ptp else None)
+        if size > BASE_SIZE and octets[at + BASE_SIZE] == UNRECOGNISED:
+            reply = self._answer_tlvs(octets, at, reply, peer, arrival, is_ptp=is_ptp)
+        error_estimate, received = self._times(arrival, is_ptp=is_ptp)
+        write_reply(octets, at, number & _U32, error_estimate, ssid, received, head, arrival[3])
+        return reply
 
     def _answer_provided(
         self,
@@ -232,18 +247,10 @@ class Reflector:
         reply = _new_reply((size, arrival[4] >> 2, session, number, self._finish[is_ptp], False))
         if size > AUTHENTICATED_BASE_SIZE and octets[at + AUTHENTICATED_BASE_SIZE] == UNRECOGNISED:
             reply = self._answer_tlvs(octets, at, reply, peer, arrival, is_ptp=is_ptp)
-        seconds, nanoseconds, _, ttl, _ = arrival
-        bits = ptp_pair_bits if is_ptp else ntp_pair_bits
+        error_estimate, received = self._times(arrival, is_ptp=is_ptp)
+        repeated = departure + error_bits.to_bytes(2, "big")
         write_authenticated_reply(
-            octets,
-            at,
-            number & _U32,
-            self._error_estimate | (_PTP if is_ptp else 0),
-            ssid,
-            bits(seconds, nanoseconds),
-            sequence,
-            departure + error_bits.to_bytes(2, "big"),
-            ttl,
+            octets, at, number & _U32, error_estimate, ssid, received, sequence, repeated, arrival[3]
         )
         return reply
 
@@ -271,6 +278,12 @@ class Reflector:
         self._sessions.move_to_end(session.key)
         self.counts.replies += 1
         return number
+
+    def _times(self, arrival: Arrival, *, is_ptp: bool) -> tuple[int, int]:
+        """Return the error estimate and T2, both in the format that the reply's timestamps have."""
+        if is_ptp:
+            return self._error_estimate | _PTP, ptp_pair_bits(arrival[0], arrival[1])
+        return self._error_estimate, ntp_pair_bits(arrival[0], arrival[1])
 
     def _loops(self, octets: Octets, at: int, session: Session, arrival: Arrival) -> bool:
         return reads_as_answer(

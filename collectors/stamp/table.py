@@ -56,14 +56,15 @@ class Provision:
 class Session:
     """What is kept of a session.
 
-    ``key`` names it in the table; ``bucket`` is its source's; ``heard_ns`` when it was last answered (monotonic);
-    ``received`` and ``replies`` its packets and answers so far; ``previous`` the number of its latest stamped answer,
-    and when that left (wall, ns).
+    ``key`` names it in the table; ``bucket`` is its source's; ``heard_ns`` when it was last answered (monotonic, a
+    second more or less); ``needs_care`` whether its packets differ from the usual; ``received`` and ``replies`` its
+    packets and answers so far; ``previous`` the number of its latest stamped answer, and when that left (wall, ns).
     """
 
     key: SessionKey
     bucket: TokenBucket
     heard_ns: int
+    needs_care: bool
     received: int = 0
     replies: int = 0
     previous: tuple[int, int] | None = None
@@ -85,7 +86,7 @@ class Session:
 
 
 class SessionTable:
-    """A bounded number of sessions, the longest silent first in :attr:`sessions`."""
+    """A bounded number of sessions, the longest silent first in :attr:`sessions`. ``need_care``: all of them do."""
 
     def __init__(
         self,
@@ -94,6 +95,7 @@ class SessionTable:
         reflector_ports: frozenset[int],
         packets_per_second: int,
         max_sessions: int,
+        need_care: bool = False,
     ) -> None:
         self.sessions: OrderedDict[SessionKey, Session] = OrderedDict()
         self._networks = tuple(
@@ -102,6 +104,7 @@ class SessionTable:
         self._reflector_ports = reflector_ports
         self._interval_ns = 1_000_000_000 // packets_per_second
         self._max_sessions = max_sessions
+        self._need_care = need_care
         self._buckets: WeakValueDictionary[bytes, TokenBucket] = WeakValueDictionary()  # live as long as their sessions
 
     def refusal(self, peer: bytes, destination: bytes) -> Refusal | None:
@@ -126,7 +129,7 @@ class SessionTable:
         bucket = self._buckets.get(host)
         if bucket is None:
             bucket = self._buckets[host] = TokenBucket(self._interval_ns)
-        session = self.sessions[key] = Session(key, bucket, now_ns)
+        session = self.sessions[key] = Session(key, bucket, now_ns, self._need_care)
         return session
 
     def _is_allowed(self, host: bytes) -> bool:

@@ -32,9 +32,10 @@ from collectors.stamp.authentication import Key
 from collectors.stamp.departures import Departures
 from collectors.stamp.extensions import ASK_FOLLOW_UP, ask_class_of_service, read_tlvs
 from collectors.stamp.listener import Listener, cannot_listen, open_listeners
-from collectors.stamp.reflector import Reflector
+from collectors.stamp.reflector import Reflector, Reply
 from collectors.stamp.refusal import Refusal
-from collectors.stamp.server import Companion, Server, termination
+from collectors.stamp.server import Companion, Server, stretches, termination
+from collectors.stamp.table import Session, TokenBucket
 from collectors.stamp.timestamp import ErrorEstimate, wall_from_timestamp
 from collectors.stamp.tlv import Tlv
 from collectors.stamp.wire import ReflectorPacket, parse_reflector_packet, request
@@ -43,6 +44,8 @@ ESTIMATE = ErrorEstimate.from_error_ns(50_000, synchronised=True)
 SYNCHRONISED = ClockState(synchronised=True, error_ns=0, max_error_ns=50_000)
 KEY = Key(bytes(range(32)))
 V4, V6 = "127.0.0.1", "::1"
+SO_NO_CHECK = (socket.SOL_SOCKET, 11)
+UDP_NO_CHECK6_TX, UDP_NO_CHECK6_RX = (socket.IPPROTO_UDP, 101), (socket.IPPROTO_UDP, 102)
 
 
 class TestBed:
@@ -302,6 +305,46 @@ def test_many_requests_at_once_are_answered_in_batches_each_with_its_own_time(ep
         assert all(t2 < t3 <= time.time_ns() for _, t2, t3 in map(times_of, answers))
         assert bed.reflector.counts.refused[Refusal.MALFORMED] == 100
         assert 300 / 64 <= bed.worked <= 300
+
+
+@pytest.mark.parametrize("host", [V4, V6, "::"])
+@pytest.mark.parametrize("key", [None, KEY])
+@pytest.mark.parametrize("kernel_bundles", [True, False])
+def test_many_requests_of_one_sender_are_answered_one_by_one_though_in_bundles(
+    epoll: select.epoll, host: str, key: Key | None, kernel_bundles: bool
+) -> None:
+    with bound(host) as listeners, asking(V6 if host == V6 else V4) as sock:
+        listener = listeners[-1]
+        if not kernel_bundles:  # it takes none without checksums (udp(7))
+            listener.socket.setsockopt(*(UDP_NO_CHECK6_TX if host == V6 else SO_NO_CHECK), 1)
+            if host == V6:
+                sock.setsockopt(*UDP_NO_CHECK6_RX, 1)
+        bed = TestBed(listeners, epoll, key=key)
+        for sequence in range(200):
+            sock.sendto(asked(sequence, key=key), (V6 if host == V6 else V4, bed.port))
+        with bed.running():
+            answers = [parse_reflector_packet(sock.recv(2048), key=key) for _ in range(200)]
+        assert [packet.sequence for packet in answers] == list(range(200))
+        assert [packet.sender_sequence for packet in answers] == list(range(200))
+        assert all(t2 < t3 <= time.time_ns() for _, t2, t3 in map(times_of, answers))
+        assert listener.bundles is kernel_bundles
+        assert not bed.server.not_sent
+
+
+def _reply(session: Session, *, size: int = 44, wants_stamp: bool = False) -> Reply:
+    return Reply(size, 0, session, 0, wants_stamp=wants_stamp)
+
+
+def test_replies_that_go_the_same_way_are_found_among_others() -> None:
+    one, other = (Session((b"", b""), TokenBucket(1), 0, needs_care=False) for _ in range(2))
+    alike, mixed = [_reply(one)] * 4, [_reply(one), _reply(other)] * 2
+    assert list(stretches([])) == []
+    assert list(stretches(alike)) == [(0, 4, True)]
+    assert list(stretches(alike[:3])) == [(0, 3, False)]
+    assert list(stretches(mixed + alike + mixed)) == [(0, 4, False), (4, 9, True), (9, 12, False)]
+    assert list(stretches([_reply(one, size=901)] * 9)) == [(0, 9, False)]
+    assert list(stretches([_reply(one, wants_stamp=True)] * 9)) == [(0, 9, False)]
+    assert list(stretches([*alike, _reply(one, wants_stamp=True)])) == [(0, 4, True), (4, 5, False)]
 
 
 @pytest.mark.parametrize("own_ids", [True, False])
