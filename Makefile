@@ -34,6 +34,9 @@ bench: environment ## the measurements of the benchmarks folder
 	@setup/system-packages iproute2 tcpdump irtt
 	@$(RUN)/python -m benchmarks
 
+fuzz: environment ## ten million mutated packets against all that reads a network (FUZZ_DATAGRAMS=)
+	@$(RUN)/python -m tests.fuzz --datagrams $${FUZZ_DATAGRAMS:-10000000}
+
 generate: environment ## rewrite what is generated: dashboards, configuration reference and schema
 	@$(RUN)/python -m dashboards.generate
 	@$(RUN)/python -m docs.generate
@@ -45,4 +48,4 @@ lock: ## pin the requirements anew (needs uv)
 environment:
 	@setup/environment dev
 
-.PHONY: help demo test install lint format bench generate lock environment
+.PHONY: help demo test install lint format bench fuzz generate lock environment
