@@ -7,27 +7,25 @@ import json
 import os
 import select
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
 import click
 
+from agent.answering import Answering, Control, answering
 from agent.cli.parsed import Parsed
 from agent.keys import read_key
-from agent.plan import SocketAddress
+from agent.plan import ReflectorPlan, SocketAddress
 from agent.reflector_counts import CountsWriter
-from collectors.clock import SystemClock, kernel_clock_state
 from collectors.errors import CollectorError
 from collectors.path import IPNetwork
 from collectors.stamp.authentication import Key
-from collectors.stamp.listener import Listener, open_listeners
 from collectors.stamp.provided import MAX_PROVIDED
-from collectors.stamp.reflector import Reflector
-from collectors.stamp.refusal import Refusal
-from collectors.stamp.server import Server, termination
-from collectors.stamp.table import LOOPBACK, MAX_SESSIONS, PACKETS_PER_SECOND
+from collectors.stamp.server import termination
+from collectors.stamp.table import MAX_SESSIONS, PACKETS_PER_SECOND
 
 _COULD_NOT_MEASURE = 3
 _PR_SET_PDEATHSIG = 1
@@ -112,6 +110,7 @@ Example:
 )
 @click.option(
     "--twamp-control",
+    "twamp",
     type=Parsed("addr:port", _listen_address),
     help="Let TWAMP clients of --allow set up sessions at this address and TCP port, for example [::]:862.",
 )
@@ -126,47 +125,24 @@ Example:
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 @click.option("--with-parent", type=int, hidden=True, help="End when this process, the parent, has ended.")
 @click.option("--counts-fd", type=int, hidden=True, help="Where the parent reads what was counted.")
-def command(
-    listen: SocketAddress, allow: tuple[IPNetwork, ...], as_json: bool, with_parent: int | None, **options: Any
-) -> None:
+def command(key: Key | None, as_json: bool, with_parent: int | None, counts_fd: int | None, **options: Any) -> None:
     """Answer STAMP and TWAMP-Light test packets (RFC 8762) until SIGTERM or SIGINT, then say what was answered."""
-    counts = None if options["counts_fd"] is None else _counts_writer(options["counts_fd"])
-    try:
-        listeners = open_listeners(ip_address(listen.host), listen.port)
-    except CollectorError as error:
-        raise _CannotAnswer(str(error)) from error
-
-    def show_counts() -> None:
-        if counts is not None:
-            _show(counts, reflector, server)
-
-    reflector = Reflector(
-        port=listeners[0].port,
-        allow=allow,
-        packets_per_second=options["packets_per_second"],
-        max_sessions=options["max_sessions"],
-        key=options["key"],
-        ssids=options["ssids"],
-        max_provided=options["twamp_max_sessions"],
-    )
-    with select.epoll() as ready, termination() as stop:
-        server = Server(
-            listeners,
-            reflector,
-            clock=SystemClock(),
-            clock_state=kernel_clock_state,
-            ready=ready,
-            after_work=show_counts,
-        )
+    plan, writer = ReflectorPlan(**options), None if counts_fd is None else _counts_writer(counts_fd)
+    with (
+        select.epoll() as ready,
+        termination() as stop,
+        _refusals_told(),
+        answering(plan, key=key, ready=ready, writer=writer) as found,
+    ):
         if with_parent is not None and not _ends_with(with_parent):
             return
-        networks = [str(network) for network in allow or LOOPBACK]
-        click.echo(f"Answering on {', '.join(_addresses(listeners))} for {', '.join(networks)}.", err=True)
-        show_counts()
-        server.run(stop)
-    click.echo(_summary(reflector, server), err=True)
-    if as_json:
-        click.echo(json.dumps(_report(listeners, networks, reflector, server)))
+        for line in _introduction(found, plan):
+            click.echo(line, err=True)
+        found.server.run(stop)
+        for line in _summary(found):
+            click.echo(line, err=True)
+        if as_json:
+            click.echo(json.dumps(_report(found)))
 
 
 def _counts_writer(descriptor: int) -> CountsWriter:
@@ -176,14 +152,12 @@ def _counts_writer(descriptor: int) -> CountsWriter:
         raise _CannotAnswer(str(error)) from error
 
 
-def _show(counts: CountsWriter, reflector: Reflector, server: Server) -> None:
-    counts.write(
-        replies=reflector.counts.replies,
-        sessions=reflector.sessions,
-        dropped=server.dropped,
-        refused=reflector.counts.refused,
-        not_sent=server.not_sent,
-    )
+@contextmanager
+def _refusals_told() -> Iterator[None]:
+    try:
+        yield
+    except CollectorError as error:
+        raise _CannotAnswer(str(error)) from error
 
 
 def _ends_with(parent: int) -> bool:
@@ -192,32 +166,55 @@ def _ends_with(parent: int) -> bool:
     return os.getppid() == parent
 
 
-def _addresses(listeners: Sequence[Listener]) -> list[str]:
-    return [str(SocketAddress(host=str(listener.host), port=listener.port)) for listener in listeners]
+def _introduction(found: Answering, plan: ReflectorPlan) -> Iterator[str]:
+    yield f"Answering on {_joined(found.listen)} for {_joined(found.networks)}."
+    if found.control is not None:
+        where = _joined(found.control.listen)
+        yield f"TWAMP-Control on {where} (TCP) for the same, {plan.twamp_max_sessions} sessions at once at most."
 
 
-def _summary(reflector: Reflector, server: Server) -> str:
-    return (
-        f"{reflector.counts.replies} answered"
-        f"; refused: {_listed(reflector.counts.refused)}"
-        f"; not sent: {_listed(server.not_sent)}"
-        f"; dropped by the kernel for want of room: {server.dropped}."
+def _summary(found: Answering) -> Iterator[str]:
+    yield (
+        f"{found.reflector.counts.replies} answered"
+        f"; refused: {_listed(found.reflector.counts.refused)}"
+        f"; not sent: {_listed(found.server.not_sent)}"
+        f"; dropped by the kernel for want of room: {found.server.dropped}."
     )
+    if found.control is not None:
+        counts = found.control.counts
+        yield (
+            f"TWAMP-Control: connections: {counts.accepted}; refused: {_listed(counts.connections_refused)}"
+            f"; sessions: {counts.sessions_accepted}; refused: {_listed(counts.sessions_refused)}."
+        )
 
 
-def _listed(counts: Mapping[Refusal, int] | Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {reason}" for reason, count in counts.items() if count) or "none"
+def _joined(things: Iterable[object]) -> str:
+    return ", ".join(map(str, things))
 
 
-def _report(
-    listeners: Sequence[Listener], networks: Sequence[str], reflector: Reflector, server: Server
-) -> dict[str, object]:
-    return {
+def _listed(counts: Mapping[Any, int]) -> str:
+    return _joined(f"{count} {reason}" for reason, count in counts.items() if count) or "none"
+
+
+def _report(found: Answering) -> dict[str, object]:
+    report = {
         "schema": "eragent.reflect/1",
-        "listen": _addresses(listeners),
-        "allow": networks,
-        "replies": reflector.counts.replies,
-        "refused": reflector.counts.refused,
-        "not_sent": dict(server.not_sent),
-        "dropped": server.dropped,
+        "listen": [str(address) for address in found.listen],
+        "allow": [str(network) for network in found.networks],
+        "replies": found.reflector.counts.replies,
+        "refused": found.reflector.counts.refused,
+        "not_sent": dict(found.server.not_sent),
+        "dropped": found.server.dropped,
+    }
+    return report if found.control is None else report | {"twamp": _control_report(found.control)}
+
+
+def _control_report(control: Control) -> dict[str, object]:
+    counts = control.counts
+    return {
+        "listen": [str(address) for address in control.listen],
+        "connections": counts.accepted,
+        "connections_refused": dict(counts.connections_refused),
+        "sessions": counts.sessions_accepted,
+        "sessions_refused": dict(counts.sessions_refused),
     }

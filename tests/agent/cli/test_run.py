@@ -18,6 +18,8 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from collectors.stamp.control.wire import Accept
+from tests.agent.cli.twamp import TwampClient
 from tests.agent.conftest import ERAGENT
 
 CONFIGURATION = """
@@ -34,6 +36,7 @@ probes:
   - {{name: nowhere, stamp: {{port: {stamp}}}, interval: 20ms, targets: [gone], paths: [vpn]}}
 reflector:
   stamp: {{listen: "127.0.0.3:{stamp}", allow: [127.0.0.0/8]}}
+  twamp: {{listen: "127.0.0.3:{stamp}", max_sessions: 1}}
 comparisons:
   - {{baseline: vpn, candidate: expressroute, probe: stamp}}
 """
@@ -158,6 +161,23 @@ def test_what_the_reflector_answers_and_refuses_is_in_the_metrics(agent: Agent) 
         sock.sendto(b"short", ("127.0.0.3", agent.stamp))
     agent.wait_for("eragent_reflector_refused_total", 1, reason="malformed")
     assert agent.value("eragent_reflector_restarts_total") == 0
+
+
+def test_what_twamp_clients_are_granted_and_refused_is_in_the_metrics(agent: Agent) -> None:
+    agent.wait_for("eragent_reflector_up", 1)
+    for counter in ("connections_total", "sessions_total", "connections_open"):
+        assert agent.value(f"eragent_twamp_{counter}") == 0
+    with TwampClient(agent.stamp, "127.0.0.3") as first, TwampClient(agent.stamp, "127.0.0.3") as second:
+        for client in (first, second):
+            client.set_up()
+        assert first.request() == (Accept.OK, agent.stamp)
+        assert second.request() == (Accept.TEMPORARY_LIMIT, 0)
+        first.start()
+        assert len(first.ask(agent.stamp)[0]) == 41
+        agent.wait_for("eragent_twamp_sessions_refused_total", 1, reason="no_room")
+        assert agent.value("eragent_twamp_sessions_total") == 1
+        assert agent.value("eragent_twamp_connections_open") == agent.value("eragent_twamp_connections_total") == 2
+    assert agent.value("eragent_twamp_connections_refused_total", reason="not_allowed") == 0
 
 
 def test_a_reflector_that_dies_is_started_again(agent: Agent) -> None:
