@@ -48,8 +48,11 @@ class Answered:
     @property
     def kept_up(self) -> bool:
         """Whether nothing was lost, and the answers came as fast as the requests."""
-        complete = self.load.replies == self.load.sent
-        return complete and self.load.replies_per_second >= _KEPT_UP * self.load.offered_per_second
+        answered = self.load.replies + self.load.overlooked  # what the generator had no room for was answered too
+        if self.dropped or answered < self.load.sent or not answered:
+            return False
+        seen = self.load.replies / answered
+        return self.load.replies_per_second >= _KEPT_UP * seen * self.load.offered_per_second
 
 
 def highest_kept_up(answered: Callable[[float], Answered], rates: Iterable[float]) -> Answered | None:

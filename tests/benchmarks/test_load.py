@@ -53,6 +53,11 @@ def test_who_answers_everything_but_too_late_has_not_kept_up() -> None:
     assert not answered(offered=1000, replies=980).kept_up
 
 
+def test_what_the_generator_overlooked_was_answered_in_time_too() -> None:
+    assert answered(offered=1000, replies=900, overlooked=100).kept_up
+    assert not answered(offered=1000, replies=880, overlooked=100).kept_up
+
+
 def test_a_single_loss_is_not_keeping_up() -> None:
     assert not answered(offered=1000, replies=1000, dropped=1).kept_up
 
