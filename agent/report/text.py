@@ -70,6 +70,8 @@ def _rows(streams: list[Json]) -> Iterator[tuple[str, _Cell]]:
     if any(stream["sent"] for stream in streams):
         yield "sent late by p99", _time("send_lateness_ns", "p99")
         yield "timestamps", _timestamps
+    if any(_stamped_there(stream) for stream in streams):
+        yield "reflector's timestamps", _timestamps_there
     yield from _reflector_rows(streams)
 
 
@@ -141,10 +143,19 @@ def _timestamps(stream: Json) -> str:
     received = stream["received"]
     if stream["timestamps"] == "user" and stream["user_timestamps"] < received:
         return f"user ({stream['user_timestamps']} of {received})"
-    stamped = stream["reflector"]["kernel_transmit_stamps"] if stream["reflector"] else 0
-    if stream["timestamps"] == "kernel" and stamped:
-        return "kernel, reflector's too" + (f" ({stamped} of {received})" if stamped < received else "")
     return stream["timestamps"] or "-"
+
+
+def _stamped_there(stream: Json) -> int:
+    """Return of how many answers the reflector's kernel took the time."""
+    return stream["reflector"]["kernel_transmit_stamps"] if stream["reflector"] else 0
+
+
+def _timestamps_there(stream: Json) -> str:
+    stamped, received = _stamped_there(stream), stream["received"]
+    if not stamped:
+        return "-"
+    return "kernel" if stamped == received else f"kernel ({stamped} of {received})"
 
 
 def _is_known(reflector: Json) -> bool:
