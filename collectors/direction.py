@@ -10,7 +10,10 @@ import heapq
 
 from collectors.sample import DirectionalLoss
 
-_RESTART = 64  # reflected numbers that fall further back than packets can overtake each other: its state was lost
+_RESTART = 64  # numbers that jump further than packets can overtake each other: the reflector's state was lost
+_REMEMBERED = 128  # numbers that were given, by which copies and early restarts are told
+_HALF = 1 << 31
+_LOW_32_BITS = 0xFFFFFFFF
 
 
 class DirectionAccount:
@@ -18,8 +21,8 @@ class DirectionAccount:
 
     A reflector that copies our numbers (stateless) looks like a stateful one that has lost nothing forward: nothing is
     said until the two numberings have differed once. Losses before the first answer, behind the last one, and across a
-    restart of the reflector stay unattributed; one shows when its numbers fall back, or come a second time. A late
-    answer was not back in time, which makes it a backward loss.
+    restart of the reflector stay unattributed; one shows when its numbers fall back, come a second time, or run ahead
+    of ours. A late answer was not back in time, which makes it a backward loss.
     """
 
     def __init__(self) -> None:
@@ -32,32 +35,33 @@ class DirectionAccount:
         self._segment: _Segment | None = None
 
     def answered(self, sequence: int, reflector_sequence: int) -> None:
-        """Note an answer: our number, and the reflector's."""
-        self.stateful = self.stateful or sequence != reflector_sequence
+        """Note an answer: our number, and the low 32 bits of the reflector's."""
+        if sequence & _LOW_32_BITS != reflector_sequence:
+            self.stateful = True
         heapq.heappush(self._beyond, (sequence, reflector_sequence))
 
     def settled(self, below: int) -> DirectionalLoss | None:
         """Note that every packet with a number under ``below`` is settled; return the losses this attributes."""
-        if not self._beyond or self._beyond[0][0] >= below:
+        beyond = self._beyond
+        if not beyond or beyond[0][0] >= below:
             return None
-        while self._beyond and self._beyond[0][0] < below:
-            self._count(*heapq.heappop(self._beyond))
-        return self._tell()
+        while beyond and beyond[0][0] < below:
+            self._count(*heapq.heappop(beyond))
+        segment = self._segment
+        if segment is None or not self.stateful or segment.lost == self._forward + self._backward:
+            return None
+        return self._tell(segment)
 
     def _count(self, sequence: int, reflector_sequence: int) -> None:
         segment = self._segment
-        if segment is not None and not segment.is_restart(sequence, reflector_sequence):
-            segment.add(sequence, reflector_sequence)
+        if segment is not None and segment.add(sequence, reflector_sequence):
             return
         self.restarts += segment is not None
         self._segment = _Segment(sequence, reflector_sequence)
         self._forward = self._backward = 0
 
-    def _tell(self) -> DirectionalLoss | None:
-        segment = self._segment
-        if segment is None or not self.stateful or segment.lost == self._forward + self._backward:
-            return None
-        if any(reflected < segment.last_reflected for _, reflected in self._beyond):
+    def _tell(self, segment: _Segment) -> DirectionalLoss | None:
+        if any(segment.whole(reflected) < segment.last_reflected for _, reflected in self._beyond):
             return None  # packets overtook each other: the count is right once they are settled too
         forward, backward = segment.losses()
         new_forward, new_backward = max(forward - self._forward, 0), max(backward - self._backward, 0)
@@ -74,42 +78,50 @@ class _Segment:
     def __init__(self, sequence: int, reflector_sequence: int) -> None:
         self.first = self.last = sequence
         self.first_reflected = self.last_reflected = reflector_sequence
-        self._distinct = 1  # packets answered
-        self._answers = 1  # answers, copies made on the way there included
-        self._recent = {sequence: {reflector_sequence}}
+        self.lost = 0
+        """Packets between the first and the last answer that were not answered."""
+        self._copies = 0  # further answers that the reflector gave to packets which came twice
         self._given_to = {reflector_sequence: sequence}
 
-    def is_restart(self, sequence: int, reflector_sequence: int) -> bool:
-        """Whether an answer shows that the reflector has lost its state: it gives each number once."""
-        if sequence <= self.last:
-            return False
-        return reflector_sequence + _RESTART < self.last_reflected or reflector_sequence in self._given_to
+    def add(self, sequence: int, reflector_sequence: int) -> bool:
+        """Count an answer; ``False`` where it shows that the reflector has lost its state.
 
-    def add(self, sequence: int, reflector_sequence: int) -> None:
-        reflected = self._recent.setdefault(sequence, set())
-        if reflector_sequence in reflected:
-            return  # a copy made on the way back says nothing of losses
-        self._distinct += not reflected
-        self._answers += 1
-        reflected.add(reflector_sequence)
-        self._given_to[reflector_sequence] = sequence
-        self.first_reflected = min(self.first_reflected, reflector_sequence)
-        self.last = max(self.last, sequence)
-        self.last_reflected = max(self.last_reflected, reflector_sequence)
-        if len(self._recent) > 2 * _RESTART:
-            self._recent = {known: copies for known, copies in self._recent.items() if known + _RESTART > self.last}
-            self._given_to = {number: known for number, known in self._given_to.items() if known in self._recent}
+        First answers come in the order of our numbers: whatever does not is a further one.
+        """
+        number = self.whole(reflector_sequence)
+        ahead = sequence - self.last
+        if ahead > 0:
+            if self._is_restart(number, ahead):
+                return False
+            self.lost += ahead - 1
+            self.last = sequence
+        elif sequence < self.first or number in self._given_to or number <= self.last_reflected - _REMEMBERED:
+            return True  # from before a restart, or copied on the way back: that says nothing of losses
+        else:
+            self._copies += 1
+        if number > self.last_reflected:
+            self.last_reflected = number
+        elif number < self.first_reflected:
+            self.first_reflected = number
+        self._given_to[number] = sequence
+        if len(self._given_to) > _REMEMBERED:
+            del self._given_to[next(iter(self._given_to))]
+        return True
 
-    @property
-    def lost(self) -> int:
-        """Packets between the first and the last answer that were not answered."""
-        return self.last - self.first + 1 - self._distinct
+    def whole(self, reflector_sequence: int) -> int:
+        """Complete a number of which an answer carries the low 32 bits (RFC 1982)."""
+        beyond_last = (reflector_sequence - self.last_reflected + _HALF & _LOW_32_BITS) - _HALF
+        return self.last_reflected + beyond_last
+
+    def _is_restart(self, number: int, ahead: int) -> bool:
+        """Whether a reflector that gives each number once, and two at most to each packet, has begun anew."""
+        given = number - self.last_reflected
+        return given < -_RESTART or given > 2 * ahead + _RESTART or number in self._given_to
 
     def losses(self) -> tuple[int, int]:
-        """Return how many of them were lost forward, and how many backward."""
+        """Return how many of the lost packets were lost forward, and how many backward."""
         sent = self.last - self.first + 1
         reflected = self.last_reflected - self.first_reflected + 1
-        copied_forward = self._answers - self._distinct
-        lost = self.lost
-        forward = min(max(sent - reflected + copied_forward, 0), lost)
-        return forward, min(max(reflected - self._answers, 0), lost - forward)
+        forward = min(max(sent - reflected + self._copies, 0), self.lost)
+        answers = sent - self.lost + self._copies
+        return forward, min(max(reflected - answers, 0), self.lost - forward)

@@ -91,6 +91,47 @@ def test_a_copy_made_on_the_way_back_is_not_a_loss() -> None:
     assert told(account, losses) == (1, 0)
 
 
+def test_numbers_that_go_on_beyond_32_bits_are_no_restart() -> None:
+    numbers = [2**32 - 3 + step for step in (0, 1, 2, 3, 4, 6)]
+    account, losses = feed([(step, number % 2**32) for step, number in zip((0, 1, 2, 3, 4, 6), numbers, strict=True)])
+    assert (account.restarts, told(account, losses)) == (0, (0, 1))
+
+
+def test_a_copied_number_beyond_32_bits_is_still_a_copy() -> None:
+    account, _ = feed([(number, number % 2**32) for number in range(2**32 - 3, 2**32 + 3)])
+    assert (account.stateful, account.restarts) == (False, 0)
+
+
+def test_a_reflector_that_had_counted_far_restarts_too() -> None:
+    for base in (1000, 3_000_000_000):
+        before = [(number, base + number) for number in range(200)]
+        account, losses = feed([*before, (200, 0), (201, 1), (203, 3)])
+        assert (account.restarts, told(account, losses)) == (1, (0, 1))
+
+
+def test_a_number_that_runs_ahead_of_ours_shows_that_another_reflector_has_taken_over() -> None:
+    account, losses = feed([*((number, number) for number in range(10)), (10, 5000), (12, 5001)])
+    assert (account.restarts, told(account, losses)) == (1, (1, 0))
+
+
+def test_a_long_outage_on_the_way_back_is_no_restart() -> None:
+    account, losses = feed([(0, 1), (1, 2), (10_001, 10_002)])
+    assert (account.restarts, told(account, losses)) == (0, (0, 9_999))
+
+
+def test_a_copy_that_comes_long_after_hides_no_loss() -> None:
+    before = [(number, number + 5) for number in range(300)]
+    for late_copy, number in ((55, 305), (305, 306)):  # copied on the way back, and on the way there
+        account, losses = feed([*before, (50, late_copy), (301, number), (303, number + 2)])
+        assert told(account, losses) == (1, 1)
+
+
+def test_a_copy_from_before_a_restart_is_not_another_one() -> None:
+    before = [(number, number + 500) for number in range(300)]
+    account, losses = feed([*before, (300, 0), (250, 750), (301, 1), (303, 2)])
+    assert (account.restarts, told(account, losses)) == (1, (1, 0))
+
+
 @dataclass(frozen=True)
 class Network:
     """Loses and reorders at random, in each direction."""
