@@ -21,12 +21,10 @@ from collectors.stamp.batch import SLOT_SIZE, Batch, runs
 from collectors.stamp.listener import Listener
 from collectors.stamp.reflector import Reflector, Reply
 from collectors.stamp.reply import SENT_TIME_AT, write_sent_time
-from collectors.stamp.timestamp import ErrorEstimate, ntp_bits, ntp_interval_bits
+from collectors.stamp.timestamp import ErrorEstimate, ntp_bits
 
 _CLOCK_CHECK_NS = 10_000_000_000
-_U64 = (1 << 64) - 1
-_APART_NS = 1000.0
-_FORGETTING = 1.01
+_SENT_AT_ONCE = 8
 _LEAST_BUNDLE = 4
 _LONGEST_IN_BUNDLE = 900  # octets: a full batch of them is one datagram, and each passes any network in one piece
 
@@ -72,8 +70,6 @@ class Server:
         self._ready = ready
         self._companion = companion
         self._after_work = after_work
-        # What sending one reply of several takes, at its quickest of late: T3 must not be ahead of the departure.
-        self._apart_ns = _APART_NS
 
     @property
     def dropped(self) -> int:
@@ -171,7 +167,7 @@ class Server:
 
     def _send_bundle(self, listener: Listener, batch: Batch, first: int, replies: Sequence[Reply]) -> bool:
         """Send replies as one; return whether the kernel does that, which it is not asked again once it did not."""
-        self._write_sent_times(batch, first, replies, apart_ns=0)
+        self._write_sent_time(batch, first, replies)
         try:
             batch.send_bundle(listener.socket.fileno(), first, len(replies))
         except OSError:
@@ -179,35 +175,35 @@ class Server:
         return listener.bundles
 
     def _send_each(self, listener: Listener, batch: Batch, first: int, replies: Sequence[Reply]) -> None:
+        """Send replies one after the other, a few with one system call.
+
+        They share a T3, which must not be ahead of the departure: a round trip would seem shorter than it was. How long
+        the kernel takes for each is not known beforehand, 3 µs or 50, so of 64 the last would be 200 µs late. With 8 at
+        a time that is 25 µs, for 5 % more work.
+        """
         while replies:
-            self._write_sent_times(batch, first, replies, apart_ns=self._apart_ns)
-            began_ns = self._clock.monotonic_ns()
+            some = replies[:_SENT_AT_ONCE]
+            self._write_sent_time(batch, first, some)
             try:
-                sent = batch.send(listener.socket.fileno(), first, len(replies))
+                sent = batch.send(listener.socket.fileno(), first, len(some))
             except OSError as error:
                 self.not_sent[reason_of(error)] += 1
                 self._reflector.unsent(replies[0])
                 listener.departures.restart()
                 sent = 1
-            if sent > 1:
-                took_ns = (self._clock.monotonic_ns() - began_ns) / sent
-                self._apart_ns = min(took_ns, self._apart_ns * _FORGETTING)
             first, replies = first + sent, replies[sent:]
 
-    def _write_sent_times(self, batch: Batch, first: int, replies: Sequence[Reply], *, apart_ns: float) -> None:
-        """Write T3 with nothing left to do but the system call; it sends one reply ``apart_ns`` after the other.
-
-        Ten calls of Python in between were 11 µs of every round trip; of 64 replies the last leaves 200 µs late.
-        """
+    def _write_sent_time(self, batch: Batch, first: int, replies: Sequence[Reply]) -> None:
+        """Write T3 with nothing left to do but the system call: ten calls of Python in between were 11 µs."""
         octets, at = batch.octets, first * SLOT_SIZE
         sent_ns = self._clock.wall_ns()
-        bits, step = ntp_bits(sent_ns), ntp_interval_bits(apart_ns)
-        for index, reply in enumerate(replies):
+        bits = ntp_bits(sent_ns)
+        for reply in replies:
             finish = reply.finish
             if finish is None:
-                write_sent_time(octets, at + SENT_TIME_AT, bits + index * step & _U64)
+                write_sent_time(octets, at + SENT_TIME_AT, bits)
             else:
-                finish(octets, at, sent_ns + int(index * apart_ns))
+                finish(octets, at, sent_ns)
             at += SLOT_SIZE
 
     def _note_departures(self, listener: Listener) -> None:
