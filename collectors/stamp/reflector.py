@@ -18,7 +18,7 @@ from collectors.path import IPNetwork
 from collectors.stamp.authentication import Key
 from collectors.stamp.chain import UNRECOGNISED, is_padding_alone
 from collectors.stamp.extensions import Reception, reflect_tlvs
-from collectors.stamp.provided import MAX_PROVIDED, ProvidedSessions
+from collectors.stamp.provided import MAX_PROVIDED, Provided, ProvidedSessions
 from collectors.stamp.refusal import Refusal
 from collectors.stamp.replay import ReplayWindow
 from collectors.stamp.reply import Octets, reads_as_answer, seal, verifies, write_authenticated_reply, write_reply
@@ -27,7 +27,6 @@ from collectors.stamp.table import (
     LOOPBACK,
     MAX_SESSIONS,
     PACKETS_PER_SECOND,
-    Provision,
     Session,
     SessionTable,
 )
@@ -119,7 +118,7 @@ class Reflector:
     @property
     def sessions(self) -> int:
         """How many sessions are kept."""
-        return len(self._sessions)
+        return len(self._sessions) + len(self.provided)
 
     def set_error_estimate(self, estimate: ErrorEstimate) -> None:
         """Say in all further answers how far off this host's clock may be."""
@@ -175,9 +174,9 @@ class Reflector:
         """Answer any packet: of a new session or an arranged one, authenticated, with TLVs, of a sender of PTP."""
         if size < TWAMP_MINIMUM_SIZE:
             return self.refuse(Refusal.MALFORMED)
-        arranged = self._sessions.get((peer, arrival[2]))
-        if arranged is not None and arranged.provision is not None:
-            return self._answer_provided(octets, at, size, arranged, arranged.provision, arrival, now_ns)
+        provided = self.provided.find((peer, arrival[2]))
+        if provided is not None:
+            return self._answer_provided(octets, at, size, provided, arrival, now_ns)
         if self._key is not None:
             return self._answer_authenticated(octets, at, size, peer, arrival, self._key, now_ns)
         if size < self._shortest:
@@ -188,7 +187,7 @@ class Reflector:
         session = self._session(peer, arrival[2], ssid, now_ns)
         if isinstance(session, Refusal):
             return self.refuse(session)
-        if echo and self._loops(octets, at, session, arrival):
+        if echo and self._loops(octets, at, session, arrival, authenticated=False):
             return self.refuse(Refusal.LOOP)
         if not session.admits(now_ns):
             return self.refuse(Refusal.RATE)
@@ -202,28 +201,24 @@ class Reflector:
         return reply
 
     def _answer_provided(
-        self,
-        octets: Octets,
-        at: int,
-        size: int,
-        session: Session,
-        provision: Provision,
-        arrival: Arrival,
-        now_ns: int,
+        self, octets: Octets, at: int, size: int, provided: Provided, arrival: Arrival, now_ns: int
     ) -> Reply | Refusal:
         """Answer a packet of TWAMP (RFC 5357, section 4.2.1): NTP, no SSID, no TLVs, 41 octets at least."""
-        if provision.ends_ns is not None and now_ns >= provision.ends_ns:
+        session = provided.session
+        if provided.ends_ns is not None and now_ns >= provided.ends_ns:
             return self.refuse(Refusal.ENDED)
+        if size >= _TWAMP_REPLY_SIZE and self._loops(octets, at, session, arrival, authenticated=False):
+            return self.refuse(Refusal.LOOP)
         if not session.admits(now_ns):
             return self.refuse(Refusal.RATE)
-        number = self._next_number(session, now_ns)
+        number = self._count_reply(session)
         seconds, nanoseconds, _, ttl, _ = arrival
         head = bytes(octets[at : at + TWAMP_MINIMUM_SIZE])
         padding = octets[at + _TWAMP_REPLY_SIZE : at + BASE_SIZE]  # where a STAMP reply has zeros
         received = ntp_pair_bits(seconds, nanoseconds)
         write_reply(octets, at, number & _U32, self._error_estimate, 0, received, head, ttl)
         octets[at + _TWAMP_REPLY_SIZE : at + BASE_SIZE] = padding
-        return Reply(max(size, _TWAMP_REPLY_SIZE), provision.dscp, session, number)
+        return Reply(max(size, _TWAMP_REPLY_SIZE), provided.dscp, session, number)
 
     def _answer_authenticated(
         self, octets: Octets, at: int, size: int, peer: bytes, arrival: Arrival, key: Key, now_ns: int
@@ -235,7 +230,7 @@ class Reflector:
         session = self._session(peer, arrival[2], ssid, now_ns)
         if isinstance(session, Refusal):
             return self.refuse(session)
-        if echo and self._loops(octets, at, session, arrival):
+        if echo and self._loops(octets, at, session, arrival, authenticated=True):
             return self.refuse(Refusal.LOOP)
         if session.window is None:
             session.window = ReplayWindow()
@@ -271,11 +266,14 @@ class Reflector:
         return self._table.begin(key, now_ns) or Refusal.TABLE_FULL
 
     def _next_number(self, session: Session, now_ns: int) -> int:
-        """Count a reply, and return the number that it bears."""
-        number = session.replies
-        session.replies = number + 1
+        """Count a reply, and return the number that it bears; the session was heard of."""
         session.heard_ns = now_ns
         self._sessions.move_to_end(session.key)
+        return self._count_reply(session)
+
+    def _count_reply(self, session: Session) -> int:
+        number = session.replies
+        session.replies = number + 1
         self.counts.replies += 1
         return number
 
@@ -285,11 +283,11 @@ class Reflector:
             return self._error_estimate | _PTP, ptp_pair_bits(arrival[0], arrival[1])
         return self._error_estimate, ntp_pair_bits(arrival[0], arrival[1])
 
-    def _loops(self, octets: Octets, at: int, session: Session, arrival: Arrival) -> bool:
+    def _loops(self, octets: Octets, at: int, session: Session, arrival: Arrival, *, authenticated: bool) -> bool:
         return reads_as_answer(
             octets,
             at,
-            authenticated=self._key is not None,
+            authenticated=authenticated,
             replies=session.replies,
             error_estimate=self._error_estimate,
             now_s=arrival[0],

@@ -45,14 +45,6 @@ class TokenBucket:
 
 
 @dataclass(slots=True)
-class Provision:
-    """What TWAMP-Control arranged for a session: the DSCP of its answers, and when they end, if that is settled."""
-
-    dscp: int
-    ends_ns: int | None = None
-
-
-@dataclass(slots=True)
 class Session:
     """What is kept of a session.
 
@@ -69,7 +61,6 @@ class Session:
     replies: int = 0
     previous: tuple[int, int] | None = None
     window: ReplayWindow | None = None
-    provision: Provision | None = None
 
     def admits(self, now_ns: int) -> bool:
         """Count a packet, and say whether its source may have it answered."""
@@ -122,21 +113,29 @@ class SessionTable:
 
     def begin(self, key: SessionKey, now_ns: int) -> Session | None:
         """Begin a session anew; ``None`` where there is no room for it."""
-        self.sessions.pop(key, None)
-        if not self.make_room(now_ns):
+        self.forget(key)
+        if not self._make_room(now_ns):
             return None
+        session = self.sessions[key] = self.new_session(key, now_ns)
+        return session
+
+    def new_session(self, key: SessionKey, now_ns: int) -> Session:
+        """Return a session that is not in the table, though it shares what its source may send."""
         host, _ = host_and_port(key[0])
         bucket = self._buckets.get(host)
         if bucket is None:
             bucket = self._buckets[host] = TokenBucket(self._interval_ns)
-        session = self.sessions[key] = Session(key, bucket, now_ns, self._need_care)
-        return session
+        return Session(key, bucket, now_ns, self._need_care)
+
+    def forget(self, key: SessionKey) -> None:
+        """Take a session out of the table if it is there."""
+        self.sessions.pop(key, None)
 
     def _is_allowed(self, host: bytes) -> bool:
         number, size = int.from_bytes(host, "big"), len(host)
         return any(size == width and number & mask == network for width, mask, network in self._networks)
 
-    def make_room(self, now_ns: int) -> bool:
+    def _make_room(self, now_ns: int) -> bool:
         """Forget the sessions that are over; in a full table, the longest silent one, unless it may still be in use."""
         while self.sessions:
             key, session = next(iter(self.sessions.items()))

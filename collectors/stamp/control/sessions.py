@@ -90,7 +90,8 @@ class ReflectorSessions(Protocol):
     def open(self, *, sender: tuple[bytes, int], receiver: bytes, dscp: int, now_ns: int) -> int | None:
         """Make room for a session whose answers carry ``dscp``, and return the UDP port that will answer.
 
-        ``None`` where there is no room, or there can be no such session. One that was stopped can be opened again.
+        ``None`` where there is no room, or there can be no such session, as while another connection has it open. One
+        that was stopped can be opened again.
         """
 
     def start(self, *, sender: tuple[bytes, int], receiver: bytes, now_ns: int) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from ipaddress import ip_network
 
+import pytest
+
 from collectors.stamp.authentication import Key
 from collectors.stamp.reflector import Reflector
 from collectors.stamp.refusal import Refusal
 from collectors.stamp.timestamp import ErrorEstimate
 from collectors.stamp.wire import request
-from tests.collectors.stamp.reflecting import SECOND, Answered, ask
+from tests.collectors.stamp.control.fakes import SET_UP, START, connection_of
+from tests.collectors.stamp.control.fakes import request as session_request
+from tests.collectors.stamp.reflecting import SECOND, WALL, Answered, ask
 
 HERE = bytes([127, 0, 0, 1])
 SENDER = (HERE, 8764)
@@ -21,9 +25,17 @@ def reflector(key: Key | None = None, max_provided: int = 2, max_sessions: int =
     return Reflector(port=PORT, key=key, max_provided=max_provided, max_sessions=max_sessions)
 
 
-def started(answering: Reflector, dscp: int = 0, now_ns: int = 0) -> None:
-    assert answering.provided.open(sender=SENDER, receiver=HERE, dscp=dscp, now_ns=now_ns) == PORT
-    answering.provided.start(sender=SENDER, receiver=HERE, now_ns=now_ns)
+def started(
+    answering: Reflector, dscp: int = 0, now_ns: int = 0, *, sender: tuple[bytes, int] = SENDER, receiver: bytes = HERE
+) -> None:
+    assert answering.provided.open(sender=sender, receiver=receiver, dscp=dscp, now_ns=now_ns) is not None
+    answering.provided.start(sender=sender, receiver=receiver, now_ns=now_ns)
+
+
+def stranger(answering: Reflector, *, now_ns: int = 0) -> Answered | Refusal:
+    """Ask without an arrangement."""
+    data = request(sequence=1, wall_ns=0, error_estimate=ErrorEstimate.UNKNOWN, size=44)
+    return ask(answering, data, source=("127.0.0.1", 50_000), now_ns=now_ns)
 
 
 def asked(answering: Reflector, data: bytes = REQUEST, *, now_ns: int = 0, tos: int = 0) -> Answered | Refusal:
@@ -85,11 +97,97 @@ def test_sessions_are_bounded_in_number() -> None:
     assert answering.provided.open(sender=(HERE, 9002), receiver=HERE, dscp=0, now_ns=0) == PORT
 
 
-def test_there_is_none_where_the_table_is_full() -> None:
+def test_sessions_that_were_arranged_and_all_others_do_not_take_each_others_place() -> None:
+    answering = reflector(max_sessions=1, max_provided=1)
+    started(answering)
+    assert isinstance(stranger(answering), Answered)
+    assert isinstance(asked(answering), Answered)
+    assert answering.sessions == 2
+
+
+def test_sessions_that_are_over_fill_nothing() -> None:
+    answering = reflector(max_provided=2, max_sessions=1)
+    for port in range(9_000, 9_100):
+        started(answering, sender=(HERE, port))
+        answering.provided.stop(sender=(HERE, port), receiver=HERE, until_ns=0)
+    assert answering.sessions <= 4
+    assert ask(answering, REQUEST, source=("127.0.0.1", 9_099)) == Refusal.ENDED
+    assert isinstance(stranger(answering), Answered)
+
+
+def test_a_session_lasts_until_it_is_stopped_however_long_it_is_silent() -> None:
     answering = reflector(max_sessions=1)
-    data = request(sequence=1, wall_ns=0, error_estimate=ErrorEstimate.UNKNOWN, size=44)
-    assert isinstance(ask(answering, data, source=("127.0.0.1", 50_000)), Answered)
-    assert answering.provided.open(sender=SENDER, receiver=HERE, dscp=0, now_ns=0) is None
+    started(answering)
+    for now_ns in (61 * SECOND, 2_000 * SECOND):
+        assert isinstance(stranger(answering, now_ns=now_ns), Answered)
+        assert isinstance(asked(answering, now_ns=now_ns), Answered)
+
+
+def test_what_was_answered_before_the_start_is_another_session() -> None:
+    answering = Reflector(port=PORT, allow=(ip_network("127.0.0.0/8"),))
+    for _ in range(3):
+        answer = asked(answering, REQUEST + bytes(30))
+        assert isinstance(answer, Answered)
+    started(answering, dscp=46)
+    answer = asked(answering, REQUEST + bytes(30))
+    assert isinstance(answer, Answered)
+    assert (answer.data[3], answer.reply.dscp) == (0, 46)
+
+
+@pytest.mark.parametrize(
+    "sender", [(HERE, 862), (HERE, PORT), (bytes([10, 0, 0, 1]), 9_000), (bytes([224, 0, 0, 1]), 9_000)]
+)
+def test_there_is_no_session_of_a_reflectors_port_or_of_who_is_not_answered(sender: tuple[bytes, int]) -> None:
+    assert reflector().provided.open(sender=sender, receiver=HERE, dscp=0, now_ns=0) is None
+
+
+def test_two_connections_of_a_host_cannot_have_the_same_session() -> None:
+    answering = reflector()
+    first, second = (connection_of(answering.provided, peer=HERE, local=HERE) for _ in range(2))
+    accepts = []
+    for connection in (first, second):
+        connection.receive(SET_UP, 0)
+        accepts.append(connection.receive(session_request(sender_port=8764), 0)[0])
+    assert accepts[0] == 0
+    assert accepts[1] != 0
+    second.lost(1)
+    first.receive(START, 2)
+    assert isinstance(asked(answering, now_ns=3), Answered)
+
+
+def test_what_is_opened_again_and_never_started_leaves_the_end_of_what_was_as_it_is() -> None:
+    answering = reflector()
+    started(answering)
+    answering.provided.stop(sender=SENDER, receiver=HERE, until_ns=SECOND)
+    answering.provided.open(sender=SENDER, receiver=HERE, dscp=0, now_ns=0)
+    answering.provided.stop(sender=SENDER, receiver=HERE, until_ns=60 * SECOND)
+    assert isinstance(asked(answering, now_ns=0), Answered)
+    assert asked(answering, now_ns=SECOND) == Refusal.ENDED
+
+
+def test_two_reflectors_whose_sessions_were_arranged_with_each_other_fall_silent() -> None:
+    ten = (ip_network("10.0.0.0/8"),)
+    addresses = (("10.0.0.1", 10_862), ("10.0.0.2", 20_862))
+    sites = [Reflector(port=port, allow=ten) for _, port in addresses]
+    hosts = [bytes([10, 0, 0, 1]), bytes([10, 0, 0, 2])]
+    for here, there in ((0, 1), (1, 0)):
+        started(sites[here], sender=(hosts[there], addresses[there][1]), receiver=hosts[here])
+    data, here = REQUEST + bytes(27), 0
+    for number in range(10):
+        now_ns = number * 10_000_000
+        answer = ask(
+            sites[here],
+            data,
+            source=addresses[1 - here],
+            destination=addresses[here][0],
+            received_ns=WALL + now_ns,
+            now_ns=now_ns,
+        )
+        if isinstance(answer, Refusal):
+            break
+        data, here = answer.data, 1 - here
+    assert answer == Refusal.LOOP
+    assert number == 2
 
 
 def test_the_rate_of_a_source_holds_for_its_sessions_too() -> None:

@@ -2,7 +2,7 @@
 
 from collectors.stamp.control import wire
 from collectors.stamp.control.connection import ControlConnection
-from collectors.stamp.control.sessions import SessionCounts, Sessions
+from collectors.stamp.control.sessions import ReflectorSessions, SessionCounts, Sessions
 
 SECOND = 1_000_000_000
 WALL = 1_768_478_400 * SECOND
@@ -36,7 +36,7 @@ class FakeReflector:
 
 
 def connection_of(
-    reflector: FakeReflector, counts: SessionCounts | None = None, *, peer: bytes = PEER, local: bytes = HERE
+    reflector: ReflectorSessions, counts: SessionCounts | None = None, *, peer: bytes = PEER, local: bytes = HERE
 ) -> ControlConnection:
     """Return a connection opened at 0 that has not been set up."""
     return ControlConnection(
