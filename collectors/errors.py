@@ -16,6 +16,8 @@ _REASONS = {
     errno.EHOSTUNREACH: "host_unreachable",
     errno.ECONNREFUSED: "port_unreachable",
     errno.EMSGSIZE: "message_too_long",
+    errno.EMFILE: "too_many_files",
+    errno.ENFILE: "too_many_files",
     errno.ENOBUFS: "no_buffers",
     errno.ENOMEM: "no_buffers",
     errno.EAGAIN: "no_buffers",

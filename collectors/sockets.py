@@ -17,15 +17,15 @@ from dataclasses import dataclass
 
 from collectors import ancillary
 from collectors.ancillary import Arrival, IcmpError, TransmitStamp, parse_arrival, parse_error_queue
-from collectors.errors import CollectorError, reason_of
+from collectors.errors import CollectorError
 from collectors.path import Address, NetworkPath, PacketMarks
+from collectors.pinning import put_on_path
 
 _MAX_DATAGRAM = 65_536
 _ANCILLARY_SPACE = 512
 _RECEIVE_BUFFER = 1 << 20  # the error queue is charged to it too
 _DRAIN_AT_MOST = 64  # datagrams a wake-up, so that one socket cannot starve the loop
 _PENDING_ERRORS = (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EMSGSIZE, errno.EPROTO)
-_TTL = 255  # so that 255 minus the TTL of a packet that arrives is its hop count
 _ID = struct.Struct("@I")
 
 
@@ -221,68 +221,11 @@ def _accept_only_echo_replies(sock: socket.socket) -> None:
 
 def _prepared(sock: socket.socket, path: NetworkPath, marks: PacketMarks) -> StampedSocket:
     try:
-        _pin(sock, path)
-        _mark(sock, marks)
+        put_on_path(sock, path, marks)
         return StampedSocket(sock)
     except BaseException:
         sock.close()
         raise
-
-
-def _pin(sock: socket.socket, path: NetworkPath) -> None:
-    """Put the socket on the path; the interface comes first, since an address may exist on it alone."""
-    if path.interface is not None:
-        _set(
-            sock,
-            (socket.SOL_SOCKET, socket.SO_BINDTODEVICE, path.interface.encode() + b"\0"),
-            f"path {path.name}: cannot use interface {path.interface}: check `ip link`; changing it needs CAP_NET_RAW",
-        )
-    if path.fwmark is not None:
-        _set(
-            sock,
-            (socket.SOL_SOCKET, socket.SO_MARK, path.fwmark),
-            f"path {path.name}: cannot set fwmark {path.fwmark:#x}: grant CAP_NET_ADMIN, or CAP_NET_RAW on Linux 5.17+",
-        )
-    if path.source is not None:
-        try:
-            sock.bind((str(path.source), 0))
-        except OSError as error:
-            message = f"path {path.name}: cannot send from {path.source}: it is not an address of this host (`ip addr`)"
-            raise CollectorError(f"{message}: {error.strerror}", reason=reason_of(error)) from error
-
-
-def _set(sock: socket.socket, option: tuple[int, int, int | bytes], message: str) -> None:
-    try:
-        sock.setsockopt(*option)
-    except OSError as error:
-        raise CollectorError(f"{message}: {error.strerror}", reason=reason_of(error)) from error
-
-
-def _mark(sock: socket.socket, marks: PacketMarks) -> None:
-    traffic_class = marks.dscp << 2
-    discover = ancillary.IP_PMTUDISC_DO if marks.dont_fragment else ancillary.IP_PMTUDISC_DONT
-    if sock.family == socket.AF_INET:
-        options = [
-            (ancillary.IP_TOS, traffic_class),
-            (ancillary.IP_TTL, _TTL),
-            (ancillary.IP_MTU_DISCOVER, discover),
-            (ancillary.IP_RECVERR, 1),
-            (ancillary.IP_RECVTTL, 1),
-            (ancillary.IP_RECVTOS, 1),
-        ]
-        level = ancillary.SOL_IP
-    else:
-        options = [
-            (ancillary.IPV6_TCLASS, traffic_class),
-            (ancillary.IPV6_UNICAST_HOPS, _TTL),
-            (ancillary.IPV6_MTU_DISCOVER, discover),
-            (ancillary.IPV6_RECVERR, 1),
-            (socket.IPV6_RECVHOPLIMIT, 1),
-            (socket.IPV6_RECVTCLASS, 1),
-        ]
-        level = ancillary.SOL_IPV6
-    for option, value in options:
-        sock.setsockopt(level, option, value)
 
 
 @functools.cache

@@ -1,0 +1,98 @@
+"""Puts sockets on a path: what pins their packets to it, and the marks that these carry. Sends nothing."""
+
+from __future__ import annotations
+
+import socket
+
+from collectors import ancillary
+from collectors.errors import CollectorError, reason_of
+from collectors.path import NetworkPath, PacketMarks
+
+_TTL = 255  # so that 255 minus the TTL of a packet that arrives is its hop count
+
+
+def open_tcp(path: NetworkPath, family: int, marks: PacketMarks) -> socket.socket:
+    """Open a TCP socket on ``path``, not connected, non-blocking; raise :class:`CollectorError` where that is refused.
+
+    ICMP errors go to its error queue too, with who sent them, and end a connection attempt at once; tcp(7) says that
+    TCP has no such queue, and Linux has had one for attempts since 2.4 all the same.
+    """
+    try:
+        sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    except OSError as error:
+        message = f"path {path.name}: cannot open a socket: {error.strerror}: raise LimitNOFILE, or probe less often"
+        raise CollectorError(message, reason=reason_of(error)) from error
+    try:
+        # The port is chosen when connecting: it need not be free towards other hosts then.
+        sock.setsockopt(ancillary.SOL_IP, ancillary.IP_BIND_ADDRESS_NO_PORT, 1)
+        put_on_path(sock, path, marks)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def put_on_path(sock: socket.socket, path: NetworkPath, marks: PacketMarks) -> None:
+    """Pin a new socket to ``path`` and mark its packets; raise :class:`CollectorError` where the pinning is refused."""
+    _pin(sock, path)
+    _mark(sock, marks)
+
+
+def _pin(sock: socket.socket, path: NetworkPath) -> None:
+    """Put the socket on the path; the interface comes first, since an address may exist on it alone."""
+    if path.interface is not None:
+        _set(
+            sock,
+            (socket.SOL_SOCKET, socket.SO_BINDTODEVICE, path.interface.encode() + b"\0"),
+            f"path {path.name}: cannot use interface {path.interface}: check `ip link`; changing it needs CAP_NET_RAW",
+        )
+    if path.fwmark is not None:
+        _set(
+            sock,
+            (socket.SOL_SOCKET, socket.SO_MARK, path.fwmark),
+            f"path {path.name}: cannot set fwmark {path.fwmark:#x}: grant CAP_NET_ADMIN, or CAP_NET_RAW on Linux 5.17+",
+        )
+    if path.source is not None:
+        try:
+            sock.bind((str(path.source), 0))
+        except OSError as error:
+            message = f"path {path.name}: cannot send from {path.source}: it is not an address of this host (`ip addr`)"
+            raise CollectorError(f"{message}: {error.strerror}", reason=reason_of(error)) from error
+
+
+def _set(sock: socket.socket, option: tuple[int, int, int | bytes], message: str) -> None:
+    try:
+        sock.setsockopt(*option)
+    except OSError as error:
+        raise CollectorError(f"{message}: {error.strerror}", reason=reason_of(error)) from error
+
+
+def _mark(sock: socket.socket, marks: PacketMarks) -> None:
+    """Mark what leaves, and ask for ICMP errors; of datagrams also for the marks that they arrive with.
+
+    TCP finds the largest packet of a path by itself, so there is nothing to say of fragments.
+    """
+    traffic_class = marks.dscp << 2
+    discover = ancillary.IP_PMTUDISC_DO if marks.dont_fragment else ancillary.IP_PMTUDISC_DONT
+    if sock.family == socket.AF_INET:
+        level = ancillary.SOL_IP
+        options = [(ancillary.IP_TOS, traffic_class), (ancillary.IP_TTL, _TTL), (ancillary.IP_RECVERR, 1)]
+        of_datagrams = [
+            (ancillary.IP_MTU_DISCOVER, discover),
+            (ancillary.IP_RECVTTL, 1),
+            (ancillary.IP_RECVTOS, 1),
+        ]
+    else:
+        level = ancillary.SOL_IPV6
+        options = [
+            (ancillary.IPV6_TCLASS, traffic_class),
+            (ancillary.IPV6_UNICAST_HOPS, _TTL),
+            (ancillary.IPV6_RECVERR, 1),
+        ]
+        of_datagrams = [
+            (ancillary.IPV6_MTU_DISCOVER, discover),
+            (socket.IPV6_RECVHOPLIMIT, 1),
+            (socket.IPV6_RECVTCLASS, 1),
+        ]
+    for option, value in options if sock.type == socket.SOCK_STREAM else options + of_datagrams:
+        sock.setsockopt(level, option, value)
