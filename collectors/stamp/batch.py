@@ -10,6 +10,7 @@ import ctypes
 import errno
 import mmap
 import os
+import socket
 import struct
 from collections.abc import Iterator, Sequence
 from itertools import count
@@ -153,6 +154,15 @@ class Batch:
         bundle = (name, name_size, iovecs, number, self._bundle_control_at, len(control), 0, 0)
         _MESSAGE.pack_into(self._bundle, 0, *bundle)
         _sent(descriptor, self._bundle_at, 1)
+
+
+def knows_bundles(sock: socket.socket) -> bool:
+    """Whether the kernel knows UDP_SEGMENT; one that does not would send a bundle as a single long datagram."""
+    try:
+        sock.getsockopt(_SOL_UDP, _UDP_SEGMENT)
+    except OSError:
+        return False
+    return True
 
 
 def _sent(descriptor: int, messages_at: int, number: int) -> int:

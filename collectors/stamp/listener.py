@@ -14,7 +14,7 @@ from collectors.ancillary import control_items, control_message, control_spans, 
 from collectors.errors import CollectorError, reason_of
 from collectors.path import IPAddress
 from collectors.sockets import enlarge_receive_buffer
-from collectors.stamp.batch import CONTROL_SIZE
+from collectors.stamp.batch import CONTROL_SIZE, knows_bundles
 from collectors.stamp.departures import Departures
 from collectors.stamp.reflector import Arrival
 
@@ -49,7 +49,7 @@ class Listener:
         host, self.port = sock.getsockname()[:2]
         self.host = ip_address(host)
         self.departures = Departures(sock)
-        self.bundles = True
+        self.bundles = knows_bundles(sock)
         self._version = self.host.version
         self._pins_source = self.host.is_unspecified
         self.layout = (struct.Struct(f"{CONTROL_SIZE}x"), 0)  # none is known yet

@@ -162,17 +162,20 @@ class Server:
         """Send replies that lie in adjacent slots, in bundles where many go the same way."""
         for begin, end, alike in stretches(replies):
             stretch, slot = replies[begin:end], first + begin
-            if not (alike and listener.bundles and self._send_bundle(listener, batch, slot, stretch)):
+            if not (alike and self._send_bundle(listener, batch, slot, stretch)):
                 self._send_each(listener, batch, slot, stretch)
 
     def _send_bundle(self, listener: Listener, batch: Batch, first: int, replies: Sequence[Reply]) -> bool:
-        """Send replies as one; return whether the kernel does that, which it is not asked again once it did not."""
+        """Send a session's replies as one; return whether the kernel does that, which it is not asked again if not."""
+        session = replies[0].session
+        if not (listener.bundles and session.takes_bundles):
+            return False
         self._write_sent_time(batch, first, replies)
         try:
             batch.send_bundle(listener.socket.fileno(), first, len(replies))
-        except OSError:
-            listener.bundles = False
-        return listener.bundles
+        except OSError:  # its way leads through IPsec, or there is none: one by one they will tell
+            session.takes_bundles = False
+        return session.takes_bundles
 
     def _send_each(self, listener: Listener, batch: Batch, first: int, replies: Sequence[Reply]) -> None:
         """Send replies one after the other, a few with one system call.

@@ -50,7 +50,8 @@ class Session:
 
     ``key`` names it in the table; ``bucket`` is its source's; ``heard_ns`` when it was last answered (monotonic, a
     second more or less); ``needs_care`` whether its packets differ from the usual; ``received`` and ``replies`` its
-    packets and answers so far; ``previous`` the number of its latest stamped answer, and when that left (wall, ns).
+    packets and answers so far; ``previous`` the number of its latest stamped answer, and when that left (wall, ns);
+    ``takes_bundles`` whether several of its answers may be sent as one.
     """
 
     key: SessionKey
@@ -61,6 +62,7 @@ class Session:
     replies: int = 0
     previous: tuple[int, int] | None = None
     window: ReplayWindow | None = None
+    takes_bundles: bool = True
 
     def admits(self, now_ns: int) -> bool:
         """Count a packet, and say whether its source may have it answered."""

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.ancillary import control_items, control_message, host_and_port
-from collectors.stamp.batch import CONTROL_SIZE, SLOT_SIZE, SLOTS, Batch, runs
+from collectors.stamp.batch import CONTROL_SIZE, SLOT_SIZE, SLOTS, Batch, knows_bundles, runs
 
 
 @given(st.sets(st.integers(0, SLOTS - 1)))
@@ -111,6 +111,12 @@ def test_a_refused_reply_is_an_error_and_an_empty_socket_is_none() -> None:
         far.close()
         with pytest.raises(OSError, match="Bad file descriptor"):
             batch.receive(-1)
+
+
+def test_what_does_not_know_bundles_is_told_before_it_is_sent_one() -> None:
+    with socket.socket(type=socket.SOCK_DGRAM) as udp, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+        assert knows_bundles(udp)
+        assert not knows_bundles(other)
 
 
 @given(st.lists(st.tuples(st.integers(0, 300), st.integers(0, 300), st.binary(max_size=20)), max_size=5))
