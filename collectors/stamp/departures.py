@@ -34,6 +34,7 @@ class Departures:
         self._socket = sock
         self._own_ids = kernel_takes_stamp_ids() if own_ids is None else own_ids
         self._next_id = 0
+        self._in_doubt = False
         self._waiting: dict[int, tuple[Session, int]] = {}
         self._set(_STAMPS)
 
@@ -50,28 +51,41 @@ class Departures:
 
     @property
     def waiting(self) -> bool:
-        """Whether stamps are yet to come."""
-        return bool(self._waiting)
+        """Whether :meth:`drain` has something to do: stamps are yet to come, or are not to be believed."""
+        return bool(self._waiting) or self._in_doubt
 
     def drain(self) -> Iterator[tuple[Session, int, int]]:
         """Yield session, number and time (wall, ns) of the replies whose stamps have come."""
+        if self._in_doubt:
+            self._begin_anew()
+        for stamp in self._stamps():
+            if stamp.id in self._waiting:
+                session, number = self._waiting.pop(stamp.id)
+                yield session, number, stamp.stamp_ns
+
+    def doubt(self) -> None:
+        """Take notice that the kernel refused a reply, which it may have counted or not, where it counts."""
+        self._in_doubt = not self._own_ids
+
+    def _begin_anew(self) -> None:
+        """Forget all that was asked for, and have the kernel count from 0."""
+        for _ in self._stamps():
+            pass
+        self._set(_STAMPS & ~ancillary.OPT_ID)
+        self._set(_STAMPS)
+        self._waiting.clear()
+        self._next_id = 0
+        self._in_doubt = False
+
+    def _stamps(self) -> Iterator[TransmitStamp]:
         while True:
             try:
                 _, items, _, _ = self._socket.recvmsg(0, _ANCILLARY_SPACE, socket.MSG_ERRQUEUE)
             except BlockingIOError:
                 return
             entry = parse_error_queue(items)
-            if isinstance(entry, TransmitStamp) and entry.id in self._waiting:
-                session, number = self._waiting.pop(entry.id)
-                yield session, number, entry.stamp_ns
-
-    def restart(self) -> None:
-        """Count anew where the kernel counts: it may have counted a reply that it refused."""
-        if not self._own_ids:
-            self._set(_STAMPS & ~ancillary.OPT_ID)
-            self._set(_STAMPS)
-            self._waiting.clear()
-            self._next_id = 0
+            if isinstance(entry, TransmitStamp):
+                yield entry
 
     def _set(self, flags: int) -> None:
         self._socket.setsockopt(ancillary.SOL_SOCKET, ancillary.SO_TIMESTAMPING, flags)

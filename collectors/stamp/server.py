@@ -192,7 +192,7 @@ class Server:
             except OSError as error:
                 self.not_sent[reason_of(error)] += 1
                 self._reflector.unsent(replies[0])
-                listener.departures.restart()
+                listener.departures.doubt()
                 sent = 1
             first, replies = first + sent, replies[sent:]
 

@@ -408,6 +408,28 @@ def test_an_answer_tells_when_the_kernel_sent_the_one_before(epoll: select.epoll
             assert times_of(before)[2] <= left_ns < times_of(before)[2] + 1_000_000_000
 
 
+@pytest.mark.parametrize("own_ids", [True, False])
+def test_after_a_refused_answer_it_is_told_again_when_the_one_before_left(epoll: select.epoll, own_ids: bool) -> None:
+    with bound(V4) as (opened,), asking(V4) as sock:
+        if own_ids and not kernel_takes_stamp_ids():
+            return  # this kernel counts, which the other case is about
+        listener = RefusesOnce(opened.socket)
+        listener.departures = Departures(listener.socket, own_ids=own_ids)
+        bed = TestBed([listener], epoll)
+        for sequence in range(5):
+            sock.sendto(asked(sequence, tlvs=(ASK_FOLLOW_UP,)), (V4, bed.port))
+        with bed.running():
+            answers = [answer(sock) for _ in range(4)]
+            for sequence in range(5, 8):
+                sock.sendto(asked(sequence, tlvs=(ASK_FOLLOW_UP,)), (V4, bed.port))
+                answers.append(answer(sock))
+        follow_up = read_tlvs(answers[-1].trailing, sequence=answers[-1].sequence, key=None).follow_up
+        assert follow_up is not None
+        assert follow_up.sequence == answers[-2].sequence
+        left_ns = wall_from_timestamp(follow_up.timestamp, ptp=False, now_ns=time.time_ns())
+        assert times_of(answers[-2])[2] <= left_ns < times_of(answers[-1])[1]
+
+
 @pytest.mark.parametrize("host", [V4, V6])
 def test_the_dscp_that_is_asked_for_is_given(epoll: select.epoll, host: str) -> None:
     with bound(host) as listeners, TestBed(listeners, epoll).running(), asking(host) as sock:
