@@ -11,7 +11,7 @@ class Refusal(StrEnum):
     NOT_ALLOWED = "not_allowed"
     """The source is in none of the networks that are answered."""
     NOT_UNICAST = "not_unicast"
-    """It was sent to many hosts, or claims to come from many."""
+    """It was sent to many hosts, or claims to come from many, from none, or from port 0: nobody can be answered."""
     MALFORMED = "malformed"
     """Too short for any test packet."""
     TOO_SHORT = "too_short"

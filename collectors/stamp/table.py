@@ -107,7 +107,7 @@ class SessionTable:
         and the one in the packet's header, which differ for a broadcast.
         """
         host, port = host_and_port(peer)
-        if _is_group(destination) or _is_group(host) or not any(host):
+        if _is_group(destination) or _is_group(host) or not any(host) or not port:
             return Refusal.NOT_UNICAST
         if not self._is_allowed(host):
             return Refusal.NOT_ALLOWED

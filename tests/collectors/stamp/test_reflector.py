@@ -115,6 +115,7 @@ def test_a_session_that_was_silent_too_long_begins_anew() -> None:
         ((ip_network("fe80::/10"),), ("fe80::1", 40_000), None),
         ((ip_network("0.0.0.0/0"),), ("0.0.0.0", 40_000), Refusal.NOT_UNICAST),
         ((ip_network("0.0.0.0/0"),), ("224.0.0.1", 40_000), Refusal.NOT_UNICAST),
+        (TEN, ("10.0.0.1", 0), Refusal.NOT_UNICAST),
         (TEN, ("10.0.0.1", 862), Refusal.LOOP),
         (TEN, ("10.0.0.1", 8620), Refusal.LOOP),
     ],
