@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from collectors.peer import DirectMeasurement, Quirk
@@ -11,21 +10,24 @@ from collectors.sample import TimestampSource
 
 _CLOCK_STEP_NS = 50_000_000  # less may be this program stalled between reading its two clocks
 _LONGEST_RESIDENCE_NS = 1_000_000_000  # a reflector that claims more has other clocks at work
-_AHEAD_NS = 1_000_000  # a reflector that sends many answers at once writes T3 ahead: by 60 µs as seen, never by this
+AHEAD_NS = 1_000_000  # a reflector that sends many answers at once writes T3 ahead: by 60 µs as seen, never by this
 
 
-DepartureOf = Callable[[int], int | None]
-"""Tells at which wall time the packet with this number (or its low 32 bits) left; ``None`` if nobody remembers it."""
+class Departure(NamedTuple):
+    """A packet on its way: its slot, both clocks read just before sending, how far behind its slot that was.
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Departure:
-    """A packet on its way: its slot, both clocks read just before sending, and how far behind its slot that was."""
+    ``size`` counts the octets that were given to the socket, where any were.
+    """
 
     slot: int
     wall_ns: int
     monotonic_ns: int
     lateness_ns: int
+    size: int = 0
+
+
+DepartureOf = Callable[[int], Departure | None]
+"""Tells how the packet with this number (or its low 32 bits) left; ``None`` if nobody remembers it."""
 
 
 class FollowUp(NamedTuple):
@@ -65,16 +67,15 @@ class Answer(NamedTuple):
     direct_measurement: DirectMeasurement | None = None
 
 
-@dataclass(slots=True)
-class RoundTrip:
+class RoundTrip(NamedTuple):
     """The times of an answered packet, ns, and who took them."""
 
     rtt_ns: int
     source: TimestampSource
-    forward_ns: int | None = None
-    backward_ns: int | None = None
-    residence_ns: int | None = None
-    reflector_stamped: bool = False
+    forward_ns: int | None
+    backward_ns: int | None
+    residence_ns: int | None
+    reflector_stamped: bool
 
 
 def round_trip(
@@ -86,49 +87,37 @@ def round_trip(
     they are known. A wall clock that was stepped in between falsifies stamps: then the monotonic clock, read by this
     program, has the last word.
     """
+    elapsed_ns = answer.monotonic_ns - departure.monotonic_ns
+    received_ns, replied_ns = answer.reflector_received_ns, answer.reflector_sent_ns
+    residence_ns: int | None = None
+    reflector_stamped = False
+    if received_ns is not None and replied_ns is not None:
+        if reflector_stamp_ns is not None and _is_of(reflector_stamp_ns, received_ns, replied_ns, elapsed_ns):
+            replied_ns, reflector_stamped = reflector_stamp_ns, True
+        residence_ns = replied_ns - received_ns
+        if not is_possible_residence(residence_ns, elapsed_ns):
+            received_ns, residence_ns, reflector_stamped = None, None, False
     sent_ns = transmit_ns or departure.wall_ns
     arrived_ns = answer.stamp_ns or answer.wall_ns
-    elapsed_ns = answer.monotonic_ns - departure.monotonic_ns
-    step_ns = (answer.wall_ns - departure.wall_ns) - elapsed_ns
-    replied_ns = _replied_ns(answer, reflector_stamp_ns)
-    residence_ns = residence(answer, replied_ns)
-    reflector_stamped = reflector_stamp_ns is not None and replied_ns == reflector_stamp_ns
     total_ns = arrived_ns - sent_ns
-    if abs(step_ns) > _CLOCK_STEP_NS or total_ns < 0:
-        return RoundTrip(
-            max(elapsed_ns - (residence_ns or 0), 0),
-            TimestampSource.USER,
-            residence_ns=residence_ns,
-            reflector_stamped=reflector_stamped,
-        )
-    from_kernel = transmit_ns is not None and answer.stamp_ns is not None
-    times = RoundTrip(
-        max(total_ns - (residence_ns or 0), 0),
-        TimestampSource.KERNEL if from_kernel else TimestampSource.USER,
-        residence_ns=residence_ns,
-        reflector_stamped=reflector_stamped,
-    )
-    if answer.reflector_received_ns is not None and replied_ns is not None:
-        times.forward_ns = answer.reflector_received_ns - sent_ns
-        times.backward_ns = arrived_ns - replied_ns
-    return times
+    source = TimestampSource.USER if transmit_ns is None or answer.stamp_ns is None else TimestampSource.KERNEL
+    forward_ns = backward_ns = None
+    if abs(answer.wall_ns - departure.wall_ns - elapsed_ns) > _CLOCK_STEP_NS or total_ns < 0:
+        total_ns, source = elapsed_ns, TimestampSource.USER
+    elif received_ns is not None and replied_ns is not None:
+        forward_ns, backward_ns = received_ns - sent_ns, arrived_ns - replied_ns
+    rtt_ns = max(total_ns - (residence_ns or 0), 0)
+    return RoundTrip(rtt_ns, source, forward_ns, backward_ns, residence_ns or None, reflector_stamped)
 
 
-def residence(answer: Answer, replied_ns: int | None) -> int | None:
-    """Return T3 - T2; ``None`` where the reflector gives no times or impossible ones, or one time for both."""
-    if answer.reflector_received_ns is None or replied_ns is None:
-        return None
-    residence_ns = replied_ns - answer.reflector_received_ns
-    return residence_ns if 0 < residence_ns <= _LONGEST_RESIDENCE_NS else None
+def is_possible_residence(residence_ns: int, elapsed_ns: int) -> bool:
+    """Whether a packet may have spent this time in its reflector, which answered within ``elapsed_ns`` all in all."""
+    return 0 <= residence_ns <= _LONGEST_RESIDENCE_NS and residence_ns <= elapsed_ns + AHEAD_NS
 
 
-def _replied_ns(answer: Answer, reflector_stamp_ns: int | None) -> int | None:
-    """Return when the answer left: by the reflector's kernel if that can be, else as it says itself (T3).
+def _is_of(stamp_ns: int, received_ns: int, sent_ns: int, elapsed_ns: int) -> bool:
+    """Whether the reflector's kernel may have sent this answer then: neither before T2 or well before T3, nor too late.
 
-    A stamp from before T2, from well before T3, or a second behind it, is of another answer or another clock.
+    A stamp that cannot be is of another answer or another clock.
     """
-    received_ns, sent_ns = answer.reflector_received_ns, answer.reflector_sent_ns
-    if reflector_stamp_ns is None or received_ns is None or sent_ns is None:
-        return sent_ns
-    earliest_ns = max(received_ns, sent_ns - _AHEAD_NS)
-    return reflector_stamp_ns if earliest_ns <= reflector_stamp_ns <= sent_ns + _LONGEST_RESIDENCE_NS else sent_ns
+    return max(received_ns, sent_ns - AHEAD_NS) <= stamp_ns <= received_ns + elapsed_ns

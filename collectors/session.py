@@ -45,7 +45,7 @@ class Sender(Protocol):
         """Build the packet with this number, which leaves at ``wall_ns``."""
 
     def answer(
-        self, datagram: Datagram, *, wall_ns: int, monotonic_ns: int, departure_ns: DepartureOf
+        self, datagram: Datagram, *, wall_ns: int, monotonic_ns: int, departure_of: DepartureOf
     ) -> Answer | Rejection | None:
         """Understand a datagram that was read at these times, or say why not; ``None`` for what concerns others."""
 
@@ -124,7 +124,7 @@ class Session:
             self._refuse(departure, CollectorError(message, reason=reason_of(error)))
             return
         self.trouble = None
-        self._stream.sent(departure)
+        self._stream.sent(departure._replace(size=len(request)))
         self._idle.clear()
         self._arm()
 
@@ -169,7 +169,9 @@ class Session:
         if self._socket is None:
             self._socket = self._sender.open(self.path, self._address)
             self._watch = Watch(self._loop, self._socket, self._on_ready)
-            self._stream.reopened()
+            events = self._stream.reopened()
+            if events:
+                self._deliver(events)
         return self._socket
 
     def _close_socket(self) -> None:
@@ -212,7 +214,7 @@ class Session:
             datagram,
             monotonic_ns=self._clock.monotonic_ns(),
             wall_ns=self._clock.wall_ns(),
-            departure_ns=self._stream.departure_ns,
+            departure_of=self._stream.departure,
         )
         if answer is None:
             return []

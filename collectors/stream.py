@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from collectors.direction import DirectionAccount
 from collectors.peer import Rejection
-from collectors.roundtrip import Answer, Departure, RoundTrip, residence, round_trip
+from collectors.roundtrip import Answer, Departure, RoundTrip, round_trip
 from collectors.sample import DirectionalLoss, Outcome, Sample
 
 STAMP_GRACE_NS = 50_000_000
@@ -26,22 +26,17 @@ StreamEvent = Sample | DirectionalLoss
 
 
 @dataclass(slots=True)
-class _Outstanding:
+class _Packet:
     sequence: int
     departure: Departure
     due_ns: int  # when it settles, whatever is still missing then
     transmit_ns: int | None = None
-    answer: Answer | None = None
+    answer: Answer | None = None  # the first, until the packet is settled
     reordered: bool = False
     held: bool = False  # answered, and a follow-up is expected
     reflector_stamp_ns: int | None = None
-
-
-@dataclass(slots=True)
-class _Settled:
-    outcome: Outcome
-    departure: Departure
-    sent_at_ns: int
+    reflector_sequence: int | None = None  # of the first answer
+    outcome: Outcome | None = None  # once it is settled
 
 
 class Stream:
@@ -58,9 +53,9 @@ class Stream:
     def __init__(self, *, timeout_ns: int) -> None:
         self.timeout_ns = timeout_ns
         self.next_sequence = 0
-        self._outstanding: OrderedDict[int, _Outstanding] = OrderedDict()
-        self._settled: OrderedDict[int, _Settled] = OrderedDict()
-        self._held: dict[int, _Outstanding] = {}  # by the reflector's number, in order of arrival
+        self._outstanding: OrderedDict[int, _Packet] = OrderedDict()
+        self._settled: OrderedDict[int, _Packet] = OrderedDict()
+        self._held: dict[int, _Packet] = {}  # by the reflector's number, in order of arrival
         self._next_expected = 0  # RFC 4737, section 3.3
         self._direction = DirectionAccount()
         self._interval_ns = 0  # between the last two departures
@@ -71,7 +66,7 @@ class Stream:
         """Note that the packet with :attr:`next_sequence` left, and return its number."""
         sequence = self.next_sequence
         self.next_sequence += 1
-        self._outstanding[sequence] = _Outstanding(sequence, departure, departure.monotonic_ns + self.timeout_ns)
+        self._outstanding[sequence] = _Packet(sequence, departure, departure.monotonic_ns + self.timeout_ns)
         if self._departed_ns is not None:
             self._interval_ns = departure.monotonic_ns - self._departed_ns
         self._departed_ns = departure.monotonic_ns
@@ -84,24 +79,29 @@ class Stream:
         last = self._outstanding.get(self.next_sequence - 1)
         return self._release(last) if last is not None and last.held else []
 
-    def reopened(self) -> None:
-        """Note that packets leave from another port from now on: for a reflector this is a new session."""
+    def reopened(self) -> list[StreamEvent]:
+        """Note that packets leave from another port from now on: for a reflector this is a new session.
+
+        Answered packets settle as they are: neither stamps nor follow-ups come through the new port.
+        """
+        answered = [packet for packet in self._outstanding.values() if packet.answer is not None]
+        events = [event for packet in answered for event in self._settle_answered(packet)]
         self._direction = DirectionAccount()
-        self._held.clear()  # what waits in there settles without
+        return events
 
     @property
     def restarts(self) -> int:
         """How often the reflector was seen to begin its numbers anew in the middle of this session."""
         return self._direction.restarts
 
-    def departure_ns(self, sequence: int) -> int | None:
-        """Return the wall time at which a packet left as it was told itself; ``None`` if nobody remembers it.
+    def departure(self, sequence: int) -> Departure | None:
+        """Return how a packet left; ``None`` if nobody remembers it.
 
         ``sequence`` is the packet's number, or its low 32 bits.
         """
         whole = self._whole(sequence)
         packet = self._outstanding.get(whole) or self._settled.get(whole)
-        return packet.departure.wall_ns if packet is not None else None
+        return packet.departure if packet is not None else None
 
     def not_sent(self, departure: Departure, reason: str) -> Sample:
         """Settle a packet that the kernel refused; it takes no number."""
@@ -130,14 +130,15 @@ class Stream:
         sequence = self._whole(answer.sequence)
         if sequence not in self._outstanding and sequence not in self._settled:
             return Rejection.UNKNOWN_PACKET
-        self._direction.stateful = self._direction.stateful or answer.stateful
-        events = self._no_longer_held(answer) if self._held else []
+        if answer.stateful:
+            self._direction.stateful = True
+        events = self._no_longer_held(sequence, answer) if self._held else []
         packet = self._outstanding.get(sequence)
         if packet is None:
             return events + self._further_answer(sequence, answer)
-        if packet.answer is not None:
-            return events + self._settle_answered(packet) + self._further_answer(sequence, answer)
-        return events + self._first_answer(packet, answer)
+        if packet.answer is None:
+            return events + self._first_answer(packet, answer)
+        return events + self._settle_answered(packet) + self._further_answer(sequence, answer)
 
     def expire(self, monotonic_ns: int) -> list[StreamEvent]:
         """Settle what has waited long enough: for an answer, or answered, for a stamp that does not come."""
@@ -164,8 +165,8 @@ class Stream:
         """How many packets are not settled yet."""
         return len(self._outstanding)
 
-    def _first_answer(self, packet: _Outstanding, answer: Answer) -> list[StreamEvent]:
-        packet.answer = answer
+    def _first_answer(self, packet: _Packet, answer: Answer) -> list[StreamEvent]:
+        packet.answer, packet.reflector_sequence = answer, answer.reflector_sequence
         packet.reordered = packet.sequence < self._next_expected
         self._next_expected = max(self._next_expected, packet.sequence + 1)
         timeout_at_ns, packet.due_ns = packet.due_ns, answer.monotonic_ns + STAMP_GRACE_NS
@@ -179,39 +180,39 @@ class Stream:
             return []
         return self._settle_answered(packet) if packet.transmit_ns is not None else []
 
-    def _is_followed_up(self, packet: _Outstanding, answer: Answer, timeout_at_ns: int) -> bool:
+    def _is_followed_up(self, packet: _Packet, answer: Answer, timeout_at_ns: int) -> bool:
         is_last = self._ended and packet.sequence == self.next_sequence - 1
         return answer.follow_up_due and not is_last and answer.monotonic_ns + max(self._interval_ns, 1) <= timeout_at_ns
 
-    def _no_longer_held(self, answer: Answer) -> list[StreamEvent]:
+    def _no_longer_held(self, sequence: int, answer: Answer) -> list[StreamEvent]:
         """Settle the packet whose answer is followed up, and those before it, whose follow-ups got lost.
 
-        Where the reflector's numbers fall back it has forgotten what it sent, and gives its old numbers to others.
+        Where the reflector's numbers fall back while ours go on it has forgotten what it sent, and gives its old
+        numbers to others.
         """
-        number, follow_up = answer.reflector_sequence, answer.follow_up
+        number = answer.reflector_sequence
+        told, left_ns = answer.follow_up or (None, None)
         events: list[StreamEvent] = []
         for held, packet in list(self._held.items()):
-            if follow_up is not None and _is_up_to(held, follow_up.reflector_sequence):
-                if held == follow_up.reflector_sequence:
-                    packet.reflector_stamp_ns = follow_up.sent_ns
-                events += self._release(packet)
-            elif number is None or _is_up_to(number, held):
-                events += self._release(packet)
+            if told is not None and _is_up_to(held, told):
+                packet.reflector_stamp_ns = left_ns if held == told else None
+            elif number is not None and (sequence <= packet.sequence or not _is_up_to(number, held)):
+                continue
+            events += self._release(packet)
         return events
 
-    def _release(self, packet: _Outstanding) -> list[StreamEvent]:
+    def _release(self, packet: _Packet) -> list[StreamEvent]:
         """Hold a packet no longer: it settles now, or as soon as its transmit stamp comes."""
         self._forget_held(packet)
         return self._settle_answered(packet) if packet.transmit_ns is not None else []
 
-    def _forget_held(self, packet: _Outstanding) -> None:
-        assert packet.answer is not None
-        assert packet.answer.reflector_sequence is not None
+    def _forget_held(self, packet: _Packet) -> None:
+        assert packet.reflector_sequence is not None
         packet.held = False
-        if self._held.get(packet.answer.reflector_sequence) is packet:
-            del self._held[packet.answer.reflector_sequence]
+        if self._held.get(packet.reflector_sequence) is packet:
+            del self._held[packet.reflector_sequence]
 
-    def _settle_answered(self, packet: _Outstanding) -> list[StreamEvent]:
+    def _settle_answered(self, packet: _Packet) -> list[StreamEvent]:
         answer = packet.answer
         assert answer is not None
         if packet.held:
@@ -220,16 +221,17 @@ class Stream:
         if times.rtt_ns > self.timeout_ns:  # the answer was read in time, but its own times say that it came too late
             return self._settle_lost(packet) + self._further_answer(packet.sequence, answer)
         outcome = Outcome.REORDERED if packet.reordered else Outcome.ANSWERED
-        if answer.reflector_sequence is not None:
-            self._direction.answered(packet.sequence, answer.reflector_sequence)
+        if packet.reflector_sequence is not None:
+            self._direction.answered(packet.sequence, packet.reflector_sequence)
         return self._close(packet, _answered_sample(packet, answer, outcome, times))
 
-    def _settle_lost(self, packet: _Outstanding) -> list[StreamEvent]:
+    def _settle_lost(self, packet: _Packet) -> list[StreamEvent]:
         return self._close(packet, _lost_sample(packet))
 
-    def _close(self, packet: _Outstanding, sample: Sample) -> list[StreamEvent]:
+    def _close(self, packet: _Packet, sample: Sample) -> list[StreamEvent]:
         del self._outstanding[packet.sequence]
-        self._settled[packet.sequence] = _Settled(sample.outcome, packet.departure, sample.sent_at_ns)
+        packet.answer, packet.outcome = None, sample.outcome
+        self._settled[packet.sequence] = packet
         if len(self._settled) > _REMEMBERED:
             self._settled.popitem(last=False)
         settled_below = next(iter(self._outstanding), self.next_sequence)
@@ -244,21 +246,24 @@ class Stream:
         outcome = Outcome.LATE if packet.outcome is Outcome.LOST else Outcome.DUPLICATE
         if outcome is Outcome.LATE:
             packet.outcome = Outcome.LATE  # what comes after it is a duplicate
-        elif answer.reflector_sequence is not None:
-            self._direction.answered(sequence, answer.reflector_sequence)
-        residence_ns = residence(answer, answer.reflector_sent_ns) or 0
-        rtt_ns = (answer.stamp_ns or answer.wall_ns) - packet.sent_at_ns - residence_ns
+        elif packet.outcome is not Outcome.LATE:
+            self._copied(packet, answer.reflector_sequence)
         return [
             Sample(
                 slot=packet.departure.slot,
                 sequence=sequence,
-                sent_at_ns=packet.sent_at_ns,
+                sent_at_ns=packet.transmit_ns or packet.departure.wall_ns,
                 outcome=outcome,
-                rtt_ns=max(rtt_ns, 0),
+                rtt_ns=round_trip(packet.departure, packet.transmit_ns, answer).rtt_ns,
                 ttl=answer.ttl,
                 quirks=answer.quirks,
             )
         ]
+
+    def _copied(self, packet: _Packet, number: int | None) -> None:
+        """Count a copy made on the way there, which has a number of its own; one made on the way back has the same."""
+        if number is not None and number != packet.reflector_sequence:
+            self._direction.answered(packet.sequence, number)
 
     def _whole(self, sequence: int) -> int:
         """Complete a number of which a packet or a stamp carries the low 32 bits (RFC 1982)."""
@@ -270,7 +275,7 @@ def _is_up_to(number: int, last: int) -> bool:
     return (last - number) & _LOW_32_BITS <= _LOW_32_BITS >> 1
 
 
-def _lost_sample(packet: _Outstanding) -> Sample:
+def _lost_sample(packet: _Packet) -> Sample:
     departure = packet.departure
     return Sample(
         slot=departure.slot,
@@ -282,7 +287,7 @@ def _lost_sample(packet: _Outstanding) -> Sample:
     )
 
 
-def _answered_sample(packet: _Outstanding, answer: Answer, outcome: Outcome, times: RoundTrip) -> Sample:
+def _answered_sample(packet: _Packet, answer: Answer, outcome: Outcome, times: RoundTrip) -> Sample:
     departure = packet.departure
     return Sample(
         slot=departure.slot,

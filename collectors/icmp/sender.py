@@ -62,7 +62,7 @@ class IcmpSender:
         *,
         wall_ns: int,
         monotonic_ns: int,
-        departure_ns: DepartureOf,  # noqa: ARG002  # a reply repeats no time
+        departure_of: DepartureOf,  # noqa: ARG002  # a reply repeats no time
     ) -> Answer | Rejection | None:
         """Understand an echo reply; ``None`` for the replies to others, which a raw socket sees too."""
         try:

@@ -31,8 +31,6 @@ class Asking:
         self._tlvs: tuple[Tlv, ...] = ()
         self._counts = False  # whether packets carry their count
         self._first: int | None = None
-        self._size = self._size_before = 0
-        self._size_since = 0
 
     @property
     def wants_tlvs(self) -> bool:
@@ -63,10 +61,7 @@ class Asking:
         tlvs = self._tlvs
         if self._counts:
             tlvs = (*tlvs, ask_direct_measurement(sequence - self._first + 1))
-        data = self._encode(sequence, wall_ns, tlvs, self._options.size)
-        if len(data) != self._size:
-            self._size_before, self._size, self._size_since = self._size, len(data), sequence
-        return data
+        return self._encode(sequence, wall_ns, tlvs, self._options.size)
 
     def capability_request(self, sequence: int, wall_ns: int, with_tlvs: bool) -> bytes:
         """Build a packet for the session beside this one; its TLVs are all that are wanted, and two about the peer."""
@@ -76,11 +71,6 @@ class Asking:
             if TlvType.DIRECT_MEASUREMENT in self._wanted:
                 tlvs = (*tlvs, ask_direct_measurement(sequence // 2 + 1))
         return self._encode(sequence, wall_ns, tlvs, BASE_SIZE)
-
-    def size_of(self, sequence: int) -> int:
-        """Return how long the packet was whose number has these low 32 bits."""
-        is_older = (sequence - self._size_since) & _LOW_32_BITS > _LOW_32_BITS >> 1
-        return self._size_before if is_older else self._size
 
     def _asking_for(self, kinds: Iterable[TlvType]) -> tuple[Tlv, ...]:
         """Return the TLVs that are the same in every packet."""

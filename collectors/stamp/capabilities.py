@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 from collectors.path import Address
 from collectors.peer import Rejection
+from collectors.roundtrip import Departure, DepartureOf
 from collectors.sockets import Datagram, StampedSocket
 from collectors.stamp.authentication import Key
 from collectors.stamp.extensions import read_tlvs
@@ -79,7 +80,7 @@ class CapabilityCheck:
         to: Address,
         *,
         ask: Callable[[int, int, bool], bytes],
-        hear: Callable[[bytes, Callable[[int], int | None]], Recognised | Rejection],
+        hear: Callable[[bytes, DepartureOf], Recognised | Rejection],
         with_tlvs: bool,
         key: Key | None,
     ) -> None:
@@ -90,7 +91,7 @@ class CapabilityCheck:
         self._hear = hear
         self._with_tlvs = with_tlvs
         self._key = key
-        self._asked: dict[int, int] = {}  # numbers, and when they left
+        self._asked: dict[int, Departure] = {}
         self._next = 0
         self._again_ns = 0
 
@@ -108,7 +109,7 @@ class CapabilityCheck:
             self.close()
         elif monotonic_ns >= self._again_ns:
             for _ in range(1 if self._next else 2):
-                self._ask(self._socket, wall_ns)
+                self._ask(self._socket, wall_ns, monotonic_ns)
             self._again_ns = monotonic_ns + (_AGAIN_NS if self._next < 2 * _TRIES else _SLOWLY_NS)
         return self.capabilities
 
@@ -134,14 +135,14 @@ class CapabilityCheck:
             with_tlvs = self._carries_tlvs(heard.packet.sender_sequence)
             self.capabilities = self.capabilities.learn(heard.packet, with_tlvs=with_tlvs, key=self._key)
 
-    def _ask(self, sock: StampedSocket, wall_ns: int) -> None:
+    def _ask(self, sock: StampedSocket, wall_ns: int, monotonic_ns: int) -> None:
         number = self._next
         self._next += 2
         try:
             sock.send(self._request(number, wall_ns, self._carries_tlvs(number)), self._to, number)
         except OSError:  # the session that measures meets the same refusal, and reports it
             return
-        self._asked[number] = wall_ns
+        self._asked[number] = Departure(slot=number, wall_ns=wall_ns, monotonic_ns=monotonic_ns, lateness_ns=0)
         self._asked.pop(number - 2 * _REMEMBERED, None)
 
     def _carries_tlvs(self, number: int) -> bool:

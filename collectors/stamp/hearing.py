@@ -38,7 +38,7 @@ class Hearing:
         """Know from elsewhere that the reflector has the state that it takes to follow its answers up."""
         self._not_followed_up = 0
 
-    def recognise(self, data: bytes, departure_ns: DepartureOf) -> Recognised | Rejection:
+    def recognise(self, data: bytes, departure_of: DepartureOf) -> Recognised | Rejection:
         """Parse an answer to one of the packets whose departures are known, or say why it is none."""
         try:
             packet = parse_reflector_packet(data, key=self._options.key)
@@ -46,49 +46,46 @@ class Hearing:
             return Rejection.NOT_AUTHENTIC
         except StampError:
             return Rejection.MALFORMED
-
-        def t1_of(sequence: int) -> bytes | None:
-            departed_ns = departure_ns(sequence)
-            return None if departed_ns is None else self._timestamp(departed_ns)
-
-        return recognise(packet, ssid=self._options.ssid, ssid_required=self._options.ssid_required, t1_of=t1_of)
+        return recognise(
+            packet,
+            ssid=self._options.ssid,
+            ssid_required=self._options.ssid_required,
+            departure_of=departure_of,
+            timestamp=self._timestamp,
+        )
 
     def answer(
-        self, datagram: Datagram, *, wall_ns: int, monotonic_ns: int, departure_ns: DepartureOf
+        self, datagram: Datagram, *, wall_ns: int, monotonic_ns: int, departure_of: DepartureOf
     ) -> Answer | Rejection:
         """Understand a datagram that was read at these times, or say why it is no answer."""
-        recognised = self.recognise(datagram.data, departure_ns)
+        recognised = self.recognise(datagram.data, departure_of)
         if isinstance(recognised, Rejection):
             return recognised
-        packet = recognised.packet
+        packet, departure, _ = recognised
+        arrival = datagram.arrival
         self._note_clock(packet.error_estimate)
         telemetry = self._telemetry(packet)
         received_ns, sent_ns = packet.received_ns(now_ns=wall_ns), packet.sent_ns(now_ns=wall_ns)
-        found = self._looks.examine(
-            recognised,
-            size=len(datagram.data),
-            asked_size=self._asking.size_of(packet.sender_sequence),
-            source=datagram.source,
-            now_ns=wall_ns,
-        )
+        elapsed_ns = monotonic_ns - departure.monotonic_ns
+        found = self._looks.examine(recognised, size=len(datagram.data), source=datagram.source, now_ns=wall_ns)
         found |= quirks.tlv_quirks(telemetry)
-        odd = quirks.residence_quirk(packet, sent_ns - received_ns)
+        odd = quirks.residence_quirk(packet, sent_ns - received_ns, elapsed_ns)
         if odd is not None:
             found |= {odd}
         has_times = odd is not Quirk.IMPOSSIBLE_RESIDENCE
         if self._bound_ns is not None and has_times:
-            departed_ns = departure_ns(packet.sender_sequence) or received_ns
-            arrived_ns = datagram.arrival.stamp_ns or wall_ns
-            if min(received_ns - departed_ns, arrived_ns - sent_ns) < -self._bound_ns:
+            ways_ns = received_ns - departure.wall_ns, (arrival.stamp_ns or wall_ns) - sent_ns
+            step_ns = wall_ns - departure.wall_ns - elapsed_ns
+            if quirks.is_disproved(ways_ns, self._bound_ns, step_ns):
                 found |= {Quirk.IMPOSSIBLE_SYNCHRONISATION}
         follow_up = self._follow_up(packet, telemetry, wall_ns)
         marks = telemetry.class_of_service
         return Answer(
             sequence=packet.sender_sequence,
-            stamp_ns=datagram.arrival.stamp_ns,
+            stamp_ns=arrival.stamp_ns,
             wall_ns=wall_ns,
             monotonic_ns=monotonic_ns,
-            ttl=datagram.arrival.ttl,
+            ttl=arrival.ttl,
             reflector_sequence=packet.sequence,
             reflector_received_ns=received_ns if has_times else None,
             reflector_sent_ns=sent_ns if has_times else None,
@@ -96,7 +93,7 @@ class Hearing:
             follow_up=follow_up,
             follow_up_due=has_times and _FOLLOW_UP in telemetry.understood and self._not_followed_up < _PATIENCE,
             forward_tos=None if marks is None else marks.dscp2 << 2 | marks.ecn,
-            backward_tos=None if marks is None or marks.rp else datagram.arrival.tos,
+            backward_tos=None if marks is None or marks.rp else arrival.tos,
             quirks=found,
             direct_measurement=_counts(telemetry),
         )

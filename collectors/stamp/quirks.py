@@ -10,6 +10,7 @@ from ipaddress import ip_address
 
 from collectors.path import Address
 from collectors.peer import Quirk
+from collectors.roundtrip import AHEAD_NS, is_possible_residence
 from collectors.stamp.extensions import Telemetry
 from collectors.stamp.recognition import Recognised
 from collectors.stamp.timestamp import ErrorEstimate, wall_from_ntp, wall_from_ptp
@@ -18,8 +19,8 @@ from collectors.stamp.wire import ReflectorPacket
 NONE: frozenset[Quirk] = frozenset()
 
 _WITH_TTL = 41  # an answer of TWAMP-Light ends with the Session-Sender TTL
-_LONGEST_RESIDENCE_NS = 1_000_000_000
 _CREDIBLE_ERROR_NS = 10  # no clock is known to be kept closer to UTC than that over a network
+_TIMESCALE_NS = 60_000_000_000  # PTP counts TAI, 37 s ahead of UTC since 2017, where it does not count UTC
 _NEAR_NS = 86_400 * 1_000_000_000
 _NO_TIME = bytes(8)
 
@@ -35,21 +36,19 @@ class Looks:
         self._head = b""  # of T3: its first 2 octets last for 18 hours
         self._clock_quirks = NONE
 
-    def examine(
-        self, recognised: Recognised, *, size: int, asked_size: int, source: Address, now_ns: int
-    ) -> frozenset[Quirk]:
+    def examine(self, recognised: Recognised, *, size: int, source: Address, now_ns: int) -> frozenset[Quirk]:
         """Return how an answer of ``size`` octets departs from the standard, its residence time and TLVs apart."""
-        packet = recognised.packet
+        packet, departure, swapped = recognised
         if packet.error_estimate is not self._estimate or packet.timestamp[:2] != self._head:
             self._judge_clock(packet, now_ns)
         found = self._clock_quirks
-        if size != asked_size:
+        if size != departure.size:
             found |= {size_quirk(size)}
         if source != self._source and not self._is_asked(source):
             found |= {Quirk.OTHER_SOURCE}
         if packet.ssid != self._ssid and not packet.ssid:
             found |= {Quirk.NO_SSID}
-        if recognised.swapped:
+        if swapped:
             found |= {Quirk.SWAPPED_TIMESTAMPS}
         return found
 
@@ -91,7 +90,17 @@ def error_bound_ns(ours: ErrorEstimate, theirs: ErrorEstimate) -> int | None:
     """Return by how much two synchronised clocks can differ at most; ``None`` where one of them claims nothing."""
     if not ours.synchronised or not theirs.synchronised or theirs.error_ns is None:
         return None
-    return (ours.error_ns or 0) + theirs.error_ns
+    return (ours.error_ns or 0) + theirs.error_ns + (_TIMESCALE_NS if theirs.ptp else 0)
+
+
+def is_disproved(ways_ns: tuple[int, int], bound_ns: int, step_ns: int) -> bool:
+    """Whether the times there and back cannot be those of two clocks that differ by ``bound_ns`` at most.
+
+    A packet arrives after it left, but for a T3 that was written ahead. A clock of ours that moved by ``step_ns``
+    meanwhile proves nothing of theirs.
+    """
+    forward_ns, backward_ns = ways_ns
+    return abs(step_ns) <= bound_ns and (forward_ns < -bound_ns or backward_ns < -bound_ns - AHEAD_NS)
 
 
 def is_other_format(timestamp: bytes, *, ptp: bool, now_ns: int) -> bool:
@@ -102,13 +111,11 @@ def is_other_format(timestamp: bytes, *, ptp: bool, now_ns: int) -> bool:
     return abs(other(timestamp, now_ns=now_ns) - now_ns) <= _NEAR_NS
 
 
-def residence_quirk(packet: ReflectorPacket, residence_ns: int) -> Quirk | None:
-    """Judge T3 - T2; zeros on the wire are no times."""
-    if 0 < residence_ns <= _LONGEST_RESIDENCE_NS:
-        return None
-    if residence_ns == 0 and packet.timestamp != _NO_TIME:
-        return Quirk.ONE_TIME_FOR_TWO
-    return Quirk.IMPOSSIBLE_RESIDENCE
+def residence_quirk(packet: ReflectorPacket, residence_ns: int, elapsed_ns: int) -> Quirk | None:
+    """Judge T3 - T2 of a packet that was answered within ``elapsed_ns``; zeros on the wire are no times."""
+    if not is_possible_residence(residence_ns, elapsed_ns) or packet.timestamp == _NO_TIME:
+        return Quirk.IMPOSSIBLE_RESIDENCE
+    return None if residence_ns else Quirk.ONE_TIME_FOR_TWO
 
 
 def tlv_quirks(telemetry: Telemetry) -> frozenset[Quirk]:

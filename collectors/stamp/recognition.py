@@ -7,35 +7,53 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from collectors.peer import Rejection
+from collectors.roundtrip import Departure, DepartureOf
 from collectors.stamp.wire import ReflectorPacket
 
 _NO_TIME = bytes(8)
 
 
 class Recognised(NamedTuple):
-    """An answer as the standard would have it; ``swapped`` if T1 and T3 stood in each other's place."""
+    """An answer as the standard would have it, and the departure that it answers.
+
+    ``swapped``: T1 and T3 stood in each other's place.
+    """
 
     packet: ReflectorPacket
+    departure: Departure
     swapped: bool
 
 
 def recognise(
-    packet: ReflectorPacket, *, ssid: int, ssid_required: bool, t1_of: Callable[[int], bytes | None]
+    packet: ReflectorPacket,
+    *,
+    ssid: int,
+    ssid_required: bool,
+    departure_of: DepartureOf,
+    timestamp: Callable[[int], bytes],
 ) -> Recognised | Rejection:
     """Return the answer, or why it is none.
 
-    T1 is the proof: 64 bits that nobody off the path knows. ``t1_of`` returns it for a sequence number, as it was sent,
-    ``None`` for one that nobody remembers. A reflector may return SSID 0 where that is not ``ssid_required``.
+    T1 is the proof: 64 bits that nobody off the path knows. It is the ``timestamp`` of the packet's departure, encoded
+    as it was sent. A reflector may return SSID 0 where that is not ``ssid_required``.
     """
     if ssid and packet.ssid != ssid and (packet.ssid or ssid_required):
         return Rejection.WRONG_SSID
-    t1 = t1_of(packet.sender_sequence)
-    if t1 is not None and packet.sender_timestamp == t1:
-        return Recognised(packet, swapped=False)
-    if packet.sender_timestamp == _NO_TIME and packet.timestamp == t1_of(packet.sequence):
+    departure = departure_of(packet.sender_sequence)
+    t1 = None if departure is None else timestamp(departure.wall_ns)
+    if departure is not None and packet.sender_timestamp == t1:
+        return Recognised(packet, departure, swapped=False)
+    if packet.sender_timestamp == _NO_TIME and _is_own(packet, departure_of, timestamp):
         return Rejection.OWN_REQUEST
-    if t1 is None:
+    if departure is None or t1 is None:
         return Rejection.UNKNOWN_PACKET
     if packet.timestamp == t1:
-        return Recognised(replace(packet, timestamp=packet.sender_timestamp, sender_timestamp=t1), swapped=True)
+        proper = replace(packet, timestamp=packet.sender_timestamp, sender_timestamp=t1)
+        return Recognised(proper, departure, swapped=True)
     return Rejection.WRONG_TIMESTAMP
+
+
+def _is_own(packet: ReflectorPacket, departure_of: DepartureOf, timestamp: Callable[[int], bytes]) -> bool:
+    """Whether this is one of our requests: its T1 stands where an answer has T3."""
+    departure = departure_of(packet.sequence)
+    return departure is not None and packet.timestamp == timestamp(departure.wall_ns)

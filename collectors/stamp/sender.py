@@ -88,13 +88,13 @@ class StampSender:
         return self._asking.request(sequence, wall_ns)
 
     def answer(
-        self, datagram: Datagram, *, wall_ns: int, monotonic_ns: int, departure_ns: DepartureOf
+        self, datagram: Datagram, *, wall_ns: int, monotonic_ns: int, departure_of: DepartureOf
     ) -> Answer | Rejection:
         """Understand a reflected test packet, or say why it is none."""
         assert self._hearing is not None, "answers come to the socket that was opened"
         if self._check is not None:
             self._look(self._check, wall_ns, monotonic_ns)
-        answer = self._hearing.answer(datagram, wall_ns=wall_ns, monotonic_ns=monotonic_ns, departure_ns=departure_ns)
+        answer = self._hearing.answer(datagram, wall_ns=wall_ns, monotonic_ns=monotonic_ns, departure_of=departure_of)
         if isinstance(answer, Answer):
             self._unheard, self._heard_ns = 0, monotonic_ns
         return answer

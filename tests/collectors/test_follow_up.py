@@ -134,7 +134,7 @@ def test_a_reflector_may_have_written_its_time_a_little_ahead() -> None:
 
 
 def test_a_time_before_the_packet_came_or_long_behind_the_reflectors_own_is_not_believed() -> None:
-    for lag_ns in (-76_000, 1_500 * MS):
+    for lag_ns in (-76_000, 500 * MS, 1_500 * MS):
         stream = sending(2)
         stream.answered(followed(0, arrival_ns(0), reflected=0))
         [sample] = samples(stream.answered(followed(1, arrival_ns(1), reflected=1, lag_ns=lag_ns)))
@@ -154,6 +154,18 @@ def test_a_copy_made_on_the_way_back_settles_what_waits() -> None:
     stream.answered(followed(0, arrival_ns(0), reflected=0))
     events = stream.answered(followed(0, arrival_ns(0) + MS, reflected=0))
     assert outcomes(events) == [Outcome.ANSWERED, Outcome.DUPLICATE]
+
+
+def test_answers_that_overtake_each_other_on_the_way_back_keep_their_follow_ups() -> None:
+    stream = sending(4)
+    events: list[StreamEvent] = []
+    for number, at_ns in ((1, arrival_ns(1)), (0, arrival_ns(1) + MS), (2, arrival_ns(2)), (3, arrival_ns(3))):
+        arrived = stream.answered(followed(number, at_ns, reflected=number))
+        assert not isinstance(arrived, Rejection)
+        events += arrived
+    found = [(sample.sequence, sample.outcome) for sample in samples(events)]
+    assert found == [(1, Outcome.ANSWERED), (0, Outcome.REORDERED), (2, Outcome.ANSWERED)]
+    assert [sample.reflector_stamped for sample in samples(events)] == [True, False, True]  # 0 came behind its own
 
 
 def test_an_answer_beyond_its_timeout_is_lost_and_late_at_once() -> None:
@@ -182,9 +194,20 @@ def test_a_transmit_stamp_alone_does_not_end_the_wait() -> None:
 def test_another_port_is_another_numbering() -> None:
     stream = sending(2)
     stream.answered(followed(0, arrival_ns(0), reflected=0))
-    stream.reopened()
+    [first] = samples(stream.reopened())
+    assert (first.sequence, first.reflector_stamped) == (0, False)
     assert stream.answered(followed(1, arrival_ns(1), reflected=1, about=0)) == []
-    assert settled(stream.expire(2 * TIMEOUT_NS)) == [0, 1]
+    assert settled(stream.expire(2 * TIMEOUT_NS)) == [1]
+
+
+def test_what_waited_at_another_port_is_no_restart_here() -> None:
+    stream = sending(3)
+    stream.answered(followed(0, arrival_ns(0), reflected=1000))
+    stream.reopened()
+    for number in (1, 2):
+        stream.answered(followed(number, arrival_ns(number), reflected=number - 1))
+    stream.expire(2 * TIMEOUT_NS)
+    assert stream.restarts == 0
 
 
 def test_numbers_of_the_reflector_may_go_beyond_32_bits() -> None:

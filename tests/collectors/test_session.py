@@ -46,7 +46,7 @@ class NumberSender:
         return NUMBER.pack(sequence)
 
     def answer(
-        self, datagram: Datagram, *, wall_ns: int, monotonic_ns: int, departure_ns: DepartureOf
+        self, datagram: Datagram, *, wall_ns: int, monotonic_ns: int, departure_of: DepartureOf
     ) -> Answer | Rejection | None:
         if datagram.data == b"other":
             return None

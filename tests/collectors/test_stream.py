@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.peer import Rejection
-from collectors.roundtrip import Answer, FollowUp
+from collectors.roundtrip import Answer, Departure, FollowUp
 from collectors.sample import DirectionalLoss, Outcome, Sample, TimestampSource
 from collectors.stream import STAMP_GRACE_NS, Stream, StreamEvent
 from tests.collectors.journeys import MS, TIMEOUT_NS, WALL, answer, departure, outcomes, samples, send
+
+HOUR_NS = 3_600_000 * MS
 
 
 def test_an_answered_packet_has_the_round_trip_between_the_kernels_stamps() -> None:
@@ -147,14 +149,13 @@ def test_an_answer_to_nothing_is_none() -> None:
 def test_departures_are_remembered_beyond_the_settling() -> None:
     stream = Stream(timeout_ns=TIMEOUT_NS)
     send(stream, 5)
-    assert (stream.departure_ns(0), stream.departure_ns(1)) == (WALL + 5, None)
+    assert (stream.departure(0), stream.departure(1)) == (departure(0, 5), None)
     stream.answered(answer(0, MS))
-    assert stream.departure_ns(0) == WALL + 5
+    assert stream.departure(0) == departure(0, 5)
 
 
 def test_a_stepped_wall_clock_does_not_change_the_round_trip() -> None:
-    hour_ns = 3_600_000 * MS
-    for step_ns in (hour_ns, -hour_ns):
+    for step_ns in (HOUR_NS, -HOUR_NS):
         stream = Stream(timeout_ns=TIMEOUT_NS)
         send(stream, 0)
         stepped = answer(0, 12 * MS)._replace(stamp_ns=WALL + 12 * MS + step_ns, wall_ns=WALL + 12 * MS + step_ns)
@@ -162,12 +163,64 @@ def test_a_stepped_wall_clock_does_not_change_the_round_trip() -> None:
         assert (sample.rtt_ns, sample.timestamps) == (12 * MS, TimestampSource.USER)
 
 
-def test_a_late_answer_after_a_step_has_a_delay_that_is_not_negative() -> None:
+def test_the_delay_of_a_late_answer_is_not_changed_by_a_step_either() -> None:
+    for step_ns in (HOUR_NS, -HOUR_NS):
+        stream = Stream(timeout_ns=TIMEOUT_NS)
+        send(stream, 0)
+        stream.expire(TIMEOUT_NS)
+        stepped = answer(0, 2000 * MS)._replace(stamp_ns=WALL + step_ns, wall_ns=WALL + 2000 * MS + step_ns)
+        assert [late.rtt_ns for late in samples(stream.answered(stepped))] == [2000 * MS]
+
+
+def test_a_clock_that_steps_in_the_middle_of_a_stream_changes_the_ways_of_no_packet_and_loses_none() -> None:
+    for step_ns in (HOUR_NS, -HOUR_NS):
+        stream = Stream(timeout_ns=TIMEOUT_NS)
+        told: list[Sample] = []
+        for slot in range(20):
+            at_ns = slot * 100 * MS
+            wall_ns = WALL + at_ns + (step_ns if slot > 10 else 0)
+            stream.sent(Departure(slot=slot, wall_ns=wall_ns, monotonic_ns=at_ns, lateness_ns=0))
+            stream.transmitted(slot, wall_ns)
+            back_ns = WALL + at_ns + 12 * MS + (step_ns if slot >= 10 else 0)  # it steps between T1 and T4 of packet 10
+            arrived = answer(slot, at_ns + 12 * MS)._replace(
+                stamp_ns=back_ns,
+                wall_ns=back_ns,
+                reflector_received_ns=WALL + at_ns + 5 * MS,
+                reflector_sent_ns=WALL + at_ns + 7 * MS,
+            )
+            told += samples(stream.answered(arrived))
+        assert {(sample.outcome, sample.rtt_ns) for sample in told} == {(Outcome.ANSWERED, 10 * MS)}
+        assert [sample.forward_ns is None for sample in told] == [slot == 10 for slot in range(20)]
+
+
+def test_a_reflector_cannot_have_kept_a_packet_for_longer_than_it_was_away() -> None:
     stream = Stream(timeout_ns=TIMEOUT_NS)
     send(stream, 0)
-    stream.expire(TIMEOUT_NS)
-    [late] = samples(stream.answered(answer(0, 2000 * MS)._replace(stamp_ns=WALL - 1)))
-    assert late.rtt_ns == 0
+    answered = answer(0, 20 * MS)._replace(reflector_received_ns=WALL + 5 * MS, reflector_sent_ns=WALL + 805 * MS)
+    [sample] = samples(stream.answered(answered))
+    assert (sample.rtt_ns, sample.residence_ns, sample.forward_ns) == (20 * MS, None, None)
+
+
+def test_a_time_that_was_written_ahead_a_little_is_possible() -> None:
+    stream = Stream(timeout_ns=TIMEOUT_NS)
+    send(stream, 0)
+    answered = answer(0, 40_000)._replace(reflector_received_ns=WALL + 10_000, reflector_sent_ns=WALL + 70_000)
+    [sample] = samples(stream.answered(answered))
+    assert (sample.rtt_ns, sample.residence_ns) == (0, 60_000)
+
+
+def test_copies_of_a_late_answer_hide_no_loss() -> None:
+    stream = Stream(timeout_ns=TIMEOUT_NS)
+    for slot in range(6):
+        send(stream, slot * MS)
+    events: list[StreamEvent] = []
+    for number, at_ns in ((0, 10 * MS), (2, 10 * MS), (1, 1500 * MS), (1, 1500 * MS), (3, 20 * MS), (5, 20 * MS)):
+        arrived = stream.answered(answer(number, at_ns, reflected=number + 1 - (number == 5)))
+        assert not isinstance(arrived, Rejection)
+        events += [*arrived, *stream.expire(1001 * MS)]
+    events += stream.expire(5 * TIMEOUT_NS)
+    told = [event for event in events if isinstance(event, DirectionalLoss)]
+    assert (sum(loss.forward for loss in told), sum(loss.backward for loss in told)) == (1, 1)
 
 
 def test_numbers_go_on_beyond_32_bits() -> None:
@@ -179,6 +232,32 @@ def test_numbers_go_on_beyond_32_bits() -> None:
     stream.transmitted(0, WALL + MS)
     settled = [samples(stream.answered(answer(sequence, 5 * MS)))[0].sequence for sequence in (0xFFFFFFFF, 0)]
     assert settled == [0xFFFFFFFF, 0x1_0000_0000]
+
+
+def test_a_stream_goes_on_beyond_32_bits_with_its_losses_late_answers_and_copies() -> None:
+    stream = Stream(timeout_ns=TIMEOUT_NS)
+    stream.next_sequence = first = 2**32 - 5
+    events: list[StreamEvent] = []
+    for slot in range(10):
+        sequence = send(stream, slot * 10 * MS)
+        if slot in (3, 7):
+            continue
+        for _ in range(1 + (slot == 8)):
+            low_bits = sequence % 2**32
+            reflected = (low_bits - 1 - (slot > 7)) % 2**32  # packet 7 did not arrive there
+            arrived = stream.answered(answer(low_bits, slot * 10 * MS + MS, reflected=reflected))
+            assert not isinstance(arrived, Rejection)
+            events += arrived
+    events += stream.expire(10 * TIMEOUT_NS)
+    late = stream.answered(answer((first + 7) % 2**32, 10 * TIMEOUT_NS))
+    assert [(sample.sequence, sample.outcome) for sample in samples(late)] == [(first + 7, Outcome.LATE)]
+    settled = [sample.sequence for sample in samples(events) if sample.outcome.settles]
+    assert sorted(settled, key=lambda number: number or 0) == list(range(first, first + 10))
+    assert outcomes(events).count(Outcome.LOST) == 2
+    assert outcomes(events).count(Outcome.DUPLICATE) == 1
+    told = [event for event in events if isinstance(event, DirectionalLoss)]
+    assert (sum(loss.forward for loss in told), sum(loss.backward for loss in told)) == (1, 1)
+    assert stream.restarts == 0
 
 
 def test_losses_are_told_by_direction_once_a_later_answer_shows_them() -> None:

@@ -9,7 +9,7 @@ from ipaddress import ip_network
 from collectors.ancillary import Arrival, socket_address
 from collectors.icmp.wire import EchoError, parse_echo_reply
 from collectors.peer import Rejection
-from collectors.roundtrip import Answer
+from collectors.roundtrip import Answer, Departure
 from collectors.sockets import Datagram
 from collectors.stamp.asking import Asking
 from collectors.stamp.authentication import Key
@@ -30,6 +30,7 @@ Reader = Callable[[bytes], None]
 _HERE = bytes([127, 0, 0, 1])
 _PEER = socket_address(_HERE, 50_000)
 _AT = 64
+_DEPARTURE = Departure(slot=0, wall_ns=NOW_NS, monotonic_ns=0, lateness_ns=0, size=44)
 
 
 def readers() -> list[Reader]:
@@ -109,7 +110,7 @@ class _Listening:
             Datagram(data, ("127.0.0.1", 862), Arrival(stamp_ns=NOW_NS + 10**6, ttl=64, tos=0)),
             wall_ns=NOW_NS + 10**6,
             monotonic_ns=10**6,
-            departure_ns=lambda sequence: NOW_NS if sequence < SENT else None,
+            departure_of=lambda sequence: _DEPARTURE if sequence < SENT else None,
         )
         assert isinstance(heard, Rejection) or (isinstance(heard, Answer) and heard.sequence < SENT)
 

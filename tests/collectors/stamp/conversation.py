@@ -64,7 +64,9 @@ class Conversation:
         sequence = self.stream.next_sequence
         at_ns = sequence * INTERVAL_NS
         data = self.asking.request(sequence, WALL + at_ns)
-        self.stream.sent(Departure(slot=sequence, wall_ns=WALL + at_ns, monotonic_ns=at_ns, lateness_ns=0))
+        self.stream.sent(
+            Departure(slot=sequence, wall_ns=WALL + at_ns, monotonic_ns=at_ns, lateness_ns=0, size=len(data))
+        )
         self.stream.transmitted(sequence, WALL + at_ns)
         return data
 
@@ -92,16 +94,22 @@ class Conversation:
         return replace(answer, **changes)
 
     def hear(
-        self, data: bytes | ReflectorPacket, *, number: int = 0, source: Address = REFLECTOR, tos: int | None = None
+        self,
+        data: bytes | ReflectorPacket,
+        *,
+        number: int = 0,
+        source: Address = REFLECTOR,
+        tos: int | None = None,
+        step_ns: int = 0,
     ) -> Answer | Rejection:
-        """Let the sender take a datagram at the time when the answer to packet ``number`` arrives."""
+        """Let the sender take a datagram when the answer to packet ``number`` arrives, its clock stepped meanwhile."""
         at_ns = number * INTERVAL_NS + 2 * THERE_NS + RESIDENCE_NS
         octets = data if isinstance(data, bytes) else self.encoded(data)
         return self.hearing.answer(
-            Datagram(octets, source, Arrival(WALL + at_ns, 250, tos)),
-            wall_ns=WALL + at_ns,
+            Datagram(octets, source, Arrival(WALL + at_ns + step_ns, 250, tos)),
+            wall_ns=WALL + at_ns + step_ns,
             monotonic_ns=at_ns,
-            departure_ns=self.stream.departure_ns,
+            departure_of=self.stream.departure,
         )
 
     def take(self, data: bytes | ReflectorPacket, **how: Any) -> list[StreamEvent] | Rejection:

@@ -143,6 +143,28 @@ def test_answers_to_packets_from_before_the_tlvs_have_their_own_size() -> None:
         assert heard.quirks == frozenset()
 
 
+def test_packets_of_many_sizes_may_be_on_their_way_at_once() -> None:
+    conversation = Conversation()
+    asked = []
+    for understood in (frozenset(), ALL, frozenset(), ALL):
+        conversation.asking.carry(Capabilities(stateful=True, understood=understood))
+        asked.append(conversation.ask())
+    assert {len(data) for data in asked} == {44, 64}
+    for number in (3, 0, 1, 2):
+        heard = answered(conversation.hear(conversation.reply(asked[number]), number=number))
+        assert heard.quirks == frozenset()
+
+
+def test_a_size_is_remembered_however_many_packets_have_it() -> None:
+    conversation = Conversation()
+    conversation.ask()
+    conversation.asking.carry(EVERYTHING)
+    conversation.ask()
+    conversation.stream.next_sequence = 2**31 + 10
+    data = conversation.ask()
+    assert answered(conversation.hear(conversation.reply(data), number=2**31 + 10)).quirks == frozenset()
+
+
 def claiming(conversation: Conversation, bits: int) -> ReflectorPacket:
     return conversation.reply(conversation.ask(), error_estimate=ErrorEstimate.from_bits(bits))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import random
 from dataclasses import replace
 
 from hypothesis import given
@@ -14,6 +16,7 @@ from collectors.stamp import quirks
 from collectors.stamp.capabilities import Capabilities
 from collectors.stamp.options import StampOptions
 from collectors.stamp.timestamp import ErrorEstimate, ntp_from_wall, ptp_from_wall
+from collectors.stamp.tlv import TlvType
 from collectors.stream import StreamEvent
 from tests.collectors.stamp.conversation import (
     INTERVAL_NS,
@@ -25,6 +28,7 @@ from tests.collectors.stamp.conversation import (
     answered,
 )
 
+FOLLOW_UPS = frozenset({TlvType.FOLLOW_UP_TELEMETRY})
 SYNCHRONISED = ErrorEstimate.from_error_ns(1 * MS, synchronised=True)
 RTT_NS = 2 * THERE_NS
 RAW_RTT_NS = RTT_NS + RESIDENCE_NS
@@ -80,18 +84,19 @@ def test_one_address_written_in_several_ways_is_one() -> None:
     looks = quirks.Looks(("2001:0db8::0001", 862, 0, 0), ssid=0)
     conversation = Conversation()
     recognised = conversation.hearing.recognise(
-        bytes(conversation.reply(conversation.ask())), conversation.stream.departure_ns
+        bytes(conversation.reply(conversation.ask())), conversation.stream.departure
     )
     assert not isinstance(recognised, Rejection)
     for _ in range(2):
-        seen = looks.examine(recognised, size=44, asked_size=44, source=("2001:db8::1", 862, 0, 0), now_ns=WALL)
+        seen = looks.examine(recognised, size=44, source=("2001:db8::1", 862, 0, 0), now_ns=WALL)
         assert seen == frozenset()
 
 
 def test_a_residence_that_cannot_be_leaves_the_raw_round_trip_and_no_other_time() -> None:
     before = ntp_from_wall(ARRIVED_NS - 1000)
     long_after = ntp_from_wall(ARRIVED_NS + 1001 * MS)
-    for sent in (before, long_after, bytes(8)):
+    longer_than_it_was_away = ntp_from_wall(ARRIVED_NS + RAW_RTT_NS + 2 * MS)
+    for sent in (before, long_after, longer_than_it_was_away, bytes(8)):
         conversation = Conversation()
         sample = conversation.settle(conversation.reply(conversation.ask(), timestamp=sent))
         assert (sample.rtt_ns, sample.residence_ns) == (RAW_RTT_NS, None)
@@ -136,7 +141,7 @@ def test_an_error_without_synchronisation_means_nothing() -> None:
 def test_two_synchronised_clocks_are_disproved_by_a_packet_that_arrives_before_it_left() -> None:
     for ours, shift_ns, disproved in (
         (SYNCHRONISED, -THERE_NS - 3 * MS, True),
-        (SYNCHRONISED, THERE_NS + 3 * MS, True),
+        (SYNCHRONISED, THERE_NS + 4 * MS, True),
         (SYNCHRONISED, -THERE_NS - 1 * MS, False),  # as far apart as they may be, by their own words
         (ErrorEstimate.UNKNOWN, -THERE_NS - 3 * MS, False),
     ):
@@ -152,6 +157,60 @@ def test_two_synchronised_clocks_are_disproved_by_a_packet_that_arrives_before_i
         )
         assert sample.rtt_ns == RTT_NS
         assert sample.quirks == ({Quirk.IMPOSSIBLE_SYNCHRONISATION} if disproved else frozenset())
+
+
+def test_a_time_that_was_written_ahead_a_little_disproves_nothing() -> None:
+    exact = ErrorEstimate.from_error_ns(100, synchronised=True)
+    conversation = Conversation(ours=exact)
+    ahead = ntp_from_wall(ARRIVED_NS + RESIDENCE_NS + THERE_NS + MS // 2)
+    sample = conversation.settle(conversation.reply(conversation.ask(), error_estimate=exact, timestamp=ahead))
+    assert sample.quirks == frozenset()
+
+
+def test_ptp_counts_tai_or_utc_and_either_is_proper() -> None:
+    for ahead_ns in (0, 37_000 * MS):
+        conversation = Conversation(StampOptions(ptp=True), ours=SYNCHRONISED)
+        sample = conversation.settle(
+            conversation.reply(
+                conversation.ask(),
+                error_estimate=replace(SYNCHRONISED, ptp=True),
+                received_timestamp=ptp_from_wall(ARRIVED_NS + ahead_ns),
+                timestamp=ptp_from_wall(ARRIVED_NS + ahead_ns + RESIDENCE_NS),
+            )
+        )
+        assert (sample.rtt_ns, sample.forward_ns) == (RTT_NS, THERE_NS + ahead_ns)
+        assert sample.quirks == frozenset()
+
+
+def test_a_step_of_our_own_clock_while_a_packet_is_on_its_way_proves_nothing_of_the_reflectors() -> None:
+    for step_ns in (-3_600_000 * MS, -15 * MS, 3_600_000 * MS):
+        conversation = Conversation(ours=SYNCHRONISED)
+        proper = conversation.reply(conversation.ask(), error_estimate=SYNCHRONISED)
+        assert answered(conversation.hear(proper, step_ns=step_ns)).quirks == frozenset()
+
+
+def test_ten_thousand_proper_answers_of_any_reflector_have_no_quirk() -> None:
+    rng = random.Random(7)
+    for ptp, ssid, understood in itertools.product((False, True), (0, 9), (frozenset(), FOLLOW_UPS)):
+        conversation = Conversation(
+            StampOptions(ptp=ptp, ssid=ssid, size=rng.randrange(44, 1400)),
+            capabilities=Capabilities(stateful=True, understood=understood),
+            ours=SYNCHRONISED,
+        )
+        estimate = replace(SYNCHRONISED, ptp=rng.random() < 0.5)
+        encode = ptp_from_wall if estimate.ptp else ntp_from_wall
+        for number in range(1250):
+            asked = conversation.ask()
+            arrived_ns = ARRIVED_NS + number * INTERVAL_NS + rng.randrange(-2 * MS, 2 * MS)  # two clocks, 2 ms apart
+            proper = conversation.reply(
+                asked,
+                error_estimate=estimate,
+                received_timestamp=encode(arrived_ns),
+                timestamp=encode(arrived_ns + 1 + int(rng.expovariate(1 / 50_000))),
+            )
+            heard = answered(conversation.hear(proper, number=number))
+            assert heard.quirks == frozenset()
+            conversation.stream.answered(heard)
 
 
 def test_a_z_bit_that_names_the_wrong_format_is_seen_through() -> None:
