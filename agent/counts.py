@@ -145,11 +145,11 @@ class StreamCounts:
         self.received += 1
         self.timestamps[sample.timestamps] += 1
         self.rtt.observe(sample.rtt_ns)
-        self.jitter["round_trip"].add(sample.rtt_ns)
+        self.jitter["round_trip"].add(sample.rtt_ns, sample.rtt_ns)
         if sample.forward_ns is not None:
-            self.jitter["forward"].add(sample.forward_ns)
+            self.jitter["forward"].add(sample.forward_ns, sample.rtt_ns)
         if sample.backward_ns is not None:
-            self.jitter["backward"].add(sample.backward_ns)
+            self.jitter["backward"].add(sample.backward_ns, sample.rtt_ns)
         self._take_variation(sample, sample.rtt_ns)
         if sample.reflector_stamped:
             self.peer.stamped += 1

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+_SLACK_NS = 1_000_000  # a reflector's times are not exact: by this much a way may be longer than the whole
+
 
 def percentile(ordered: Sequence[int], share: float) -> int:
     """Return the smallest value whose share of values at or below it is ``share`` or more (RFC 2330, section 11.3).
@@ -58,19 +60,22 @@ class Rfc3550Jitter:
     """Interarrival jitter of RFC 3550, section 6.4.1: J += (|D| - J) / 16, over packets in order of arrival.
 
     D is the difference of two packets' transit times, so a constant clock offset cancels. ``value_ns`` is ``None``
-    until two packets have arrived.
+    until two packets have arrived. Where D exceeds what the round trips allow a clock was stepped: nothing is taken.
     """
 
     def __init__(self) -> None:
         self.value_ns: float | None = None
         self._previous_ns: int | None = None
+        self._previous_rtt_ns = 0
 
-    def add(self, transit_ns: int) -> None:
-        """Take the transit time of the packet that arrived next."""
+    def add(self, transit_ns: int, rtt_ns: int) -> None:
+        """Take the transit time, on one way or both, and the round-trip time of the packet that arrived next."""
         if self._previous_ns is not None:
-            jitter = self.value_ns or 0.0
-            self.value_ns = jitter + (abs(transit_ns - self._previous_ns) - jitter) / 16
-        self._previous_ns = transit_ns
+            difference_ns = transit_ns - self._previous_ns
+            if -self._previous_rtt_ns - _SLACK_NS <= difference_ns <= rtt_ns + _SLACK_NS:
+                jitter = self.value_ns or 0.0
+                self.value_ns = jitter + (abs(difference_ns) - jitter) / 16
+        self._previous_ns, self._previous_rtt_ns = transit_ns, rtt_ns
 
 
 def ipdv(delays_ns: Sequence[int | None]) -> list[int]:
