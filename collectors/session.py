@@ -22,6 +22,7 @@ Deliver = Callable[[Sequence[SessionEvent]], None]
 
 # The socket is of no use any more after these: the interface or address may come back under the same name.
 _REOPEN = ("interface_unavailable", "source_unavailable", "invalid")
+_DRAINS_AT_MOST = 64  # all that a full receive buffer holds; a flood fills it again and again
 _TIMER_SLACK_S = 0.001  # uvloop's timers may fire up to a millisecond early
 
 
@@ -251,8 +252,9 @@ class Session:
 
     def _on_deadline(self) -> None:
         self._timer = None
-        while self._drain():  # an answer that waits in the socket may have come in time
-            pass
+        for _ in range(_DRAINS_AT_MOST):  # an answer that waits in the socket may have come in time
+            if not self._drain():
+                break
         events = [*self._stream.expire(self._clock.monotonic_ns()), *self._news()]
         if events:
             self._deliver(events)

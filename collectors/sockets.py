@@ -114,7 +114,7 @@ class StampedSocket:
         if self._stamps_due > 0:
             yield from self.drain_error_queue()
         received = 0
-        while received < _DRAIN_AT_MOST:
+        for _ in range(_DRAIN_AT_MOST):
             try:
                 size, items, _, source = self._socket.recvmsg_into([self._buffer], _ANCILLARY_SPACE)
             except BlockingIOError:

@@ -12,7 +12,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from collectors.ancillary import SO_TIMESTAMPING, SOFTWARE_STAMPS, SOL_SOCKET, IcmpError
+from collectors.ancillary import SO_TIMESTAMPING, SOFTWARE_STAMPS, SOL_SOCKET, Arrival, IcmpError, TransmitStamp
 from collectors.clock import SystemClock
 from collectors.errors import CollectorError
 from collectors.path import Address, NetworkPath, PacketMarks
@@ -70,6 +70,20 @@ class UnstampedSender(NumberSender):
         with socket.socket(fileno=os.dup(sock.fileno())) as same:
             same.setsockopt(SOL_SOCKET, SO_TIMESTAMPING, without_transmit_stamps)
         return sock
+
+
+class FloodedSocket(StampedSocket):
+    """Always has one more datagram, as where somebody sends them faster than they are read."""
+
+    def drain(self) -> Iterator[TransmitStamp | IcmpError | Datagram]:
+        yield Datagram(b"noise", ("192.0.2.1", 9), Arrival())
+
+
+class FloodedSender(NumberSender):
+    """Sends through a flooded socket."""
+
+    def open(self, path: NetworkPath, to: Address) -> StampedSocket:
+        return FloodedSocket(socket.socket(family_of(to), socket.SOCK_DGRAM))
 
 
 class FarEnd:
@@ -263,6 +277,17 @@ async def test_answers_that_waited_while_the_program_stood_still_are_not_lost(fa
     await asyncio.wait_for(running.session.idle(), 5)
     assert running.outcomes() == [Outcome.ANSWERED] * 140
     running.session.close()
+
+
+async def test_a_flood_keeps_no_packet_from_its_timeout() -> None:
+    end = FarEnd()
+    running = Running(FloodedSender(end.port))
+    running.session.aim("127.0.0.1")
+    running.session.send(0, due_ns=SystemClock.monotonic_ns())
+    await asyncio.wait_for(running.session.idle(), 5)
+    assert running.outcomes() == [Outcome.LOST]
+    running.session.close()
+    end.socket.close()
 
 
 async def test_a_name_that_does_not_resolve_any_more_leaves_the_last_address_in_use(far_end: FarEnd) -> None:
