@@ -6,6 +6,7 @@ The numbers are those of Linux's uapi headers; Python's socket module lacks most
 from __future__ import annotations
 
 import struct
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -91,7 +92,7 @@ def parse_arrival(items: AncillaryItems) -> Arrival:
         elif (level == SOL_IP and kind == IP_TTL) or (level == SOL_IPV6 and kind == IPV6_HOPLIMIT):
             ttl = _INT.unpack_from(data)[0]
         elif (level == SOL_IP and kind == IP_TOS) or (level == SOL_IPV6 and kind == IPV6_TCLASS):
-            tos = data[0]  # IPv4 gives one octet, IPv6 an int whose low octet comes first on little-endian hosts
+            tos = int.from_bytes(data, sys.byteorder)  # IPv4 gives one octet, IPv6 an int
     return Arrival(stamp_ns, ttl, tos)
 
 

@@ -27,7 +27,7 @@ CONTROL_SIZE = 192
 
 _NAME_SIZE = 32  # a sockaddr_in6 has 28 octets
 _IPV4_NAME_SIZE, _IPV6_NAME_SIZE = 16, 28
-_REPLY_CONTROL_SIZE = 128
+_REPLY_CONTROL_SIZE = 160  # source, DSCP, the wish for a stamp and its id, UDP_SEGMENT: 136 octets over IPv6
 _MSG_DONTWAIT = 0x40
 _SOL_UDP, _UDP_SEGMENT = 17, 103
 _UINT16 = struct.Struct("@H")
@@ -65,18 +65,20 @@ class Batch:
         self._reply_iovecs = bytearray(SLOTS * _IOVEC.size)
         self._messages = bytearray(SLOTS * _MESSAGE.size)
         self._replies = bytearray(SLOTS * _MESSAGE.size)
-        self._link({4: _IPV4_NAME_SIZE, 6: _IPV6_NAME_SIZE}[ip_version])
-        self._fresh_messages = bytes(self._messages)
         self._bundle = bytearray(_MESSAGE.size)
         self._bundle_control = bytearray(_REPLY_CONTROL_SIZE)
-        self._bundle_at, self._bundle_control_at = _address(self._bundle), _address(self._bundle_control)
-        self._messages_at, self._replies_at = _address(self._messages), _address(self._replies)
+        self._pinned: list[object] = []
+        self._link({4: _IPV4_NAME_SIZE, 6: _IPV6_NAME_SIZE}[ip_version])
+        self._fresh_messages = bytes(self._messages)
+        self._bundle_at, self._bundle_control_at = self._address(self._bundle), self._address(self._bundle_control)
+        self._messages_at, self._replies_at = self._address(self._messages), self._address(self._replies)
 
     def _link(self, name_size: int) -> None:
         """Have the headers of both directions point at the slots' memory; of a reply only sizes vary from then on."""
-        octets, names, controls = _address(self.octets), _address(self._names), _address(self._controls)
-        iovecs, reply_iovecs = _address(self._iovecs), _address(self._reply_iovecs)
-        reply_controls = _address(self._reply_controls)
+        address = self._address
+        octets, names, controls = address(self.octets), address(self._names), address(self._controls)
+        iovecs, reply_iovecs = address(self._iovecs), address(self._reply_iovecs)
+        reply_controls = address(self._reply_controls)
         for slot in range(SLOTS):
             at, name = octets + slot * SLOT_SIZE, names + slot * _NAME_SIZE
             iovec, reply_iovec = iovecs + slot * _IOVEC.size, reply_iovecs + slot * _IOVEC.size
@@ -86,6 +88,12 @@ class Batch:
             header = slot * _MESSAGE.size
             _MESSAGE.pack_into(self._messages, header, name, _NAME_SIZE, iovec, 1, control, CONTROL_SIZE, 0, 0)
             _MESSAGE.pack_into(self._replies, header, name, name_size, reply_iovec, 1, reply_control, 0, 0, 0)
+
+    def _address(self, memory: Octets) -> int:
+        """Return where a buffer lies, which then can neither grow nor go as long as this batch is there."""
+        pinned = (ctypes.c_char * len(memory)).from_buffer(memory)
+        self._pinned.append(pinned)
+        return ctypes.addressof(pinned)
 
     def receive(self, descriptor: int) -> int:
         """Take in what waits in a non-blocking socket, and return how many datagrams that were, 0 for none.
@@ -122,11 +130,12 @@ class Batch:
         return bytes(self._controls[at : at + size])
 
     def set_reply(self, slot: int, size: int, control: bytes) -> None:
-        """Have the reply of a slot be of ``size`` octets and be sent with these control messages."""
+        """Have the reply of a slot be of ``size`` octets, and be sent with these control messages, up to 160 octets."""
         if self._set_sizes[slot] != size:
             _SIZE.pack_into(self._reply_iovecs, slot * _IOVEC.size + _IOVEC_SIZE_AT, size)
             self._set_sizes[slot] = size
         if self._set_controls[slot] is not control:
+            assert len(control) <= _REPLY_CONTROL_SIZE, "the next slot's control messages would be overwritten"
             at = slot * _REPLY_CONTROL_SIZE
             self._reply_controls[at : at + len(control)] = control
             _SIZE.pack_into(self._replies, slot * _MESSAGE.size + _CONTROL_SIZE_AT, len(control))
@@ -180,8 +189,3 @@ def runs(slots: Sequence[int]) -> Iterator[tuple[int, int]]:
         if index == len(slots) or slots[index] != slots[index - 1] + 1:
             yield slots[first], index - first
             first = index
-
-
-def _address(memory: Octets) -> int:
-    """Return where a buffer lies; it must neither grow nor go while the kernel is told so."""
-    return ctypes.addressof((ctypes.c_char * len(memory)).from_buffer(memory))

@@ -22,6 +22,7 @@ _SO_MEMINFO = 55
 _MEMINFO = struct.Struct("@9I")
 _MEMINFO_DROPS = 8
 _RECEIVE_BUFFER = 4 << 20  # net.core.rmem_max limits it to less for all but root
+_WORD_SIZE = 8  # octets: the layouts of what is passed to the kernel are those of 64-bit Linux
 _TTL = 255  # so that 255 minus the TTL of an answer is its hop count
 
 _INT = struct.Struct("@i")
@@ -52,7 +53,7 @@ class Listener:
         self.bundles = knows_bundles(sock)
         self._version = self.host.version
         self._pins_source = self.host.is_unspecified
-        self.layout = (struct.Struct(f"{CONTROL_SIZE}x"), 0)  # none is known yet
+        self.layout = (struct.Struct(f"{CONTROL_SIZE}x"), -1)  # none is known yet
 
     @property
     def dropped(self) -> int:
@@ -97,7 +98,7 @@ def _layout(control: bytes) -> struct.Struct | None:
         (stamp[0], 16, "qq"),
         (info_at, info_size, f"{info_size}s"),
         (ttl[0], 4, "i"),
-        (tos[0], 1, "B"),
+        (tos[0], tos[1] - tos[0], "B" if tos[1] - tos[0] == 1 else "i"),  # an octet of IPv4, an int of IPv6
     ):
         if at < end:
             return None
@@ -141,6 +142,8 @@ def open_listeners(host: IPAddress, port: int) -> list[Listener]:
     Each family has its own socket: on a shared one the kernel tells TTL and TOS differently for mapped addresses.
     Port 0 lets the kernel choose. Raise :class:`CollectorError` where the kernel refuses.
     """
+    if struct.calcsize("@P") != _WORD_SIZE:
+        raise CollectorError("cannot answer test packets on 32-bit Linux: use a 64-bit system", reason="other")
     listeners: list[Listener] = []
     with ExitStack() as opened:
         for address in (host, IPv4Address(socket.INADDR_ANY)) if host == IPv6Address("::") else (host,):

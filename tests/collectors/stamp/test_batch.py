@@ -81,6 +81,14 @@ def test_a_reply_is_sent_with_its_control_messages_and_the_next_without_them() -
         assert seen == [bytes([184]), bytes([0])]
 
 
+def test_control_messages_that_are_too_long_overwrite_nothing() -> None:
+    batch = Batch(6)
+    with pytest.raises(AssertionError):
+        batch.set_reply(SLOTS - 2, 44, bytes(161))
+    with pytest.raises(BufferError):  # where the kernel was told to look, the buffer must stay
+        batch.octets.close()
+
+
 def test_the_largest_datagram_fits_and_its_answer_may_be_longer_than_a_short_one() -> None:
     with socket.socket(type=socket.SOCK_DGRAM) as near, socket.socket(type=socket.SOCK_DGRAM) as far:
         far.bind(("127.0.0.1", 0))

@@ -22,6 +22,8 @@ from collectors.ancillary import (
     IP_TTL,
     IPV6_TCLASS,
     IPV6_UNICAST_HOPS,
+    SO_TIMESTAMPING,
+    SOL_SOCKET,
     control_message,
     parse_arrival,
 )
@@ -249,6 +251,18 @@ def test_a_broadcast_is_not_answered(epoll: select.epoll) -> None:
             sock.sendto(asked(2), (V4, bed.port))
             assert answer(sock).sender_sequence == 2
         assert bed.reflector.counts.refused[Refusal.NOT_UNICAST] == 1
+
+
+def test_a_datagram_of_which_the_kernel_tells_nothing_gets_no_answer(epoll: select.epoll) -> None:
+    with bound(V4) as (listener,), asking(V4) as sock:
+        bed = TestBed([listener], epoll)
+        listener.socket.setsockopt(SOL_SOCKET, SO_TIMESTAMPING, 0)
+        for option in (IP_PKTINFO, IP_RECVTTL, IP_RECVTOS):
+            listener.socket.setsockopt(socket.IPPROTO_IP, option, 0)
+        sock.sendto(asked(), (V4, bed.port))
+        with bed.running():
+            while not bed.reflector.counts.refused[Refusal.NOT_UNICAST]:
+                time.sleep(0.001)
 
 
 class RefusesOnce(Listener):
