@@ -57,10 +57,12 @@ class Listener:
 
     @property
     def dropped(self) -> int:
-        """How many datagrams the kernel had no room for in the socket's queue."""
-        return int(
-            _MEMINFO.unpack(self.socket.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size))[_MEMINFO_DROPS]
-        )
+        """How many datagrams the kernel had no room for in the socket's queue; 0 before Linux 4.12 told it."""
+        try:
+            told = self.socket.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size)
+        except OSError:
+            return 0
+        return int(_MEMINFO.unpack(told)[_MEMINFO_DROPS])
 
     def arrival(self, control: bytes, now_ns: int) -> Arrival:
         """Read what the kernel told in any layout, and learn this one if it is complete.

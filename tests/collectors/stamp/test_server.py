@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address, ip_network
+from typing import Any
 
 import pytest
 
@@ -496,6 +497,26 @@ def test_what_the_queue_had_no_room_for_is_told(epoll: select.epoll) -> None:
                 answer(sock)
         assert 0 < dropped < 100
         assert bed.server.dropped + bed.reflector.counts.replies == 100
+
+
+class OfAnOldKernel(socket.socket):
+    """A socket that has no SO_MEMINFO (Linux 4.12) and no UDP_SEGMENT (4.18)."""
+
+    def getsockopt(self, level: int, name: int, size: int = 0) -> Any:  # type: ignore[override]  # a C function's overloads
+        if (level, name) in ((socket.SOL_SOCKET, 55), (socket.IPPROTO_UDP, 103)):
+            raise OSError(errno.ENOPROTOOPT, "Protocol not available")
+        return super().getsockopt(level, name, size)
+
+
+def test_an_old_kernel_tells_of_no_drops_and_gets_no_bundles(epoll: select.epoll) -> None:
+    with bound(V4) as (opened,), asking(V4) as sock:
+        listener = Listener(OfAnOldKernel(fileno=os.dup(opened.socket.fileno())))
+        bed = TestBed([listener], epoll)
+        for sequence in range(30):
+            sock.sendto(asked(sequence), (V4, bed.port))
+        with listener.socket, bed.running():
+            assert [answer(sock).sequence for _ in range(30)] == list(range(30))
+            assert bed.server.dropped == 0
 
 
 def test_a_port_in_use_is_an_error_with_its_remedy() -> None:
