@@ -12,8 +12,9 @@ _U64 = (1 << 64) - 1
 class ReplayWindow:
     """Remembers the numbers of a session's latest packets, and the latest of their departure times.
 
-    Numbers and times are compared as their formats wrap around (RFC 1982). A time that is set back is followed as long
-    as the numbers go on; numbers that begin anew, as long as the time goes on. Neither can be forged without the key.
+    Numbers and times are compared as their formats wrap around (RFC 1982). A time that is set back is tolerated as long
+    as the numbers go on; numbers that begin anew, as long as the time is later than all before. So what was recorded of
+    an earlier run may pass once, where its numbers happen to be the next ones, and never again.
     """
 
     __slots__ = ("_highest", "_latest", "_seen")
@@ -31,7 +32,9 @@ class ReplayWindow:
         is_later = 0 < (departed - self._latest & _U64) < 1 << 63
         ahead = sequence - self._highest & _U32
         if 0 < ahead < 1 << 31 and (is_later or ahead <= WINDOW):
-            self._advance(ahead, departed)
+            self._advance(ahead)
+            if is_later:
+                self._latest = departed
             return True
         if is_later:  # the sender began anew
             self._begin(sequence, departed)
@@ -45,8 +48,7 @@ class ReplayWindow:
     def _begin(self, sequence: int, departed: int) -> None:
         self._highest, self._latest, self._seen = sequence, departed, 1
 
-    def _advance(self, ahead: int, departed: int) -> None:
+    def _advance(self, ahead: int) -> None:
         assert self._highest is not None
         self._highest = self._highest + ahead & _U32
-        self._latest = departed
         self._seen = (self._seen << ahead | 1) & (1 << WINDOW) - 1 if ahead < WINDOW else 1

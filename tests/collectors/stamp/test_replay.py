@@ -41,3 +41,12 @@ def test_packets_of_an_earlier_run_far_ahead_are_replays() -> None:
 def test_numbers_and_times_go_on_where_their_formats_wrap_around() -> None:
     packets = [(0xFFFFFFFF, (1 << 64) - 1), (0, 5), (1, 6), (0xFFFFFFFF, (1 << 64) - 1)]
     assert accepted(packets) == [True, True, True, False]
+
+
+def test_packets_of_two_earlier_runs_do_not_make_each_other_new_again() -> None:
+    first = [(number, (100 + number) * SECOND) for number in range(20)]
+    second = [(number, (2_000 + number) * SECOND) for number in range(10)]
+    window = ReplayWindow()
+    assert all(window.accepts(*packet) for packet in first + second)
+    replayed = [packet for _ in range(3) for packet in first + second if window.accepts(*packet)]
+    assert replayed == first[10:]  # as of a clock that is set back; once

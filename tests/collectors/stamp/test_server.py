@@ -502,7 +502,7 @@ def test_what_the_queue_had_no_room_for_is_told(epoll: select.epoll) -> None:
 class OfAnOldKernel(socket.socket):
     """A socket that has no SO_MEMINFO (Linux 4.12) and no UDP_SEGMENT (4.18)."""
 
-    def getsockopt(self, level: int, name: int, size: int = 0) -> Any:  # type: ignore[override]  # a C function's overloads
+    def getsockopt(self, level: int, name: int, size: int = 0) -> Any:
         if (level, name) in ((socket.SOL_SOCKET, 55), (socket.IPPROTO_UDP, 103)):
             raise OSError(errno.ENOPROTOOPT, "Protocol not available")
         return super().getsockopt(level, name, size)
