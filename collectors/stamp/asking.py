@@ -18,6 +18,7 @@ from collectors.stamp.tlv import TLV_NAMES, Tlv, TlvType
 from collectors.stamp.wire import BASE_SIZE, request
 
 _LOW_32_BITS = 0xFFFFFFFF
+_CARRIED = (TlvType.CLASS_OF_SERVICE, TlvType.DIRECT_MEASUREMENT, TlvType.FOLLOW_UP_TELEMETRY)  # each tells something
 
 
 class Asking:
@@ -29,18 +30,14 @@ class Asking:
         self._options = options
         self._wanted = tuple(kind for kind, name in TLV_NAMES.items() if name in options.wanted_tlvs)
         self._tlvs: tuple[Tlv, ...] = ()
-        self._counts = False  # whether packets carry their count
+        self.carried: frozenset[TlvType] = frozenset()
+        """What packets carry by now."""
         self._first: int | None = None
 
     @property
     def wants_tlvs(self) -> bool:
         """Whether the reflector is to be asked for any."""
         return bool(self._wanted)
-
-    @property
-    def carries_tlvs(self) -> bool:
-        """Whether packets have any by now."""
-        return bool(self._tlvs) or self._counts
 
     def carry(self, capabilities: Capabilities) -> None:
         """Let packets carry what the reflector was seen to understand.
@@ -50,16 +47,15 @@ class Asking:
         usable = set(capabilities.understood or ())
         if capabilities.stateful is False:
             usable.discard(TlvType.FOLLOW_UP_TELEMETRY)
-        usable.intersection_update(self._wanted)
-        self._tlvs = self._asking_for(usable)
-        self._counts = TlvType.DIRECT_MEASUREMENT in usable
+        self.carried = frozenset(usable.intersection(self._wanted, _CARRIED))
+        self._tlvs = self._asking_for(self.carried)
 
     def request(self, sequence: int, wall_ns: int) -> bytes:
         """Build the packet with this number."""
         if self._first is None:
             self._first = sequence
         tlvs = self._tlvs
-        if self._counts:
+        if TlvType.DIRECT_MEASUREMENT in self.carried:
             tlvs = (*tlvs, ask_direct_measurement(sequence - self._first + 1))
         return self._encode(sequence, wall_ns, tlvs, self._options.size)
 

@@ -25,6 +25,8 @@ class Hearing:
     """Takes the datagrams of one session with the reflector at ``to``; facts that they show go to ``sheet``."""
 
     def __init__(self, options: StampOptions, to: Address, asking: Asking, sheet: FactSheet) -> None:
+        self.is_understood = True
+        """Whether the last answer showed that what packets carry is understood."""
         self._options = options
         self._timestamp = ptp_from_wall if options.ptp else ntp_from_wall
         self._asking = asking
@@ -107,9 +109,12 @@ class Hearing:
         self._sheet.claim(theirs)
 
     def _telemetry(self, packet: ReflectorPacket) -> Telemetry:
-        if not packet.trailing or not self._asking.carries_tlvs:
+        if not self._asking.carried:
+            self.is_understood = True
             return _NOTHING_TOLD
-        return read_tlvs(packet.trailing, sequence=packet.sequence, key=self._options.key)
+        telemetry = read_tlvs(packet.trailing, sequence=packet.sequence, key=self._options.key)
+        self.is_understood = telemetry.understood >= self._asking.carried
+        return telemetry
 
     def _follow_up(self, packet: ReflectorPacket, telemetry: Telemetry, now_ns: int) -> FollowUp | None:
         told = telemetry.follow_up

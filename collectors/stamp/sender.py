@@ -22,8 +22,9 @@ from collectors.stamp.timestamp import ErrorEstimate
 __all__ = ["StampOptions", "StampSender"]
 
 _CLOCK_STATE_AGE_NS = 10_000_000_000
-_SILENCE_NS = 10_000_000_000  # with so many packets unheard in it, the far end may have become another one
-_UNHEARD = 8
+_CLOCK_STEP_NS = 1_000_000  # a clock that moved by this is not what the kernel said of it
+_SILENCE_NS = 10_000_000_000  # with so many packets not understood in it, the far end may have become another one
+_NOT_UNDERSTOOD = 8
 
 
 class StampSender:
@@ -37,14 +38,15 @@ class StampSender:
         self._clock = clock
         self._clock_state = clock_state
         self._clock_state_until_ns = 0
+        self._clock_offset_ns = 0  # from the monotonic clock to the wall clock
         self._sheet = FactSheet()
         self._asking = Asking(options)
         self._hearing: Hearing | None = None
         self._check: CapabilityCheck | None = None
         self._path: NetworkPath | None = None
         self._to: Address = ("", 0)
-        self._unheard = 0  # packets since the last answer
-        self._heard_ns = 0
+        self._not_understood = 0  # packets since the last answer that showed what they carry understood
+        self._understood_ns = 0
 
     @property
     def facts(self) -> ReflectorFacts | None:
@@ -61,8 +63,8 @@ class StampSender:
         self._sheet = FactSheet()
         self._asking = Asking(self._options)
         self._hearing = Hearing(self._options, to, self._asking, self._sheet)
-        self._clock_state_until_ns = self._unheard = 0
-        self._heard_ns = self._clock.monotonic_ns()
+        self._clock_state_until_ns = self._not_understood = 0
+        self._understood_ns = self._clock.monotonic_ns()
         try:
             self._ask_capabilities()
         except CollectorError:
@@ -79,12 +81,12 @@ class StampSender:
     def request(self, sequence: int, wall_ns: int) -> bytes:
         """Build the test packet with this number."""
         monotonic_ns = self._clock.monotonic_ns()
-        self._keep_estimate(monotonic_ns)
+        self._keep_estimate(wall_ns, monotonic_ns)
         if self._check is not None:
             self._look(self._check, wall_ns, monotonic_ns)
-        elif self._unheard >= _UNHEARD and monotonic_ns - self._heard_ns >= _SILENCE_NS:
-            self._start_anew()
-        self._unheard += 1
+        elif self._not_understood >= _NOT_UNDERSTOOD and monotonic_ns - self._understood_ns >= _SILENCE_NS:
+            self._start_anew(monotonic_ns)
+        self._not_understood += 1
         return self._asking.request(sequence, wall_ns)
 
     def answer(
@@ -95,14 +97,14 @@ class StampSender:
         if self._check is not None:
             self._look(self._check, wall_ns, monotonic_ns)
         answer = self._hearing.answer(datagram, wall_ns=wall_ns, monotonic_ns=monotonic_ns, departure_of=departure_of)
-        if isinstance(answer, Answer):
-            self._unheard, self._heard_ns = 0, monotonic_ns
+        if isinstance(answer, Answer) and self._hearing.is_understood:
+            self._not_understood, self._understood_ns = 0, monotonic_ns
         return answer
 
-    def _start_anew(self) -> None:
-        """Send plain packets, and ask again: there may be another reflector, which drops what it does not know."""
-        self._unheard = 0
-        if self._asking.carries_tlvs:
+    def _start_anew(self, monotonic_ns: int) -> None:
+        """Send plain packets, and ask again: there may be another reflector, which drops or copies what it gets."""
+        self._not_understood, self._understood_ns = 0, monotonic_ns
+        if self._asking.carried:
             self._asking.carry(Capabilities())
             with contextlib.suppress(CollectorError):  # the session that measures meets the same refusal
                 self._ask_capabilities()
@@ -118,9 +120,9 @@ class StampSender:
             with_tlvs=self._asking.wants_tlvs,
             key=self._options.key,
         )
-        monotonic_ns = self._clock.monotonic_ns()
-        self._keep_estimate(monotonic_ns)
-        self._look(self._check, self._clock.wall_ns(), monotonic_ns)
+        wall_ns, monotonic_ns = self._clock.wall_ns(), self._clock.monotonic_ns()
+        self._keep_estimate(wall_ns, monotonic_ns)
+        self._look(self._check, wall_ns, monotonic_ns)
 
     def _look(self, check: CapabilityCheck, wall_ns: int, monotonic_ns: int) -> None:
         assert self._hearing is not None
@@ -134,11 +136,13 @@ class StampSender:
         if check.over:
             self._check = None
 
-    def _keep_estimate(self, monotonic_ns: int) -> None:
-        """Say how well this host's clock is kept, as the kernel knew it at most ten seconds ago."""
-        if monotonic_ns < self._clock_state_until_ns:
+    def _keep_estimate(self, wall_ns: int, monotonic_ns: int) -> None:
+        """Say how well this host's clock is kept, as the kernel knew it at most ten seconds ago and since any step."""
+        offset_ns = wall_ns - monotonic_ns
+        is_stepped = abs(offset_ns - self._clock_offset_ns) > _CLOCK_STEP_NS
+        if monotonic_ns < self._clock_state_until_ns and not is_stepped:
             return
-        self._clock_state_until_ns = monotonic_ns + _CLOCK_STATE_AGE_NS
+        self._clock_state_until_ns, self._clock_offset_ns = monotonic_ns + _CLOCK_STATE_AGE_NS, offset_ns
         try:
             state = self._clock_state()
         except OSError:  # a sandbox forbids adjtimex: nothing is claimed then

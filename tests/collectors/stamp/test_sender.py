@@ -11,11 +11,14 @@ from dataclasses import replace
 
 import pytest
 
+from collectors.ancillary import Arrival
 from collectors.clock import ClockState, SystemClock
 from collectors.path import NetworkPath, PacketMarks
 from collectors.peer import Quirk, ReflectorFacts, RejectedAnswer, Rejection
+from collectors.roundtrip import Answer, Departure, DepartureOf
 from collectors.sample import Outcome, Sample
 from collectors.session import Session, SessionEvent
+from collectors.sockets import Datagram
 from collectors.stamp.authentication import Key
 from collectors.stamp.chain import parse_chain
 from collectors.stamp.sender import StampOptions, StampSender
@@ -25,6 +28,7 @@ from collectors.stamp.wire import ReflectorPacket, SenderPacket, parse_sender_pa
 
 TIMEOUT_NS = 400_000_000
 LAG_NS = 50_000  # from T3 to the moment at which the scripted kernel sends
+UNSYNCHRONISED = ClockState(synchronised=False, error_ns=0, max_error_ns=0)
 KEY = Key(bytes(32))
 Change = Callable[[ReflectorPacket], ReflectorPacket | bytes | None]
 Sender = tuple[str, int]
@@ -117,7 +121,7 @@ class Running:
             StampSender(
                 replace(options or StampOptions(), port=port),
                 SystemClock(),
-                clock_state=lambda: ClockState(synchronised=False, error_ns=0, max_error_ns=0),
+                clock_state=lambda: UNSYNCHRONISED,
             ),
             NetworkPath(name="p"),
             timeout_ns=TIMEOUT_NS,
@@ -250,12 +254,13 @@ class FakeClock:
 
     def __init__(self) -> None:
         self.now_ns = 1_000_000_000
+        self.offset_ns = 1_768_478_400_000_000_000
 
     def monotonic_ns(self) -> int:
         return self.now_ns
 
     def wall_ns(self) -> int:
-        return 1_768_478_400_000_000_000 + self.now_ns
+        return self.offset_ns + self.now_ns
 
 
 async def test_after_a_silence_packets_are_plain_until_the_reflector_was_asked_again(
@@ -275,6 +280,67 @@ async def test_after_a_silence_packets_are_plain_until_the_reflector_was_asked_a
             reflector.on_ready()
         clock.now_ns += 10_000_000_000
         assert len(sender.request(40, clock.wall_ns())) == 64
+        sender.close()
+
+
+async def test_a_reflector_that_understands_no_tlvs_any_more_gets_plain_packets_and_is_asked_again(
+    reflector: ScriptedReflector,
+) -> None:
+    clock = FakeClock()
+    sender = StampSender(StampOptions(port=reflector.port), clock)
+    with contextlib.closing(sender.open(NetworkPath(name="p"), ("127.0.0.1", reflector.port))):
+        for _ in range(2):
+            reflector.on_ready()
+        sizes = []
+        for number in range(30):
+            clock.now_ns += 1_000_000_000
+            data = sender.request(number, clock.wall_ns())
+            sizes.append(len(data))
+            heard = sender.answer(
+                Datagram(copied(data, clock.wall_ns()), ("127.0.0.1", reflector.port), Arrival()),
+                wall_ns=clock.wall_ns() + 1000,
+                monotonic_ns=clock.now_ns + 1000,
+                departure_of=departed(clock, len(data)),
+            )
+            assert isinstance(heard, Answer)
+            assert heard.quirks == frozenset()
+        assert sizes == [64] * 9 + [44] * 21
+        sender.close()
+
+
+def copied(data: bytes, now_ns: int) -> bytes:
+    """Answer as a reflector does that knows RFC 8762 alone: the octets behind the base packet are those that came."""
+    asked = parse_sender_packet(data)
+    answer = ReflectorPacket(
+        sequence=asked.sequence,
+        timestamp=ntp_from_wall(now_ns + 700),
+        error_estimate=ErrorEstimate.UNKNOWN,
+        received_timestamp=ntp_from_wall(now_ns + 500),
+        sender_sequence=asked.sequence,
+        sender_timestamp=asked.timestamp,
+        sender_error_estimate=asked.error_estimate,
+        sender_ttl=255,
+        trailing=asked.trailing,
+    )
+    return bytes(answer)
+
+
+def departed(clock: FakeClock, size: int) -> DepartureOf:
+    now = Departure(slot=0, wall_ns=clock.wall_ns(), monotonic_ns=clock.now_ns, lateness_ns=0, size=size)
+    return lambda _: now
+
+
+async def test_a_step_of_the_clock_is_known_before_the_next_packet_leaves(reflector: ScriptedReflector) -> None:
+    clock = FakeClock()
+    states = iter((ClockState(synchronised=True, error_ns=0, max_error_ns=1000), UNSYNCHRONISED))
+    sender = StampSender(StampOptions(port=reflector.port), clock, clock_state=lambda: next(states))
+    with contextlib.closing(sender.open(NetworkPath(name="p"), ("127.0.0.1", reflector.port))):
+        claims = []
+        for step_ns in (0, 0, -3_600_000_000_000, 0):
+            clock.now_ns += 1_000_000_000
+            clock.offset_ns += step_ns
+            claims.append(parse_sender_packet(sender.request(0, clock.wall_ns())).error_estimate.synchronised)
+        assert claims == [True, True, False, False]
         sender.close()
 
 
