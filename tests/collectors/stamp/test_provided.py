@@ -165,6 +165,18 @@ def test_what_is_opened_again_and_never_started_leaves_the_end_of_what_was_as_it
     assert asked(answering, now_ns=SECOND) == Refusal.ENDED
 
 
+def test_an_echo_of_its_answers_is_not_answered_for_ever() -> None:
+    answering = reflector()
+    started(answering)
+    data = REQUEST
+    for _ in range(3):
+        answer = asked(answering, data)
+        if isinstance(answer, Refusal):
+            break
+        data = answer.data
+    assert answer == Refusal.LOOP
+
+
 def test_two_reflectors_whose_sessions_were_arranged_with_each_other_fall_silent() -> None:
     ten = (ip_network("10.0.0.0/8"),)
     addresses = (("10.0.0.1", 10_862), ("10.0.0.2", 20_862))

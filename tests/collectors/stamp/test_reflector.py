@@ -240,6 +240,22 @@ def test_two_reflectors_pointed_at_each_other_fall_silent(
     assert there.reflector.counts.refused[Refusal.LOOP] == in_flight
 
 
+@pytest.mark.parametrize("estimate", [ESTIMATE, PTP])
+@pytest.mark.parametrize("key", [None, KEY])
+@pytest.mark.parametrize("wall_ns", [WALL, -2_208_988_800 * SECOND])
+def test_an_echo_of_our_own_answers_is_not_answered_for_ever(
+    key: Key | None, estimate: ErrorEstimate, wall_ns: int
+) -> None:
+    site = Site(("10.0.0.1", 10_862), ahead_ns=0, key=key)
+    data = asked(wall_ns=wall_ns, key=key, estimate=estimate)
+    for number in range(4):
+        answer = site.receive(data, ("10.0.0.7", 7), number * 10_000_000)
+        if isinstance(answer, Refusal):
+            break
+        data = answer.data
+    assert answer in (Refusal.LOOP, Refusal.REPLAYED)
+
+
 def test_the_ssid_comes_back() -> None:
     assert answered(reflector(), asked(ssid=0xBEEF)).ssid == 0xBEEF
 
