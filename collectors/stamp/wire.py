@@ -47,7 +47,7 @@ from dataclasses import dataclass
 
 from collectors.stamp.authentication import MAC_SIZE, Key
 from collectors.stamp.extensions import request_tlvs
-from collectors.stamp.timestamp import ErrorEstimate, ntp_bits, ntp_from_wall, ptp_from_wall, wall_from_timestamp
+from collectors.stamp.timestamp import ErrorEstimate, ntp_from_wall, ptp_from_wall, wall_from_timestamp
 from collectors.stamp.tlv import Tlv
 
 PORT = 862
@@ -293,44 +293,3 @@ def _sender_error_estimate(octets: bytes) -> ErrorEstimate | None:
 
 # A peer repeats its estimate in every packet.
 _error_estimate = functools.lru_cache(maxsize=64)(ErrorEstimate.from_bits)
-
-
-_TLV = struct.Struct("!BBH")
-_REPLY = struct.Struct("!I8xHHQ14sxxB3x")  # the same without T3; offset 24 is the request's first 14 octets
-_T3 = struct.Struct("!Q")
-_T3_AT = 4
-_ECHO = struct.Struct("!24xII4xH")
-_ECHO_AGE_S = 60
-
-
-def reply(data: bytes, sequence: int, error_estimate: int, received_ns: int, ttl: int | None) -> bytearray:
-    """Encode the answer to the request ``data``, which has 14 octets or more, by a reflector without RFC 8972.
-
-    The answer is as long as the request, its trailing octets copied (RFC 8762, section 4.3), but never shorter than
-    the base packet. The SSID is 0: returning the sender's would promise RFC 8972, TLVs and provisioned sessions
-    included (its section 3), and in TWAMP-Light packets those two octets are padding. T3 is left for
-    :func:`write_sent_time`. One pack: this is most of what a reflector's process does.
-    """
-    octets = bytearray(max(len(data), BASE_SIZE))
-    octets[BASE_SIZE:] = data[BASE_SIZE:]
-    shown_ttl = UNKNOWN_TTL if ttl is None else ttl
-    _REPLY.pack_into(octets, 0, sequence, error_estimate, 0, ntp_bits(received_ns), data[:14], shown_ttl)
-    return octets
-
-
-def write_sent_time(octets: bytearray, sent_ns: int) -> None:
-    """Write T3 into an answer: the last thing before it is sent, since whatever comes between counts as network."""
-    _T3.pack_into(octets, _T3_AT, ntp_bits(sent_ns))
-
-
-def reads_as_answer(data: bytes, *, replies: int, error_estimate: int, now_ns: int) -> bool:
-    """Whether the request ``data`` is, by its look, the answer to one of our own ``replies`` in its session.
-
-    No bit tells requests from answers, so two reflectors can be made to answer each other for ever. Where a sender
-    has zeros, an answer to us has our error estimate, a number that we have given, and our time of a moment ago.
-    """
-    if len(data) < _ECHO.size or data[28:32] == b"\0\0\0\0":
-        return False
-    sequence, seconds, echoed_error_estimate = _ECHO.unpack_from(data)
-    age_s = ((ntp_bits(now_ns) >> 32) - seconds) % (1 << 32)
-    return bool(sequence < replies and echoed_error_estimate == error_estimate and age_s <= _ECHO_AGE_S)
