@@ -45,6 +45,7 @@ _EXTENDED_ERROR = struct.Struct("@IBBBBII")  # sock_extended_err: errno, origin,
 _ORIGIN_TIMESTAMPING = 4
 _ORIGINS_ICMP = (2, 3)
 _FAMILY = struct.Struct("@H")
+_SCOPE = struct.Struct("@I")
 _AF_INET = 2
 _AF_INET6 = 10
 _CONTROL_HEADER = struct.Struct("@Nii")  # cmsghdr: size, level, type
@@ -132,11 +133,11 @@ def host_and_port(address: bytes) -> tuple[bytes, int]:
     return bytes(host), int.from_bytes(address[2:4], "big")
 
 
-def socket_address(host: bytes, port: int) -> bytes:
-    """Put a sockaddr_in or sockaddr_in6 together as the kernel has it, without flow label and scope."""
+def socket_address(host: bytes, port: int, scope: int = 0) -> bytes:
+    """Put a sockaddr_in or sockaddr_in6 together as the kernel has it; ``scope`` is a link-local's interface."""
     if len(host) == 4:
         return _FAMILY.pack(_AF_INET) + port.to_bytes(2, "big") + host + bytes(8)
-    return _FAMILY.pack(_AF_INET6) + port.to_bytes(2, "big") + bytes(4) + host + bytes(4)
+    return _FAMILY.pack(_AF_INET6) + port.to_bytes(2, "big") + bytes(4) + host + _SCOPE.pack(scope)
 
 
 def control_message(level: int, kind: int, value: bytes) -> bytes:

@@ -49,26 +49,27 @@ class ProvidedSessions:
         receiver: bytes,
         dscp: int,
         now_ns: int,  # noqa: ARG002  # the protocol has it, and room is no question of time here
+        scope: int = 0,
     ) -> int | None:
         """Make room for a session whose answers carry ``dscp``; return our port.
 
         ``None`` where there is no room, where its sender may not be answered, or has another connection open it.
         """
-        key = _key(sender, receiver)
+        key = _key(sender, receiver, scope)
         if key in self._opened or len(self._opened) >= self._max_sessions or self._table.refusal(*key) is not None:
             return None
         self._opened[key] = dscp
         return self._port
 
-    def start(self, *, sender: tuple[bytes, int], receiver: bytes, now_ns: int) -> None:
+    def start(self, *, sender: tuple[bytes, int], receiver: bytes, now_ns: int, scope: int = 0) -> None:
         """Answer an opened session from now on, numbered from 0."""
-        key = _key(sender, receiver)
+        key = _key(sender, receiver, scope)
         self._table.forget(key)
         self._started[key] = Provided(self._table.new_session(key, now_ns), self._opened[key])
 
-    def stop(self, *, sender: tuple[bytes, int], receiver: bytes, until_ns: int) -> None:
+    def stop(self, *, sender: tuple[bytes, int], receiver: bytes, until_ns: int, scope: int = 0) -> None:
         """Answer it until then, and never again; one that was not started is forgotten."""
-        key = _key(sender, receiver)
+        key = _key(sender, receiver, scope)
         del self._opened[key]
         provided = self._started.get(key)
         if provided is not None and provided.ends_ns is None:
@@ -78,6 +79,6 @@ class ProvidedSessions:
                 del self._started[next(key for key, found in self._started.items() if found.ends_ns is not None)]
 
 
-def _key(sender: tuple[bytes, int], receiver: bytes) -> SessionKey:
+def _key(sender: tuple[bytes, int], receiver: bytes, scope: int) -> SessionKey:
     """Name a session as the kernel will; of IPv4 it tells our address twice."""
-    return socket_address(*sender), receiver * 2 if len(receiver) == 4 else receiver
+    return socket_address(*sender, scope), receiver * 2 if len(receiver) == 4 else receiver

@@ -152,7 +152,7 @@ class ControlServer:
             refusal = self._door.enter(peer, now_ns)
             if refusal is None:
                 self._accepted += 1
-                self._greet(sock, peer, now_ns)
+                self._greet(sock, peer, address[3] if peer.is_link_local and peer.version == 6 else 0, now_ns)
             else:
                 self._refused[refusal] += 1
                 sock.close()
@@ -162,9 +162,11 @@ class ControlServer:
         for descriptor in self._listeners:
             self._epoll.modify(descriptor, 0)
 
-    def _greet(self, sock: socket.socket, peer: IPAddress, now_ns: int) -> None:
+    def _greet(self, sock: socket.socket, peer: IPAddress, scope: int, now_ns: int) -> None:
         local = ip_address(sock.getsockname()[0]).packed
-        sessions = Sessions(peer=peer.packed, local=local, reflector=self._reflector, counts=self._sessions)
+        sessions = Sessions(
+            peer=peer.packed, local=local, scope=scope, reflector=self._reflector, counts=self._sessions
+        )
         connection = ControlConnection(
             local=local,
             sessions=sessions,

@@ -84,20 +84,21 @@ class ReflectorSessions(Protocol):
     """The reflector's side of test sessions. Times are monotonic.
 
     ``sender`` is the address (4 or 16 octets) and UDP port that test packets come from, ``receiver`` the address of
-    this host that they go to; together they name a session.
+    this host that they go to, ``scope`` the number of the interface if these are link-local, else 0; together they name
+    a session.
     """
 
-    def open(self, *, sender: tuple[bytes, int], receiver: bytes, dscp: int, now_ns: int) -> int | None:
+    def open(self, *, sender: tuple[bytes, int], receiver: bytes, dscp: int, now_ns: int, scope: int = 0) -> int | None:
         """Make room for a session whose answers carry ``dscp``, and return the UDP port that will answer.
 
         ``None`` where there is no room, or there can be no such session, as while another connection has it open. One
         that was stopped can be opened again.
         """
 
-    def start(self, *, sender: tuple[bytes, int], receiver: bytes, now_ns: int) -> None:
+    def start(self, *, sender: tuple[bytes, int], receiver: bytes, now_ns: int, scope: int = 0) -> None:
         """Answer an opened session's packets from now on, numbered from 0."""
 
-    def stop(self, *, sender: tuple[bytes, int], receiver: bytes, until_ns: int) -> None:
+    def stop(self, *, sender: tuple[bytes, int], receiver: bytes, until_ns: int, scope: int = 0) -> None:
         """Go on answering until then, and never again; for a session that was not started, forget it."""
 
 
@@ -110,11 +111,17 @@ class SessionCounts:
 
 
 class Sessions:
-    """The sessions of the control connection between the addresses ``peer`` and ``local``, 4 or 16 octets each."""
+    """The sessions of the control connection between the addresses ``peer`` and ``local``, 4 or 16 octets each.
 
-    def __init__(self, *, peer: bytes, local: bytes, reflector: ReflectorSessions, counts: SessionCounts) -> None:
+    ``scope`` is the number of the interface if they are link-local.
+    """
+
+    def __init__(
+        self, *, peer: bytes, local: bytes, scope: int = 0, reflector: ReflectorSessions, counts: SessionCounts
+    ) -> None:
         self._peer = peer
         self._local = local
+        self._scope = scope
         self._reflector = reflector
         self._counts = counts
         self._timeouts_ns: dict[int, int] = {}  # by the sender's port: all else is the same for all
@@ -142,22 +149,26 @@ class Sessions:
         if len(self) >= MAX_SESSIONS:
             return SessionRefusal.TOO_MANY
         sender, dscp = (self._peer, request.sender_port), request.dscp or 0
-        port = self._reflector.open(sender=sender, receiver=self._local, dscp=dscp, now_ns=now_ns)
+        port = self._reflector.open(sender=sender, receiver=self._local, scope=self._scope, dscp=dscp, now_ns=now_ns)
         return SessionRefusal.NO_ROOM if port is None else port
 
     def start(self, now_ns: int) -> None:
         """Have all of them answered."""
         for port in self._timeouts_ns:
-            self._reflector.start(sender=(self._peer, port), receiver=self._local, now_ns=now_ns)
+            self._reflector.start(sender=(self._peer, port), receiver=self._local, scope=self._scope, now_ns=now_ns)
 
     def stop(self, now_ns: int) -> None:
         """End all of them, each once the time is over that its client asked for (RFC 5357, section 3.8)."""
         for port, timeout_ns in self._timeouts_ns.items():
-            self._reflector.stop(sender=(self._peer, port), receiver=self._local, until_ns=now_ns + timeout_ns)
+            self._stop(port, now_ns + timeout_ns)
         self._timeouts_ns.clear()
 
     def abort(self, now_ns: int) -> None:
         """End all of them at once."""
         for port in self._timeouts_ns:
-            self._reflector.stop(sender=(self._peer, port), receiver=self._local, until_ns=now_ns)
+            self._stop(port, now_ns)
         self._timeouts_ns.clear()
+
+    def _stop(self, port: int, until_ns: int) -> None:
+        sender = (self._peer, port)
+        self._reflector.stop(sender=sender, receiver=self._local, scope=self._scope, until_ns=until_ns)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 
 import pytest
 
+from collectors.ancillary import socket_address
 from collectors.stamp.authentication import Key
-from collectors.stamp.reflector import Reflector
+from collectors.stamp.control.sessions import SessionCounts, Sessions
+from collectors.stamp.reflector import Reflector, Reply
 from collectors.stamp.refusal import Refusal
 from collectors.stamp.timestamp import ErrorEstimate
 from collectors.stamp.wire import request
-from tests.collectors.stamp.control.fakes import SET_UP, START, connection_of
+from tests.collectors.stamp.control.fakes import SET_UP, START, connection_of, requested
 from tests.collectors.stamp.control.fakes import request as session_request
 from tests.collectors.stamp.reflecting import SECOND, WALL, Answered, ask
 
@@ -224,3 +226,20 @@ def test_sessions_of_ipv6_are_found_as_the_kernel_names_them() -> None:
     answer = ask(answering, REQUEST, source=("::1", 8764), destination="::1")
     assert isinstance(answer, Answered)
     assert len(answer.data) == 41
+
+
+def test_a_session_between_link_local_addresses_is_of_one_interface() -> None:
+    host, here = ip_address("fe80::2").packed, ip_address("fe80::1").packed
+    reflector = Reflector(port=PORT, allow=(ip_network("fe80::/10"),))
+    sessions = Sessions(peer=host, local=here, scope=3, reflector=reflector.provided, counts=SessionCounts())
+    assert (
+        sessions.open(requested(sender_port=8764, ip_version=6, sender_address=host, receiver_address=here), 0) == PORT
+    )
+    sessions.start(0)
+    sizes = []
+    for scope in (3, 4):
+        octets = bytearray(REQUEST + bytes(60))
+        reply = reflector.answer(octets, 0, 14, socket_address(host, 8764, scope), (1, 0, here, 255, 0), 0)
+        assert isinstance(reply, Reply)
+        sizes.append(reply.size)
+    assert sizes == [41, 44]  # of TWAMP, and of STAMP, as without an arrangement

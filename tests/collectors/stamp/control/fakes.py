@@ -20,17 +20,17 @@ class FakeReflector:
         self.started: list[int] = []
         self.stopped: dict[int, int] = {}
 
-    def open(self, *, sender: tuple[bytes, int], receiver: bytes, dscp: int, now_ns: int) -> int | None:
+    def open(self, *, sender: tuple[bytes, int], receiver: bytes, dscp: int, now_ns: int, scope: int = 0) -> int | None:
         if len(self.opened) >= self.room:
             return None
         self.opened[sender, receiver] = dscp
         return UDP_PORT
 
-    def start(self, *, sender: tuple[bytes, int], receiver: bytes, now_ns: int) -> None:
+    def start(self, *, sender: tuple[bytes, int], receiver: bytes, now_ns: int, scope: int = 0) -> None:
         assert (sender, receiver) in self.opened
         self.started.append(sender[1])
 
-    def stop(self, *, sender: tuple[bytes, int], receiver: bytes, until_ns: int) -> None:
+    def stop(self, *, sender: tuple[bytes, int], receiver: bytes, until_ns: int, scope: int = 0) -> None:
         del self.opened[sender, receiver]
         self.stopped[sender[1]] = until_ns
 
