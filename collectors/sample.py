@@ -11,7 +11,8 @@ from collectors.peer import Quirk
 class Outcome(StrEnum):
     """What became of a packet, or of one copy of its answer.
 
-    ``ANSWERED``, ``REORDERED``, ``LOST`` and ``NOT_SENT`` settle a packet: each packet gets exactly one of them.
+    ``ANSWERED``, ``REORDERED``, ``LOST``, ``FAILED`` and ``NOT_SENT`` settle a packet: each packet gets exactly one of
+    them. Of a probe that makes connections a packet is an attempt to make one.
     ``LATE`` and ``DUPLICATE`` report a further answer to a packet that is settled already, and change nothing of it.
     """
 
@@ -21,6 +22,8 @@ class Outcome(StrEnum):
     """Answered in time, but behind the answer to a later packet (RFC 4737, section 3.3)."""
     LOST = "lost"
     """No answer within the packet's own timeout (RFC 6673, section 4.3)."""
+    FAILED = "failed"
+    """The far end, or somebody on the way, answered that it cannot be: neither a loss nor a round trip."""
     NOT_SENT = "not_sent"
     """The kernel refused the packet, or there was nowhere to send it: no statement about the path."""
     LATE = "late"
@@ -38,6 +41,12 @@ class Outcome(StrEnum):
         """Whether this is a packet's one final outcome, not the report of a further answer."""
         return self not in _FURTHER_ANSWERS
 
+
+RETRANSMITTED = "retransmitted"
+"""Why a packet is lost whose connection came about all the same: the kernel had to send its SYN again.
+
+The time of such a connection is a second or more of waiting for that, which no packet needed.
+"""
 
 _RECEIVED = (Outcome.ANSWERED, Outcome.REORDERED)
 _FURTHER_ANSWERS = (Outcome.LATE, Outcome.DUPLICATE)
@@ -60,7 +69,10 @@ class Sample:
     ``rtt_ns``: network round-trip time, the reflector's residence time taken off (RFC 2681; RFC 6673, section 8).
     ``forward_ns`` and ``backward_ns``: raw one-way differences T2-T1 and T4-T3, which contain the clocks' offset;
     only their variation has a meaning (RFC 5481, section 6.3).
-    ``reason``: why a packet was not sent, one of :data:`collectors.errors.REASONS`.
+    ``handshake_ns``: the kernel's own time of the connection's handshake (:class:`collectors.handshake.Handshake`).
+    ``reason``: why a packet was not sent, one of :data:`collectors.errors.REASONS`; why it failed, one of its kind's
+    failures; or :data:`RETRANSMITTED`.
+    ``offender``: who answered with an ICMP error that it cannot be.
     ``reflector_stamped``: T3 is the reflector's kernel's, told afterwards (RFC 8972, section 4.7).
     ``forward_tos``: the TOS octet or traffic class that the packet had when it reached the reflector (RFC 8972,
     section 4.4); ``backward_tos``: the one that its answer had here, where the reflector sent it with our DSCP.
@@ -83,6 +95,8 @@ class Sample:
     forward_tos: int | None = None
     backward_tos: int | None = None
     quirks: frozenset[Quirk] = frozenset()
+    handshake_ns: int | None = None
+    offender: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
