@@ -21,7 +21,15 @@ from collectors.stamp.extensions import Reception, reflect_tlvs
 from collectors.stamp.provided import MAX_PROVIDED, Provided, ProvidedSessions
 from collectors.stamp.refusal import Refusal
 from collectors.stamp.replay import ReplayWindow
-from collectors.stamp.reply import Octets, reads_as_answer, seal, verifies, write_authenticated_reply, write_reply
+from collectors.stamp.reply import (
+    LEAST_ANSWER_SIZE,
+    Octets,
+    reads_as_answer,
+    seal,
+    verifies,
+    write_authenticated_reply,
+    write_reply,
+)
 from collectors.stamp.table import (
     IDLE_NS,
     LOOPBACK,
@@ -182,8 +190,10 @@ class Reflector:
         if size < self._shortest:
             return self.refuse(Refusal.TOO_SHORT)
         head, ssid, echo = _HEAD.unpack_from(octets, at)
+        if size < LEAST_ANSWER_SIZE:
+            echo = 0
         if size < BASE_SIZE:  # TWAMP-Light: what lies behind its octets is of another packet
-            size, ssid, echo = BASE_SIZE, 0, 0
+            size, ssid = BASE_SIZE, 0
         session = self._session(peer, arrival[2], ssid, now_ns)
         if isinstance(session, Refusal):
             return self.refuse(session)
@@ -207,7 +217,7 @@ class Reflector:
         session = provided.session
         if provided.ends_ns is not None and now_ns >= provided.ends_ns:
             return self.refuse(Refusal.ENDED)
-        if size >= _TWAMP_REPLY_SIZE and self._loops(octets, at, session, arrival, authenticated=False):
+        if size >= LEAST_ANSWER_SIZE and self._loops(octets, at, session, arrival, authenticated=False):
             return self.refuse(Refusal.LOOP)
         if not session.admits(now_ns):
             return self.refuse(Refusal.RATE)

@@ -24,6 +24,8 @@ _T3_AT, _AUTHENTICATED_T3_AT = 4, 16
 # Where an answer repeats what it answers: number, T1's seconds, Error Estimate.
 _ECHO = struct.Struct("!24xII4xH")
 _AUTHENTICATED_ECHO = struct.Struct("!48xI12xI4xH")
+LEAST_ANSWER_SIZE = _ECHO.size
+"""The least that an answer has which repeats all this: 38 octets, as those of some TWAMP-Light responders."""
 _PTP = 0x4000  # the Z bit of an Error Estimate
 _NS = 1_000_000_000
 _ECHO_AGE_S = 60  # longer than a datagram lives in any network

@@ -14,7 +14,7 @@ from collectors.stamp.table import IDLE_NS, PROTECTED_NS
 from collectors.stamp.timestamp import ErrorEstimate, ntp_from_wall
 from collectors.stamp.tlv import Tlv
 from collectors.stamp.wire import ReflectorPacket, parse_reflector_packet, request
-from tests.collectors.stamp.reflecting import RESIDENCE, SECOND, WALL, Answered, ask
+from tests.collectors.stamp.reflecting import RESIDENCE, SECOND, WALL, Answered, ask, reply_to
 
 Source = tuple[str, int]
 ESTIMATE = ErrorEstimate.from_error_ns(50_000, synchronised=True)
@@ -238,6 +238,18 @@ def test_two_reflectors_pointed_at_each_other_fall_silent(
             answers += 1
             assert answers <= 2 * in_flight
     assert there.reflector.counts.refused[Refusal.LOOP] == in_flight
+
+
+@pytest.mark.parametrize("size", [38, 41, 44])
+def test_a_responder_with_short_answers_is_not_answered_for_ever(size: int) -> None:
+    site, responder = Site(("10.0.0.1", 10_862), ahead_ns=0, key=None), ("10.0.0.2", 20_001)
+    data = asked()[:14]
+    for number in range(3):
+        answer = site.receive(data, responder, number * 10_000_000)
+        if isinstance(answer, Refusal):
+            break
+        data = reply_to(answer.data, number, received_ns=WALL, sent_ns=WALL)[:size]
+    assert answer == Refusal.LOOP
 
 
 @pytest.mark.parametrize("estimate", [ESTIMATE, PTP])
