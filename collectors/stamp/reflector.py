@@ -78,6 +78,17 @@ class Reply(NamedTuple):
 _new_reply: Callable[[tuple[int, int, Session, int, Finish | None, bool]], Reply] = partial(tuple.__new__, Reply)
 
 
+class _Request(NamedTuple):
+    """A datagram that lies at an offset of a buffer, and what is known of it."""
+
+    octets: Octets
+    at: int
+    size: int
+    peer: bytes
+    arrival: Arrival
+    now_ns: int
+
+
 @dataclass(slots=True)
 class Counts:
     """What was answered, and what was refused for which reason."""
@@ -91,7 +102,8 @@ class Reflector:
 
     ``allow`` names networks whose packets are answered, short ones of TWAMP-Light (14 to 43 octets) too, though the
     answer has 44. Where it names none, only loopback is answered, and never with more octets than were asked with.
-    With a ``key`` only what it authenticates is answered; with ``ssids`` only sessions of these names are.
+    With a ``key`` only what it authenticates is answered; with ``ssids`` only sessions of these names are. ``provided``
+    are those that TWAMP-Control arranges, for which neither counts.
     """
 
     def __init__(
@@ -142,10 +154,10 @@ class Reflector:
         """
         session = self._sessions.get((peer, arrival[2]))
         if session is None or session.needs_care or size < BASE_SIZE or now_ns - session.heard_ns > _FRESH_NS:
-            return self._answer_carefully(octets, at, size, peer, arrival, now_ns)
+            return self._answer_carefully(_Request(octets, at, size, peer, arrival, now_ns))
         head, ssid, echo = _HEAD.unpack_from(octets, at)
         if echo or head[12] & _PTP_OCTET or (size > BASE_SIZE and octets[at + BASE_SIZE] == UNRECOGNISED):
-            return self._answer_carefully(octets, at, size, peer, arrival, now_ns)
+            return self._answer_carefully(_Request(octets, at, size, peer, arrival, now_ns))
         # The usual packet, of which there may be a hundred thousand a second: calls that can be saved are.
         if not session.admits(now_ns):
             return self.refuse(Refusal.RATE)
@@ -176,17 +188,16 @@ class Reflector:
         self.counts.refused[refusal] += 1
         return refusal
 
-    def _answer_carefully(
-        self, octets: Octets, at: int, size: int, peer: bytes, arrival: Arrival, now_ns: int
-    ) -> Reply | Refusal:
+    def _answer_carefully(self, request: _Request) -> Reply | Refusal:
         """Answer any packet: of a new session or an arranged one, authenticated, with TLVs, of a sender of PTP."""
+        octets, at, size, peer, arrival, now_ns = request
         if size < TWAMP_MINIMUM_SIZE:
             return self.refuse(Refusal.MALFORMED)
         provided = self.provided.find((peer, arrival[2]))
         if provided is not None:
-            return self._answer_provided(octets, at, size, provided, arrival, now_ns)
+            return self._answer_provided(request, provided)
         if self._key is not None:
-            return self._answer_authenticated(octets, at, size, peer, arrival, self._key, now_ns)
+            return self._answer_authenticated(request, self._key)
         if size < self._shortest:
             return self.refuse(Refusal.TOO_SHORT)
         head, ssid, echo = _HEAD.unpack_from(octets, at)
@@ -197,7 +208,7 @@ class Reflector:
         session = self._session(peer, arrival[2], ssid, now_ns)
         if isinstance(session, Refusal):
             return self.refuse(session)
-        if echo and self._loops(octets, at, session, arrival, authenticated=False):
+        if echo and self._loops(request, session, authenticated=False):
             return self.refuse(Refusal.LOOP)
         if not session.admits(now_ns):
             return self.refuse(Refusal.RATE)
@@ -205,24 +216,22 @@ class Reflector:
         # A sender that knows PTP is answered with PTP (RFC 8762, section 4.2.1).
         reply = Reply(size, arrival[4] >> 2, session, number, self._finish[True] if is_ptp else None)
         if size > BASE_SIZE and octets[at + BASE_SIZE] == UNRECOGNISED:
-            reply = self._answer_tlvs(octets, at, reply, peer, arrival, is_ptp=is_ptp)
+            reply = self._answer_tlvs(request, reply, is_ptp=is_ptp)
         error_estimate, received = self._times(arrival, is_ptp=is_ptp)
         write_reply(octets, at, number & _U32, error_estimate, ssid, received, head, arrival[3])
         return reply
 
-    def _answer_provided(
-        self, octets: Octets, at: int, size: int, provided: Provided, arrival: Arrival, now_ns: int
-    ) -> Reply | Refusal:
+    def _answer_provided(self, request: _Request, provided: Provided) -> Reply | Refusal:
         """Answer a packet of TWAMP (RFC 5357, section 4.2.1): NTP, no SSID, no TLVs, 41 octets at least."""
+        octets, at, size, _, (seconds, nanoseconds, _, ttl, _), now_ns = request
         session = provided.session
         if provided.ends_ns is not None and now_ns >= provided.ends_ns:
             return self.refuse(Refusal.ENDED)
-        if size >= LEAST_ANSWER_SIZE and self._loops(octets, at, session, arrival, authenticated=False):
+        if size >= LEAST_ANSWER_SIZE and self._loops(request, session, authenticated=False):
             return self.refuse(Refusal.LOOP)
         if not session.admits(now_ns):
             return self.refuse(Refusal.RATE)
         number = self._count_reply(session)
-        seconds, nanoseconds, _, ttl, _ = arrival
         head = bytes(octets[at : at + TWAMP_MINIMUM_SIZE])
         padding = octets[at + _TWAMP_REPLY_SIZE : at + BASE_SIZE]  # where a STAMP reply has zeros
         received = ntp_pair_bits(seconds, nanoseconds)
@@ -230,17 +239,16 @@ class Reflector:
         octets[at + _TWAMP_REPLY_SIZE : at + BASE_SIZE] = padding
         return Reply(max(size, _TWAMP_REPLY_SIZE), provided.dscp, session, number)
 
-    def _answer_authenticated(
-        self, octets: Octets, at: int, size: int, peer: bytes, arrival: Arrival, key: Key, now_ns: int
-    ) -> Reply | Refusal:
+    def _answer_authenticated(self, request: _Request, key: Key) -> Reply | Refusal:
         """Answer a packet that the key authenticates: before it is verified, nothing of it is used."""
+        octets, at, size, peer, arrival, now_ns = request
         if size < AUTHENTICATED_BASE_SIZE or not verifies(octets, at, key):
             return self.refuse(Refusal.NOT_AUTHENTIC)
         sequence, departure, error_bits, ssid, echo = _AUTHENTICATED_HEAD.unpack_from(octets, at)
         session = self._session(peer, arrival[2], ssid, now_ns)
         if isinstance(session, Refusal):
             return self.refuse(session)
-        if echo and self._loops(octets, at, session, arrival, authenticated=True):
+        if echo and self._loops(request, session, authenticated=True):
             return self.refuse(Refusal.LOOP)
         if session.window is None:
             session.window = ReplayWindow()
@@ -251,7 +259,7 @@ class Reflector:
         number, is_ptp = self._next_number(session, now_ns), bool(error_bits & _PTP)
         reply = _new_reply((size, arrival[4] >> 2, session, number, self._finish[is_ptp], False))
         if size > AUTHENTICATED_BASE_SIZE and octets[at + AUTHENTICATED_BASE_SIZE] == UNRECOGNISED:
-            reply = self._answer_tlvs(octets, at, reply, peer, arrival, is_ptp=is_ptp)
+            reply = self._answer_tlvs(request, reply, is_ptp=is_ptp)
         error_estimate, received = self._times(arrival, is_ptp=is_ptp)
         repeated = departure + error_bits.to_bytes(2, "big")
         write_authenticated_reply(
@@ -293,26 +301,24 @@ class Reflector:
             return self._error_estimate | _PTP, ptp_pair_bits(arrival[0], arrival[1])
         return self._error_estimate, ntp_pair_bits(arrival[0], arrival[1])
 
-    def _loops(self, octets: Octets, at: int, session: Session, arrival: Arrival, *, authenticated: bool) -> bool:
+    def _loops(self, request: _Request, session: Session, *, authenticated: bool) -> bool:
         return reads_as_answer(
-            octets,
-            at,
+            request.octets,
+            request.at,
             authenticated=authenticated,
             replies=session.replies,
             error_estimate=self._error_estimate,
-            now_s=arrival[0],
+            now_s=request.arrival[0],
         )
 
-    def _answer_tlvs(
-        self, octets: Octets, at: int, reply: Reply, peer: bytes, arrival: Arrival, *, is_ptp: bool
-    ) -> Reply:
+    def _answer_tlvs(self, request: _Request, reply: Reply, *, is_ptp: bool) -> Reply:
         """Answer the TLVs behind the base packet, and say what they ask for of the reply."""
+        octets, at, _, peer, (_, _, destination, _, tos), _ = request
         begin, end = at + base_size(self._key), at + reply.size
         trailing = bytes(octets[begin:end])
         if is_padding_alone(trailing):  # most packets that are larger than they must be: nothing to tell
             octets[begin] = 0
             return reply
-        _, _, destination, _, tos = arrival
         host, port = host_and_port(peer)
         session = reply.session
         reception = Reception(
