@@ -1,0 +1,1 @@
+"""Asks web servers, one connection for each attempt, and takes the time of every phase."""
