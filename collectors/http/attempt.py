@@ -15,39 +15,33 @@ from ipaddress import ip_address
 
 from collectors.clock import Clock
 from collectors.errors import CollectorError
+from collectors.exchange import Exchange, HttpFailure, Phase
 from collectors.http.connection import Stream, TcpConnection, TlsStream
+from collectors.http.failing import AttemptError
 from collectors.http.options import USER_AGENT, HttpOptions
-from collectors.http.outcome import AttemptError, HttpFailure, HttpResult, Phase
 from collectors.http.tls import TlsChannel, tls_context
 from collectors.http.url import Url, is_expected
 from collectors.http.wire import BodyTooLongError, CutOffError, Head, HttpError, ResponseReader, request
 from collectors.path import NetworkPath, PacketMarks
 from collectors.pinning import open_tcp
-from collectors.sample import TimestampSource
 
 Resolve = Callable[[str, NetworkPath], Awaitable[str]]
 """Finds the address of a host for a path; raises :class:`CollectorError` where there is none."""
 OpenSocket = Callable[[NetworkPath, int, PacketMarks], socket.socket]
 
+_OUT_OF_TIME = {Phase.DNS: HttpFailure.UNRESOLVED, Phase.TRANSFER: HttpFailure.NEVER_ENDS}
 _REDIRECTS = (301, 302, 303, 307, 308)
 _FIRST_READ = 512
 """Octets of a read before the answer has begun: its time is that of the last segment it takes from."""
 
 
 class HttpProber:
-    """Makes attempts with these options over one path, any number of them, also at the same time."""
+    """Makes attempts with these options, any number of them, also at the same time."""
 
     def __init__(
-        self,
-        options: HttpOptions,
-        path: NetworkPath,
-        *,
-        resolve: Resolve,
-        clock: Clock,
-        open_socket: OpenSocket = open_tcp,
+        self, options: HttpOptions, *, resolve: Resolve, clock: Clock, open_socket: OpenSocket = open_tcp
     ) -> None:
         self.options = options
-        self.path = path
         self.clock = clock
         self.resolve = resolve
         self.open_socket = open_socket
@@ -64,36 +58,47 @@ class HttpProber:
             self._context = tls_context(verify=self.options.verify, ca_file=self.options.ca_file)
         return self._context
 
-    async def attempt(self, host: str, *, timeout_ns: int) -> HttpResult:
+    async def attempt(self, host: str, path: NetworkPath, *, timeout_ns: int) -> Exchange:
         """Ask the server at ``host``, an address or a name to look up, for the URL.
 
         Whatever comes of it is a result, after ``timeout_ns`` at the latest. Raise :class:`CollectorError` where this
         host sent nothing: the path's pinning was refused, or there is no route.
         """
-        attempt = _Attempt(self)
+        asking = Asking(self, path)
         try:
             async with asyncio.timeout(timeout_ns / 1e9):
-                await attempt.run(host)
+                return await asking.ask(host)
         except TimeoutError:
-            return attempt.timed_out(timeout_ns)
-        except AttemptError as error:
-            return attempt.failed(error)
-        return attempt.result
+            return asking.timed_out(timeout_ns)
 
 
-class _Attempt:
+class Asking:
     """An attempt under way: knows at each moment which phase it is in, and what is known so far."""
 
-    def __init__(self, prober: HttpProber) -> None:
+    def __init__(self, prober: HttpProber, path: NetworkPath) -> None:
         self._prober = prober
+        self._path = path
         self._options = prober.options
         self._clock = prober.clock
         self._phase_began_ns = 0
         self._phase: Phase | None = None
         self._phases: dict[Phase, int] = {}
-        self.result = HttpResult()
+        self._known = Exchange()
 
-    async def run(self, host: str) -> None:
+    async def ask(self, host: str) -> Exchange:
+        """Make the attempt, however long it takes; raise :class:`CollectorError` where this host sent nothing."""
+        try:
+            await self._run(host)
+        except AttemptError as error:
+            return self._failed(error)
+        return self._known
+
+    def timed_out(self, timeout_ns: int) -> Exchange:
+        """Return what is known now that the time is over."""
+        failure = _OUT_OF_TIME.get(self._phase or Phase.CONNECT, HttpFailure.TIMED_OUT)
+        return self._failed(AttemptError(failure, f"not done within {timeout_ns / 1e9:g} s, in phase {self._phase}"))
+
+    async def _run(self, host: str) -> None:
         """Ask, follow redirects as far as that is wanted, and compare the status with what is expected."""
         url: Url | None = self._options.url
         while url is not None:
@@ -103,20 +108,14 @@ class _Attempt:
         if not is_expected(head.status, self._options.expected):
             raise AttemptError(HttpFailure.STATUS, f"the server answers with status {head.status}")
 
-    def timed_out(self, timeout_ns: int) -> HttpResult:
-        """Return what is known when the time is over."""
-        failure = HttpFailure.NEVER_ENDS if self._phase is Phase.TRANSFER else HttpFailure.TIMED_OUT
-        return self.failed(AttemptError(failure, f"not done within {timeout_ns / 1e9:g} s, in phase {self._phase}"))
-
-    def failed(self, error: AttemptError) -> HttpResult:
-        """Return what is known of an attempt that failed in the phase it is in."""
+    def _failed(self, error: AttemptError) -> Exchange:
         self._know(
             failure=error.failure, detail=str(error), icmp=error.icmp, phase=self._phase, phases=dict(self._phases)
         )
-        return self.result
+        return self._known
 
     def _know(self, **facts: object) -> None:
-        self.result = replace(self.result, **facts)  # type: ignore[arg-type]  # its own fields, named by the callers
+        self._known = replace(self._known, **facts)  # type: ignore[arg-type]  # its own fields, named by the callers
 
     def _enter(self, phase: Phase | None, at_ns: int) -> None:
         """End the phase that is on at this time, and begin the next.
@@ -130,11 +129,11 @@ class _Attempt:
 
     async def _visit(self, url: Url, host: str) -> Head:
         """Get the answer to one request over a connection of its own."""
-        self.result = HttpResult(redirects=self.result.redirects, received=self.result.received)
+        self._known = Exchange(redirects=self._known.redirects, received=self._known.received)
         address = await self._look_up(host)
         family = socket.AF_INET if ip_address(address).version == 4 else socket.AF_INET6
-        sock = self._prober.open_socket(self._prober.path, family, self._options.marks)
-        connection = TcpConnection(sock, self._prober.path, loop=asyncio.get_running_loop(), clock=self._clock)
+        sock = self._prober.open_socket(self._path, family, self._options.marks)
+        connection = TcpConnection(sock, self._path, loop=asyncio.get_running_loop(), clock=self._clock)
         try:
             stream = await self._connect(connection, address, url)
             return await self._exchange(stream, url)
@@ -147,7 +146,7 @@ class _Attempt:
         except ValueError:
             self._enter(Phase.DNS, self._clock.monotonic_ns())
             try:
-                address = await self._prober.resolve(host, self._prober.path)
+                address = await self._prober.resolve(host, self._path)
             except CollectorError as error:
                 raise AttemptError(HttpFailure.UNRESOLVED, str(error)) from error
             self._enter(None, self._clock.monotonic_ns())
@@ -171,7 +170,7 @@ class _Attempt:
 
     async def _exchange(self, stream: Stream, url: Url) -> Head:
         reader = ResponseReader(method=self._options.method, max_body=self._options.max_body)
-        received_before = self.result.received
+        received_before = self._known.received
         try:
             await stream.send(request(url, method=self._options.method, user_agent=USER_AGENT))
             await self._read(stream, reader)
@@ -193,8 +192,7 @@ class _Attempt:
         received = await stream.receive(_FIRST_READ)
         if received.data:
             self._enter(Phase.TRANSFER, received.at_ns)
-            source = TimestampSource.KERNEL if received.stamped else TimestampSource.USER
-            self._know(timestamps=source)
+            self._know(stamped=received.stamped)
         while received.data:
             reader.receive(received.data)
             if reader.complete:
@@ -209,9 +207,9 @@ class _Attempt:
         location = head.value("location")
         if not self._options.follow or head.status not in _REDIRECTS or location is None:
             return None
-        if self.result.redirects == self._options.follow:
+        if self._known.redirects == self._options.follow:
             raise AttemptError(HttpFailure.TOO_MANY_REDIRECTS, f"more than {self._options.follow} redirects")
-        self._know(redirects=self.result.redirects + 1)
+        self._know(redirects=self._known.redirects + 1)
         try:
             return url.joined(location)
         except ValueError as error:

@@ -5,31 +5,19 @@ No I/O. Nothing is checked here; that is OpenSSL's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+
+from collectors.exchange import Certificate
 
 _SEQUENCE = 0x30
 _VERSION = 0xA0
 _INTEGER = 0x02
 _UTC_TIME = 0x17
 _GENERALIZED_TIME = 0x18
-_DAY = timedelta(days=1)
 
 
 class CertificateError(ValueError):
     """These octets are no certificate."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Certificate:
-    """From when until when a certificate is valid."""
-
-    not_before: datetime
-    not_after: datetime
-
-    def days_left(self, now: datetime) -> float:
-        """Return the days until it ends, negative once it has."""
-        return (self.not_after - now) / _DAY
 
 
 def parse_certificate(der: bytes) -> Certificate:

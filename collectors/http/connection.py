@@ -17,9 +17,10 @@ from collectors import ancillary
 from collectors.ancillary import IcmpError, parse_arrival, parse_error_queue
 from collectors.clock import Clock
 from collectors.errors import CollectorError, reason_of
+from collectors.exchange import HttpFailure
 from collectors.failure import failure_of
 from collectors.handshake import TCP_INFO_SIZE, Handshake, parse_tcp_info
-from collectors.http.outcome import AttemptError, HttpFailure
+from collectors.http.failing import AttemptError
 from collectors.http.tls import TlsChannel
 from collectors.path import NetworkPath
 

@@ -6,8 +6,9 @@ import ssl
 from pathlib import Path
 
 from collectors.errors import CollectorError
-from collectors.http.certificate import Certificate, CertificateError, parse_certificate
-from collectors.http.outcome import AttemptError, HttpFailure
+from collectors.exchange import Certificate, HttpFailure
+from collectors.http.certificate import CertificateError, parse_certificate
+from collectors.http.failing import AttemptError
 
 _RECORD = 16_384  # RFC 8446, section 5.1
 

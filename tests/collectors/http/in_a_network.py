@@ -27,8 +27,8 @@ async def unresolved(host: str, path: NetworkPath) -> str:
 async def ask(host: str) -> tuple[str | None, str | None, str | None]:
     """Ask a server there; return failure, phase, and who says so."""
     options = HttpOptions(url=Url.parse(f"http://{host}/"))
-    prober = HttpProber(options, NetworkPath(name="any"), resolve=unresolved, clock=SystemClock())
-    result = await prober.attempt(host, timeout_ns=5_000_000_000)
+    prober = HttpProber(options, resolve=unresolved, clock=SystemClock())
+    result = await prober.attempt(host, NetworkPath(name="any"), timeout_ns=5_000_000_000)
     return result.failure, result.phase, result.icmp.offender if result.icmp is not None else None
 
 

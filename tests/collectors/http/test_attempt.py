@@ -13,14 +13,13 @@ import pytest
 
 from collectors.clock import SystemClock
 from collectors.errors import CollectorError
+from collectors.exchange import Exchange, HttpFailure, Phase
 from collectors.failure import Failure
 from collectors.http.attempt import HttpProber
 from collectors.http.options import HttpOptions
-from collectors.http.outcome import HttpFailure, HttpResult, Phase
 from collectors.http.url import Url
 from collectors.path import NetworkPath, PacketMarks
 from collectors.pinning import open_tcp
-from collectors.sample import TimestampSource
 from tests.collectors.http.servers import CA_FILE, answering, fall_silent, listening, response, serving
 
 ANY = NetworkPath(name="any")
@@ -43,15 +42,15 @@ class Names:
         return self.addresses[host]
 
 
-def prober(options: HttpOptions, *, path: NetworkPath = ANY, names: Names | None = None) -> HttpProber:
-    return HttpProber(options, path, resolve=names or Names(localhost="127.0.0.1"), clock=SystemClock())
+def prober(options: HttpOptions, *, names: Names | None = None) -> HttpProber:
+    return HttpProber(options, resolve=names or Names(localhost="127.0.0.1"), clock=SystemClock())
 
 
 async def ask(
     port: int, options: HttpOptions | None = None, *, timeout_ns: int = PLENTY_NS, host: str = "127.0.0.1"
-) -> HttpResult:
+) -> Exchange:
     asked = options or HttpOptions(url=Url.parse(f"http://127.0.0.1:{port}/"))
-    return await prober(asked).attempt(host, timeout_ns=timeout_ns)
+    return await prober(asked).attempt(host, ANY, timeout_ns=timeout_ns)
 
 
 def secure(port: int, *, name: str = "localhost", verify: bool = True) -> HttpOptions:
@@ -107,7 +106,9 @@ async def test_the_look_up_has_its_own_time() -> None:
 
     async with serving(answering(response())) as port:
         options = HttpOptions(url=Url.parse(f"http://localhost:{port}/"))
-        result = await prober(options, names=Slow(localhost="127.0.0.1")).attempt("localhost", timeout_ns=PLENTY_NS)
+        result = await prober(options, names=Slow(localhost="127.0.0.1")).attempt(
+            "localhost", ANY, timeout_ns=PLENTY_NS
+        )
     assert result.phases[Phase.DNS] > 95_000_000
     assert result.phases[Phase.CONNECT] < 95_000_000
 
@@ -130,7 +131,7 @@ async def test_a_program_that_stands_still_when_the_answer_comes_does_not_length
                 pass
             result = await attempt
     assert result.succeeded
-    assert result.timestamps is TimestampSource.KERNEL
+    assert result.stamped is True
     assert result.phases[Phase.FIRST_BYTE] + result.phases[Phase.TRANSFER] < 90_000_000
 
 
@@ -146,7 +147,7 @@ async def test_the_request_is_for_one_answer_uncompressed_and_for_the_name_in_th
 async def test_the_target_says_where_to_and_the_url_whose_certificate() -> None:
     names = Names()
     async with serving(answering(response()), certificate="valid") as port:
-        result = await prober(secure(port), names=names).attempt("127.0.0.1", timeout_ns=PLENTY_NS)
+        result = await prober(secure(port), names=names).attempt("127.0.0.1", ANY, timeout_ns=PLENTY_NS)
     assert result.succeeded
     assert names.asked == []
 
@@ -163,7 +164,7 @@ async def test_ipv6() -> None:
     requests: list[bytes] = []
     async with serving(answering(response()), host="::1", certificate="valid", requests=requests) as port:
         options = HttpOptions(url=Url.parse(f"https://[::1]:{port}/"), ca_file=CA_FILE)
-        result = await prober(options).attempt("::1", timeout_ns=PLENTY_NS)
+        result = await prober(options).attempt("::1", ANY, timeout_ns=PLENTY_NS)
     assert result.succeeded
     assert f"Host: [::1]:{port}\r\n".encode() in requests[0]
 
@@ -186,8 +187,8 @@ async def test_the_connection_comes_from_the_path_with_its_marks() -> None:
     path = NetworkPath(name="second", source=ip_address("127.0.0.2"))
     async with serving(note_peer) as port:
         options = HttpOptions(url=Url.parse(f"http://127.0.0.1:{port}/"), marks=PacketMarks(dscp=46))
-        asking = HttpProber(options, path, resolve=Names(), clock=SystemClock(), open_socket=Opener())
-        result = await asking.attempt("127.0.0.1", timeout_ns=PLENTY_NS)
+        asking = HttpProber(options, resolve=Names(), clock=SystemClock(), open_socket=Opener())
+        result = await asking.attempt("127.0.0.1", path, timeout_ns=PLENTY_NS)
     assert result.succeeded
     assert peers == ["127.0.0.2"]
     assert [sock.fileno() for sock in opened] == [-1]
@@ -197,14 +198,25 @@ async def test_a_source_that_this_host_does_not_have_is_an_error_and_no_result()
     path = NetworkPath(name="gone", source=ip_address("192.0.2.1"))
     options = HttpOptions(url=Url.parse("http://127.0.0.1:9/"))
     with pytest.raises(CollectorError, match=r"gone.*192\.0\.2\.1") as caught:
-        await prober(options, path=path).attempt("127.0.0.1", timeout_ns=PLENTY_NS)
+        await prober(options).attempt("127.0.0.1", path, timeout_ns=PLENTY_NS)
     assert caught.value.reason == "source_unavailable"
 
 
 async def test_a_name_that_resolves_to_nothing_is_unresolved() -> None:
     options = HttpOptions(url=Url.parse("http://nowhere.example/"))
-    result = await prober(options).attempt("nowhere.example", timeout_ns=PLENTY_NS)
+    result = await prober(options).attempt("nowhere.example", ANY, timeout_ns=PLENTY_NS)
     assert (result.failure, result.phase, result.address) == (HttpFailure.UNRESOLVED, Phase.DNS, None)
+
+
+async def test_a_look_up_that_takes_too_long_is_unresolved_and_no_loss() -> None:
+    class Silent(Names):
+        async def __call__(self, host: str, path: NetworkPath) -> str:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    asking = prober(HttpOptions(url=Url.parse("http://nowhere.example/")), names=Silent())
+    result = await asking.attempt("nowhere.example", ANY, timeout_ns=50_000_000)
+    assert (result.failure, result.phase) == (HttpFailure.UNRESOLVED, Phase.DNS)
 
 
 async def test_where_nobody_listens_the_connection_is_refused() -> None:
@@ -439,17 +451,17 @@ class SteppedClock(SystemClock):
 async def test_a_clock_that_is_set_meanwhile_changes_no_time() -> None:
     async with serving(answering(response(), b"")) as port:
         options = HttpOptions(url=Url.parse(f"http://127.0.0.1:{port}/"))
-        asking = HttpProber(options, ANY, resolve=Names(), clock=SteppedClock())
-        results = [await asking.attempt("127.0.0.1", timeout_ns=PLENTY_NS) for _ in range(3)]
+        asking = HttpProber(options, resolve=Names(), clock=SteppedClock())
+        results = [await asking.attempt("127.0.0.1", ANY, timeout_ns=PLENTY_NS) for _ in range(3)]
     assert all(result.succeeded for result in results)
-    assert [result.timestamps for result in results[1:]] == [TimestampSource.USER] * 2
+    assert [result.stamped for result in results[1:]] == [False] * 2
     assert all(result.total_ns is not None and result.total_ns < PLENTY_NS for result in results)
 
 
 async def test_where_no_route_leads_nothing_was_sent() -> None:
     options = HttpOptions(url=Url.parse("http://224.0.0.1/"))
     with pytest.raises(CollectorError, match=r"path any: .* 224\.0\.0\.1 .*route") as caught:
-        await prober(options).attempt("224.0.0.1", timeout_ns=PLENTY_NS)
+        await prober(options).attempt("224.0.0.1", ANY, timeout_ns=PLENTY_NS)
     assert caught.value.reason == "network_unreachable"
 
 
@@ -460,7 +472,7 @@ async def test_attempts_at_the_same_time_do_not_mix() -> None:
 
     async with serving(in_turn, certificate="valid") as port:
         asking = prober(secure(port))
-        results = await asyncio.gather(*(asking.attempt("localhost", timeout_ns=PLENTY_NS) for _ in range(20)))
+        results = await asyncio.gather(*(asking.attempt("localhost", ANY, timeout_ns=PLENTY_NS) for _ in range(20)))
     assert [result.failure for result in results] == [None] * 20
 
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.http.certificate import Certificate, CertificateError, parse_certificate
+from collectors.exchange import Certificate
+from collectors.http.certificate import CertificateError, parse_certificate
 from tests.collectors.http.servers import TLS_DATA
 
 VALID = ssl.PEM_cert_to_DER_cert((TLS_DATA / "valid.pem").read_text())

@@ -1,16 +1,17 @@
-"""What came of one attempt: each phase by its own time, what the server said, and why it failed if it did. No I/O."""
+"""What came of asking a web server once: each phase by its own time, what it said, why it failed if it did. No I/O."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from collectors.ancillary import IcmpError
 from collectors.failure import Failure
 from collectors.handshake import Handshake
-from collectors.http.certificate import Certificate
-from collectors.sample import TimestampSource
+
+_DAY = timedelta(days=1)
 
 
 class Phase(StrEnum):
@@ -57,21 +58,21 @@ class HttpFailure(StrEnum):
     """What came is not HTTP."""
 
 
-class AttemptError(Exception):
-    """An attempt failed: a result of the far side or the way, not a bug.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """From when until when a certificate is valid."""
 
-    ``icmp`` is the error that ended it, where it was one.
-    """
+    not_before: datetime
+    not_after: datetime
 
-    def __init__(self, failure: Failure | HttpFailure, detail: str, icmp: IcmpError | None = None) -> None:
-        super().__init__(detail)
-        self.failure = failure
-        self.icmp = icmp
+    def days_left(self, now: datetime) -> float:
+        """Return the days until it ends, negative once it has."""
+        return (self.not_after - now) / _DAY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HttpResult:
-    """What came of one attempt. Times in nanoseconds; what was not reached or is not known is ``None``.
+class Exchange:
+    """What came of one attempt to get an answer. Times in nanoseconds; what is not known is ``None``.
 
     ``phases`` has the phases that ended; where redirects were followed, each is the sum over all connections, and all
     else is of the last one. ``total_ns`` is their sum, which only a whole answer has.
@@ -79,7 +80,7 @@ class HttpResult:
     failure in a sentence, not stable. ``icmp``: the error that ended the attempt.
     ``handshake``: what the kernel says of TCP's handshake; a SYN that it sent again makes ``connect`` longer by a
     second or more.
-    ``timestamps``: who took the arrival of the first octet.
+    ``stamped``: whether the arrival of the first octet is the kernel's time.
     ``received``: octets of all bodies, as transferred. ``certificate`` is the server's own, not those above it.
     ``verified``: whether the certificate was checked.
     """
@@ -96,7 +97,7 @@ class HttpResult:
     received: int = 0
     redirects: int = 0
     handshake: Handshake | None = None
-    timestamps: TimestampSource | None = None
+    stamped: bool | None = None
     tls_version: str | None = None
     certificate: Certificate | None = None
     verified: bool | None = None
