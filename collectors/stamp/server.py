@@ -2,7 +2,7 @@
 
 It is a process apart, because its load is set by others. Residence time is taken off round-trip times, so what counts
 is that T2 comes from the kernel: with a T2 of its own, taken when Python gets to run, a busy host's reflector adds
-milliseconds to what its peers measure. T3 is taken right before the sending.
+milliseconds to what its peers measure.
 """
 
 from __future__ import annotations
@@ -16,17 +16,13 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from collectors.clock import Clock, ClockState
-from collectors.errors import reason_of
-from collectors.stamp.batch import SLOT_SIZE, Batch, runs
+from collectors.stamp.batch import SLOT_SIZE, Batch
+from collectors.stamp.dispatch import Dispatch
 from collectors.stamp.listener import Listener
 from collectors.stamp.reflector import Reflector, Reply
-from collectors.stamp.reply import SENT_TIME_AT, write_sent_time
-from collectors.stamp.timestamp import ErrorEstimate, ntp_bits
+from collectors.stamp.timestamp import ErrorEstimate
 
 _CLOCK_CHECK_NS = 10_000_000_000
-_SENT_AT_ONCE = 8
-_LEAST_BUNDLE = 4
-_LONGEST_IN_BUNDLE = 900  # octets: a full batch of them is one datagram, and each passes any network in one piece
 
 
 class Companion(Protocol):
@@ -44,7 +40,7 @@ class Companion(Protocol):
 
 
 class Server:
-    """Answers what arrives at ``listeners`` until told to stop. ``not_sent`` counts refused sends by reason.
+    """Answers what arrives at ``listeners`` until told to stop.
 
     ``ready`` is the epoll that it waits on; ``after_work`` is called whenever something was done.
     """
@@ -60,16 +56,21 @@ class Server:
         companion: Companion | None = None,
         after_work: Callable[[], None] | None = None,
     ) -> None:
-        self.not_sent: Counter[str] = Counter()
         self._listeners = {listener.socket.fileno(): listener for listener in listeners}
         self._batches = {version: Batch(version) for version in {listener.host.version for listener in listeners}}
         self._reflector = reflector
+        self._dispatch = Dispatch(reflector, clock)
         self._clock = clock
         self._clock_state = clock_state
         self._clock_checked_ns: int | None = None
         self._ready = ready
         self._companion = companion
         self._after_work = after_work
+
+    @property
+    def not_sent(self) -> Counter[str]:
+        """How many replies the kernel refused, by reason."""
+        return self._dispatch.not_sent
 
     @property
     def dropped(self) -> int:
@@ -131,10 +132,7 @@ class Server:
         except OSError:  # a pending ICMP error, told once: it concerns an answer that is on its way already
             return
         slots, replies = self._answers(listener, batch, received)
-        at = 0
-        for first, number in runs(slots):
-            self._send(listener, batch, first, replies[at : at + number])
-            at += number
+        self._dispatch.send(listener, batch, slots, replies)
         if listener.departures.waiting:
             self._note_departures(listener)  # they are mostly there already, and need not wake us up then
 
@@ -158,82 +156,9 @@ class Server:
                 batch.set_reply(slot, reply.size, control)
         return slots, replies
 
-    def _send(self, listener: Listener, batch: Batch, first: int, replies: Sequence[Reply]) -> None:
-        """Send replies that lie in adjacent slots, in bundles where many go the same way."""
-        for begin, end, alike in stretches(replies):
-            stretch, slot = replies[begin:end], first + begin
-            if not (alike and self._send_bundle(listener, batch, slot, stretch)):
-                self._send_each(listener, batch, slot, stretch)
-
-    def _send_bundle(self, listener: Listener, batch: Batch, first: int, replies: Sequence[Reply]) -> bool:
-        """Send a session's replies as one; return whether the kernel does that, which it is not asked again if not."""
-        session = replies[0].session
-        if not (listener.bundles and session.takes_bundles):
-            return False
-        self._write_sent_time(batch, first, replies)
-        try:
-            batch.send_bundle(listener.socket.fileno(), first, len(replies))
-        except OSError:  # its way leads through IPsec, or there is none: one by one they will tell
-            session.takes_bundles = False
-        return session.takes_bundles
-
-    def _send_each(self, listener: Listener, batch: Batch, first: int, replies: Sequence[Reply]) -> None:
-        """Send replies one after the other, a few with one system call.
-
-        They share a T3, which must not be ahead of the departure: a round trip would seem shorter than it was. How long
-        the kernel takes for each is not known beforehand, 3 µs or 50, so of 64 the last would be 200 µs late. With 8 at
-        a time that is 25 µs, for 5 % more work.
-        """
-        while replies:
-            some = replies[:_SENT_AT_ONCE]
-            self._write_sent_time(batch, first, some)
-            try:
-                sent = batch.send(listener.socket.fileno(), first, len(some))
-            except OSError as error:
-                self.not_sent[reason_of(error)] += 1
-                self._reflector.unsent(replies[0])
-                listener.departures.doubt()
-                sent = 1
-            first, replies = first + sent, replies[sent:]
-
-    def _write_sent_time(self, batch: Batch, first: int, replies: Sequence[Reply]) -> None:
-        """Write T3 with nothing left to do but the system call: ten calls of Python in between were 11 µs."""
-        octets, at = batch.octets, first * SLOT_SIZE
-        sent_ns = self._clock.wall_ns()
-        bits = ntp_bits(sent_ns)
-        for reply in replies:
-            finish = reply.finish
-            if finish is None:
-                write_sent_time(octets, at + SENT_TIME_AT, bits)
-            else:
-                finish(octets, at, sent_ns)
-            at += SLOT_SIZE
-
     def _note_departures(self, listener: Listener) -> None:
         for session, number, stamp_ns in listener.departures.drain():
             self._reflector.left(session, number, stamp_ns)
-
-
-def stretches(replies: Sequence[Reply]) -> Iterator[tuple[int, int, bool]]:
-    """Yield where each stretch begins and ends, and whether all its replies are alike: as long, and to one sender.
-
-    Those that are to be stamped are apart, each with an id of its own.
-    """
-    loose = begin = 0
-    for end in range(1, len(replies) + 1):
-        size, dscp, session, _, _, wants_stamp = replies[begin]
-        if end < len(replies):
-            other = replies[end]
-            if other.session is session and (other.size, other.dscp, other.wants_stamp) == (size, dscp, wants_stamp):
-                continue
-        if end - begin >= _LEAST_BUNDLE and size <= _LONGEST_IN_BUNDLE and not wants_stamp:
-            if loose < begin:
-                yield loose, begin, False
-            yield begin, end, True
-            loose = end
-        begin = end
-    if loose < len(replies):
-        yield loose, len(replies), False
 
 
 def _error_estimate(clock_state: Callable[[], ClockState]) -> ErrorEstimate:

@@ -35,10 +35,9 @@ from collectors.stamp.authentication import Key
 from collectors.stamp.departures import Departures
 from collectors.stamp.extensions import ASK_FOLLOW_UP, ask_class_of_service, read_tlvs
 from collectors.stamp.listener import Listener, cannot_listen, open_listeners
-from collectors.stamp.reflector import Reflector, Reply
+from collectors.stamp.reflector import Reflector
 from collectors.stamp.refusal import Refusal
-from collectors.stamp.server import Companion, Server, stretches, termination
-from collectors.stamp.table import Session, TokenBucket
+from collectors.stamp.server import Companion, Server, termination
 from collectors.stamp.timestamp import ErrorEstimate, wall_from_timestamp
 from collectors.stamp.tlv import Tlv
 from collectors.stamp.wire import ReflectorPacket, parse_reflector_packet, request
@@ -383,22 +382,6 @@ def test_a_sender_whose_answers_cannot_be_bundled_spoils_it_for_no_other(epoll: 
         assert [packet.sender_sequence for packet in ones] == list(range(1, 10))
         assert len({times_of(packet)[2] for packet in others}) == 1
         assert bed.server.not_sent.total() == 1
-
-
-def _reply(session: Session, *, size: int = 44, wants_stamp: bool = False) -> Reply:
-    return Reply(size, 0, session, 0, wants_stamp=wants_stamp)
-
-
-def test_replies_that_go_the_same_way_are_found_among_others() -> None:
-    one, other = (Session((b"", b""), TokenBucket(1), 0, needs_care=False) for _ in range(2))
-    alike, mixed = [_reply(one)] * 4, [_reply(one), _reply(other)] * 2
-    assert list(stretches([])) == []
-    assert list(stretches(alike)) == [(0, 4, True)]
-    assert list(stretches(alike[:3])) == [(0, 3, False)]
-    assert list(stretches(mixed + alike + mixed)) == [(0, 4, False), (4, 9, True), (9, 12, False)]
-    assert list(stretches([_reply(one, size=901)] * 9)) == [(0, 9, False)]
-    assert list(stretches([_reply(one, wants_stamp=True)] * 9)) == [(0, 9, False)]
-    assert list(stretches([*alike, _reply(one, wants_stamp=True)])) == [(0, 4, True), (4, 5, False)]
 
 
 @pytest.mark.parametrize("own_ids", [True, False])
