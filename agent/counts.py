@@ -7,6 +7,7 @@ buckets, it cost 6 µs, and three times that on a host that sleeps between packe
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import assert_never
@@ -14,7 +15,7 @@ from typing import assert_never
 from collectors.ancillary import IcmpError
 from collectors.errors import REASONS
 from collectors.peer import DirectMeasurement, Quirk, ReflectorFacts, RejectedAnswer, Rejection
-from collectors.sample import DirectionalLoss, Outcome, Sample, TimestampSource
+from collectors.sample import RETRANSMITTED, DirectionalLoss, Outcome, Sample, TimestampSource
 from collectors.session import SessionEvent
 from collectors.statistics import Rfc3550Jitter
 
@@ -83,16 +84,23 @@ class PeerCounts:
 
 
 class StreamCounts:
-    """Counts of one stream since its start, named like the metrics that show them."""
+    """Counts of one stream since its start, named like the metrics that show them.
+
+    ``failed`` counts by the failures of the stream's kind; ``retransmitted`` are those of the lost for which the kernel
+    sent the SYN again and got its connection; ``handshake`` is the kernel's own time of a connection's handshake.
+    """
 
     def __init__(self) -> None:
         self.sent = self.received = self.lost = self.late = self.duplicate = self.reordered = self.icmp_errors = 0
+        self.retransmitted = 0
         self.not_sent = dict.fromkeys(REASONS, 0)
+        self.failed: Counter[str] = Counter()
         self.lost_direction = {"forward": 0, "backward": 0}
         self.timestamps: dict[str, int] = dict.fromkeys(TimestampSource, 0)
         self.rejected: dict[str, int] = dict.fromkeys(Rejection, 0)
         self.peer = PeerCounts()
         self.rtt = Histogram(RTT_BOUNDS_NS)
+        self.handshake = Histogram(RTT_BOUNDS_NS)
         self.ipdv = Histogram(VARIATION_BOUNDS_NS)
         self.lateness = Histogram(LATENESS_BOUNDS_NS)
         self.jitter = {"round_trip": Rfc3550Jitter(), "forward": Rfc3550Jitter(), "backward": Rfc3550Jitter()}
@@ -127,6 +135,10 @@ class StreamCounts:
             case Outcome.LOST:
                 self._count_sent(sample)
                 self.lost += 1
+                self.retransmitted += sample.reason == RETRANSMITTED
+            case Outcome.FAILED:
+                self._count_sent(sample)
+                self.failed[sample.reason or "other"] += 1
             case Outcome.NOT_SENT:
                 self.not_sent[sample.reason or "other"] += 1
             case Outcome.LATE:
@@ -151,6 +163,8 @@ class StreamCounts:
         if sample.backward_ns is not None:
             self.jitter["backward"].add(sample.backward_ns, sample.rtt_ns)
         self._take_variation(sample, sample.rtt_ns)
+        if sample.handshake_ns is not None:
+            self.handshake.observe(sample.handshake_ns)
         if sample.reflector_stamped:
             self.peer.stamped += 1
         if sample.forward_tos is not None:

@@ -5,30 +5,47 @@ from __future__ import annotations
 import asyncio
 import random
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, assert_never
 
 from agent.plan import Probe, ProbeOptions
 from agent.resolve import keep_resolving, literal, resolve
+from agent.running import RunningStream
 from agent.schedule import Slots, Tick, Ticker
 from agent.sink import Sink, StreamKey
+from collectors.attempts import Attempts
 from collectors.clock import Clock, SystemClock
 from collectors.errors import CollectorError
 from collectors.icmp.sender import IcmpOptions, IcmpSender
 from collectors.path import NetworkPath, Target
-from collectors.session import Sender, Session
+from collectors.session import Deliver, Session
 from collectors.stamp.sender import StampOptions, StampSender
+from collectors.tcp.client import TcpClient
+from collectors.tcp.options import TcpOptions
 
 _STAMPING_BEGINS_NS = 5_000_000
 """From opening sockets to the first slot: a kernel's first receive stamps are missing for about 0.6 ms."""
 
 
-def sender_for(options: ProbeOptions, clock: Clock) -> Sender:
-    """Pick what asks with this kind of probe: the one place that knows all kinds."""
+def stream_for(
+    options: ProbeOptions,
+    path: NetworkPath,
+    *,
+    timeout_ns: int,
+    clock: Clock,
+    loop: asyncio.AbstractEventLoop,
+    deliver: Deliver,
+) -> RunningStream:
+    """Make the running stream of this kind of probe: the one place that knows all kinds."""
+    session = partial(Session, path=path, timeout_ns=timeout_ns, clock=clock, loop=loop, deliver=deliver)
+    attempts = partial(Attempts, path=path, timeout_ns=timeout_ns, clock=clock, loop=loop, deliver=deliver)
     match options:
         case IcmpOptions():
-            return IcmpSender(options)
+            return session(IcmpSender(options))
         case StampOptions():
-            return StampSender(options, clock)
+            return session(StampSender(options, clock))
+        case TcpOptions():
+            return attempts(TcpClient(options, timeout_ns=timeout_ns, clock=clock, loop=loop))
         case _:
             assert_never(options)
 
@@ -70,10 +87,10 @@ class Engine:
     def troubles(self) -> dict[StreamKey, CollectorError]:
         """Why streams are not sending at present, for those that are not."""
         return {
-            key: session.trouble
+            key: stream.trouble
             for pairing in self._pairings
-            for key, session in pairing.sessions.items()
-            if session.trouble is not None
+            for key, stream in pairing.streams.items()
+            if stream.trouble is not None
         }
 
     async def run(self, bound: Bound | None = None) -> None:
@@ -135,18 +152,18 @@ class _Pairing:
         self._clock = clock
         self._rng = rng
         self._loop = loop
-        self.sessions = {self._key(path): self._session(path) for path in probe.paths}
-        self._order = list(self.sessions.values())
+        self.streams = {self._key(path): self._stream(path) for path in probe.paths}
+        self._order = list(self.streams.values())
         self._ticker: Ticker | None = None
 
     async def run(self, bound: Bound, *, at_random_phase: bool) -> None:
-        names = [(key, session) for key, session in self.sessions.items() if not self._aim_at_literal(key, session)]
+        names = [(key, stream) for key, stream in self.streams.items() if not self._aim_at_literal(key, stream)]
         if bound.packets is not None or bound.duration_ns is not None:
-            for key, session in names:  # a bounded run sends nothing before it knows where to
-                await self._resolve_once(key, session)
+            for key, stream in names:  # a bounded run sends nothing before it knows where to
+                await self._resolve_once(key, stream)
             names = []
         async with asyncio.TaskGroup() as group:
-            resolving = [group.create_task(self._keep_resolving(key, session)) for key, session in names]
+            resolving = [group.create_task(self._keep_resolving(key, stream)) for key, stream in names]
             await self._send(bound, at_random_phase=at_random_phase)
             for task in resolving:
                 task.cancel()
@@ -154,29 +171,28 @@ class _Pairing:
     def close(self) -> None:
         if self._ticker is not None:
             self._ticker.close()
-        for session in self.sessions.values():
-            session.close()
+        for stream in self.streams.values():
+            stream.close()
 
     def _key(self, path: NetworkPath) -> StreamKey:
         return StreamKey(
             probe=self._probe.name, kind=self._probe.options.kind, target=self._target.name, path=path.name
         )
 
-    def _session(self, path: NetworkPath) -> Session:
-        key = self._key(path)
-        return Session(
-            sender_for(self._probe.options_of(self._target, path), self._clock),
+    def _stream(self, path: NetworkPath) -> RunningStream:
+        return stream_for(
+            self._probe.options_of(self._target, path),
             path,
             timeout_ns=self._probe.timeout_ns,
             clock=self._clock,
             loop=self._loop,
-            deliver=self._sink.opened(key),
+            deliver=self._sink.opened(self._key(path)),
         )
 
     async def _send(self, bound: Bound, *, at_random_phase: bool) -> None:
         """Send in every slot until the bound is reached, then wait for what is on its way."""
-        for session in self._order:
-            session.prepare()
+        for stream in self._order:
+            stream.prepare()
         phase_ns = self._rng.randrange(self._probe.interval_ns) if at_random_phase else 0
         first_ns = self._clock.monotonic_ns() + _STAMPING_BEGINS_NS + phase_ns
         slots = Slots(start_ns=first_ns, interval_ns=self._probe.interval_ns)
@@ -197,40 +213,40 @@ class _Pairing:
         self._ticker = Ticker(self._loop, slots, on_tick)
         await done.wait()
         self._ticker.close()
-        for session in self._order:
-            await session.idle()
+        for stream in self._order:
+            await stream.idle()
 
     def _send_slot(self, tick: Tick) -> None:
         self._rng.shuffle(self._order)
-        for session in self._order:
-            session.send(tick.slot, tick.due_ns)
-        for session in self._order:  # once all are on their way
-            session.collect_stamps()
+        for stream in self._order:
+            stream.send(tick.slot, tick.due_ns)
+        for stream in self._order:  # once all are on their way
+            stream.collect_stamps()
 
-    def _aim_at_literal(self, key: StreamKey, session: Session) -> bool:
-        address = literal(self._target.host_on(session.path))
+    def _aim_at_literal(self, key: StreamKey, stream: RunningStream) -> bool:
+        address = literal(self._target.host_on(stream.path))
         if address is not None:
-            self._found(key, session, address)
+            self._found(key, stream, address)
         return address is not None
 
-    async def _resolve_once(self, key: StreamKey, session: Session) -> None:
+    async def _resolve_once(self, key: StreamKey, stream: RunningStream) -> None:
         try:
-            self._found(key, session, await resolve(self._target.host_on(session.path), session.path))
+            self._found(key, stream, await resolve(self._target.host_on(stream.path), stream.path))
         except CollectorError as error:
-            self._not_found(key, session, error)
+            self._not_found(key, stream, error)
 
-    async def _keep_resolving(self, key: StreamKey, session: Session) -> None:
+    async def _keep_resolving(self, key: StreamKey, stream: RunningStream) -> None:
         await keep_resolving(
-            self._target.host_on(session.path),
-            session.path,
-            lambda address: self._found(key, session, address),
-            lambda error: self._not_found(key, session, error),
+            self._target.host_on(stream.path),
+            stream.path,
+            lambda address: self._found(key, stream, address),
+            lambda error: self._not_found(key, stream, error),
         )
 
-    def _found(self, key: StreamKey, session: Session, address: str) -> None:
-        session.aim(address)
+    def _found(self, key: StreamKey, stream: RunningStream, address: str) -> None:
+        stream.aim(address)
         self._sink.resolved(key, address)
 
-    def _not_found(self, key: StreamKey, session: Session, error: CollectorError) -> None:
-        session.aim_failed(error)
+    def _not_found(self, key: StreamKey, stream: RunningStream, error: CollectorError) -> None:
+        stream.aim_failed(error)
         self._sink.resolved(key, None)

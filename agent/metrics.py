@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import compress
 
 from prometheus_client import CollectorRegistry, Gauge, disable_created_metrics
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from prometheus_client.utils import floatToGoString
 
 from agent import __version__
-from agent.counts import Histogram, StreamCounts
+from agent.connection_metrics import connection_families
 from agent.peer_metrics import peer_families
 from agent.plan import Plan
 from agent.report.figures import Figures
-from agent.series import STREAM, LabelledCounter, Series, labelled_counters
+from agent.series import STREAM, LabelledCounter, NamedHistogram, Series, histograms, labelled_counters
 from collectors.stamp.sender import StampOptions
 
 _SLOTS = ("agent", "probe", "target")
 _NS_PER_S = 1e9
 
 _COUNTERS = {
-    "sent": "Packets that left and are settled, received or lost; those still on their way are not in it yet.",
+    "sent": "Packets that left and are settled, received, lost or failed; those still on their way are not in it yet.",
     "received": "Packets answered within their own timeout.",
     "lost": "Packets without an answer within their own timeout (RFC 6673).",
     "late": "Answers that came after the timeout of their packet, which stays counted as lost.",
@@ -56,7 +55,7 @@ _LABELLED_COUNTERS: tuple[LabelledCounter, ...] = (
         lambda counts: counts.rejected,
     ),
 )
-_HISTOGRAMS: tuple[tuple[str, str, Callable[[StreamCounts], Histogram]], ...] = (
+_HISTOGRAMS: tuple[NamedHistogram, ...] = (
     (
         "rtt",
         "Round-trip time of received packets, without the reflector's residence time.",
@@ -94,8 +93,9 @@ class Metrics(Collector):
         counts = [(labels, stream.counts) for labels, stream in streams]
         yield from _packet_counters(counts)
         yield from labelled_counters(_LABELLED_COUNTERS, counts)
-        yield from _histograms(counts)
+        yield from histograms(_HISTOGRAMS, counts)
         yield _jitter(counts)
+        yield from connection_families(counts)
         stamp = [key.kind == StampOptions.kind for key in self._figures.streams]
         yield from peer_families(list(compress(counts, stamp)))
         resolved = GaugeMetricFamily(
@@ -130,16 +130,6 @@ def _packet_counters(streams: Series) -> Iterator[Metric]:
     for labels, counts in streams:
         icmp_errors.add_metric(labels, counts.icmp_errors)
     yield icmp_errors
-
-
-def _histograms(streams: Series) -> Iterator[Metric]:
-    for name, text, histogram in _HISTOGRAMS:
-        family = HistogramMetricFamily(f"eragent_{name}_seconds", text, labels=STREAM)
-        for labels, counts in streams:
-            counted = histogram(counts)
-            bounds = [*map(floatToGoString, (bound_ns / _NS_PER_S for bound_ns in counted.bounds_ns)), "+Inf"]
-            family.add_metric(labels, list(zip(bounds, counted.cumulative(), strict=True)), counted.sum_ns / _NS_PER_S)
-        yield family
 
 
 def _jitter(streams: Series) -> Metric:

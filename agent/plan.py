@@ -11,9 +11,10 @@ from collectors.path import IPNetwork, NetworkPath, Target
 from collectors.stamp.provided import MAX_PROVIDED
 from collectors.stamp.sender import StampOptions
 from collectors.stamp.table import MAX_SESSIONS, PACKETS_PER_SECOND
+from collectors.tcp.options import TcpOptions
 
-ProbeOptions = IcmpOptions | StampOptions
-"""What kinds of packet probes there are; the engine's match over them is the one place that knows each."""
+ProbeOptions = IcmpOptions | StampOptions | TcpOptions
+"""What kinds of probes there are; the engine's match over them is the one place that knows each."""
 
 TIMESTAMP_FORMATS = ("ntp", "ptp")
 STAMP_TLVS = ("follow_up", "class_of_service", "direct_measurement")

@@ -72,10 +72,9 @@ def _log_counts(figures: Figures) -> None:
     """Say what was counted: after this nobody can scrape it."""
     for key, stream in figures.streams.items():
         counts, name = stream.counts, f"{key.probe} to {key.target} on {key.path}"
-        not_sent = sum(counts.not_sent.values())
-        _log.info(
-            "%s: %d sent, %d received, %d lost, %d not sent", name, counts.sent, counts.received, counts.lost, not_sent
-        )
+        failed, not_sent = counts.failed.total(), sum(counts.not_sent.values())
+        what = "%s: %d sent, %d received, %d lost, %d failed, %d not sent"
+        _log.info(what, name, counts.sent, counts.received, counts.lost, failed, not_sent)
 
 
 def _told_to_end() -> asyncio.Event:

@@ -22,17 +22,18 @@ from collectors.peer import DirectMeasurement
 from collectors.sample import Outcome, Sample, TimestampSource
 from collectors.session import SessionEvent
 from collectors.stamp.sender import StampOptions
+from collectors.tcp.options import TcpOptions
 
 FILE = Path(__file__).with_suffix(".md")
 
 _LABELS = {
     "agent": "name of the agent, from `agent.name` in the configuration",
     "probe": "name of the probe",
-    "kind": "of a stream: what its probe sends, `icmp` or `stamp`; of a path: `kind` in the configuration",
+    "kind": "of a stream: what its probe sends, `icmp`, `stamp` or `tcp`; of a path: `kind` in the configuration",
     "target": "name of the target",
     "path": "name of the path",
-    "reason": "why packets or answers could not be sent, answers were not taken for any, datagrams got none, or TWAMP"
-    " clients were refused",
+    "reason": "why packets or answers could not be sent, packets failed, answers were not taken for any, datagrams got"
+    " none, or TWAMP clients were refused",
     "direction": "`forward` is the way to the target, `backward` the way back, `round_trip` both",
     "source": "of timestamps: who took them; of a path: the source address that pins packets to it",
     "quirk": "how answers depart from the standard that are used all the same",
@@ -87,9 +88,14 @@ The last one, the mean, is exact; a percentile is exact to about the width of it
 
 
 def families() -> list[Metric]:
-    """Return every metric of an agent with one stream of STAMP, which was answered, and a reflector."""
-    found = [*_registry(StampOptions(), _TELLING).collect(), *reflector_families()]
-    return sorted(found, key=lambda family: family.name)
+    """Return every metric of an agent with a stream of STAMP, which was answered, one of TCP, and a reflector."""
+    found = [
+        *_registry(TcpOptions(), ()).collect(),
+        *_registry(StampOptions(), _TELLING).collect(),
+        *reflector_families(),
+    ]
+    told = {family.name: family for family in found if family.samples}  # of those of both streams, STAMP's
+    return sorted(told.values(), key=lambda family: family.name)
 
 
 def reflector_families() -> list[Metric]:
@@ -212,12 +218,13 @@ def _fixed_values(metrics: Iterable[Metric]) -> list[str]:
 
 
 def _how_many() -> list[str]:
-    icmp, stamp = _stream_series(IcmpOptions(), ()), _stream_series(StampOptions(), ())
+    icmp, stamp, tcp = (_stream_series(options, ()) for options in (IcmpOptions(), StampOptions(), TcpOptions()))
     marks = 2
     further = _stream_series(StampOptions(), _TELLING) - stamp - marks
     return [
-        f"A stream of ICMP has {icmp} from the start, one of STAMP {stamp}, the buckets of histograms among them. What",
-        f"answers tell adds {further}: jitter by direction, and direct measurement. Of marks, that is of",
+        f"A stream of ICMP has {icmp} from the start, one of STAMP {stamp}, one of TCP {tcp}, the buckets of",
+        f"histograms among them. What STAMP's answers tell adds {further}: jitter by direction, and direct",
+        "measurement. Of marks, that is of",
         "`eragent_packets_marked_total`, there is one for each that was seen: one or two in each direction in most",
         "networks, 512 at most (64 DSCPs, 4 ECNs, 2 directions). Of `eragent_peer_info` there is one at a time:",
         "its labels follow what the reflector tells.",

@@ -6,13 +6,13 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 
 import click
 
 if TYPE_CHECKING:
     from agent.config.problems import Problem
-    from agent.plan import Plan, Probe, ReflectorPlan
+    from agent.plan import Plan, Probe, ProbeOptions, ReflectorPlan
     from collectors.path import NetworkPath, Target
 
 _INVALID = 2
@@ -21,7 +21,10 @@ _SCHEMA = "eragent.check/1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PathLoad:
-    """What the probes of a plan send over one path; bits are those of IP packets, one way."""
+    """What the probes of a plan send over one path; bits are those of IP packets, one way.
+
+    A connection counts with the packets that it takes, of which fewer come back.
+    """
 
     path: str
     streams: int
@@ -124,22 +127,31 @@ def _json(problems: Sequence[Problem], loads: Sequence[PathLoad]) -> str:
 def _load(path: NetworkPath, probes: Sequence[Probe]) -> PathLoad:
     streams = [(probe, target) for probe in probes if path in probe.paths for target in probe.targets]
     rates = [1e9 / probe.interval_ns for probe, _ in streams]
-    sizes = [_octets(probe, target, path) for probe, target in streams]
+    sizes = [_octets(probe.options, target, path) for probe, target in streams]
     return PathLoad(
         path=path.name,
         streams=len(streams),
-        packets_per_second=round(sum(rates), 3),
-        bits_per_second=round(sum(rate * size * 8 for rate, size in zip(rates, sizes, strict=True)), 3),
+        packets_per_second=round(sum(rate * len(each) for rate, each in zip(rates, sizes, strict=True)), 3),
+        bits_per_second=round(sum(rate * sum(each) * 8 for rate, each in zip(rates, sizes, strict=True)), 3),
     )
 
 
-def _octets(probe: Probe, target: Target, path: NetworkPath) -> int:
-    """Return the octets of one packet: IP, the 8 of ICMP or UDP, and the data. A name is taken for IPv4."""
+def _octets(options: ProbeOptions, target: Target, path: NetworkPath) -> Sequence[int]:
+    """Return the octets of each IP packet that is sent in a slot. A name is taken for IPv4."""
     from agent.config.values import literal_address
+    from collectors.icmp.sender import IcmpOptions
+    from collectors.stamp.sender import StampOptions
+    from collectors.tcp.options import TcpOptions
 
     address = literal_address(target.host_on(path)) or path.source
     header = 40 if address is not None and address.version == 6 else 20
-    return header + 8 + probe.options.size
+    match options:
+        case IcmpOptions() | StampOptions():
+            return [header + 8 + options.size]  # the 8 are the header of ICMP or UDP
+        case TcpOptions():
+            return [header + 40, header + 32, header + 32]  # SYN, ACK and RST as Linux sends them, with its options
+        case _:
+            assert_never(options)
 
 
 def _streams(count: int) -> str:

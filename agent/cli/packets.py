@@ -1,4 +1,4 @@
-"""The options of ``eragent probe`` that say what its packets are: their kind, size and marks, and all of STAMP's."""
+"""The options of ``eragent probe`` that say what its packets are: their kind, port, size and marks, all of STAMP's."""
 
 from __future__ import annotations
 
@@ -18,18 +18,32 @@ from collectors.path import PacketMarks
 from collectors.stamp.authentication import Key
 from collectors.stamp.sender import StampOptions
 from collectors.stamp.wire import AUTHENTICATED_BASE_SIZE, BASE_SIZE
+from collectors.tcp.options import TcpOptions
 
 C = TypeVar("C", bound=Callable[..., Any])
 
 _MOST_OCTETS = 65_507
 
-_ONLY_STAMP = {
-    "port": "--port goes with --type stamp: ICMP has no ports",
-    "key": "--key-file goes with --type stamp: ICMP is not authenticated",
-    "ssid": "--ssid goes with --type stamp: ICMP has no session identifiers",
-    "timestamps": "--timestamps goes with --type stamp: ICMP echo carries none",
-    "tlvs": "--tlvs goes with --type stamp: ICMP has no extensions",
+_OF_STAMP = ("key", "ssid", "timestamps", "tlvs")
+_MISPLACED: Mapping[str, Mapping[str, str]] = {
+    "icmp": {
+        "port": "--port goes with --type stamp or tcp: ICMP has no ports",
+        "key": "--key-file goes with --type stamp: ICMP is not authenticated",
+        "ssid": "--ssid goes with --type stamp: ICMP has no session identifiers",
+        "timestamps": "--timestamps goes with --type stamp: ICMP echo carries none",
+        "tlvs": "--tlvs goes with --type stamp: ICMP has no extensions",
+    },
+    "stamp": {},
+    "tcp": {
+        "size": "--size goes with --type icmp or stamp: a TCP probe connects and sends no data",
+        "dont_fragment": "--dont-fragment goes with --type icmp or stamp: TCP finds the size of its packets by itself",
+        "key": "--key-file goes with --type stamp: a TCP probe sends nothing that could be authenticated",
+        "ssid": "--ssid goes with --type stamp: TCP has no session identifiers",
+        "timestamps": "--timestamps goes with --type stamp: those of TCP are the kernel's",
+        "tlvs": "--tlvs goes with --type stamp: they are extensions of STAMP",
+    },
 }
+"""For each kind of probe, what is not for it, and why."""
 
 
 def _key(text: str) -> Key:
@@ -45,7 +59,7 @@ def _tlvs(text: str) -> tuple[str, ...]:
 
 
 _OPTIONS = (
-    click.option("--type", "kind", type=click.Choice(["icmp", "stamp"]), default="icmp", show_default=True),
+    click.option("--type", "kind", type=click.Choice(list(_MISPLACED)), default="icmp", show_default=True),
     click.option(
         "--size",
         type=click.IntRange(max=_MOST_OCTETS),
@@ -58,7 +72,7 @@ _OPTIONS = (
         help="DSCP of the packets: 0-63, or a name such as ef or af41.",
     ),
     click.option("--dont-fragment", is_flag=True, help="Forbid routers to fragment the packets."),
-    click.option("--port", type=click.IntRange(1, 65535), help="UDP port of the reflector.  [default: 862]"),
+    click.option("--port", type=click.IntRange(1, 65535), help="Of the reflector [862], of the server [443]."),
     click.option(
         "--key-file",
         "key",
@@ -84,7 +98,7 @@ _OPTIONS = (
     ),
 )
 
-PACKET_OPTIONS = ("kind", "size", "dscp", "dont_fragment", *_ONLY_STAMP)
+PACKET_OPTIONS = ("kind", "size", "dscp", "dont_fragment", "port", *_OF_STAMP)
 """The names under which a command gets these options."""
 
 
@@ -95,16 +109,20 @@ def options_of_packets(command: C) -> C:
     return command
 
 
-def packet_options(*, kind: str, size: int | None, dscp: int, dont_fragment: bool, **of_stamp: Any) -> ProbeOptions:
+def packet_options(*, kind: str, **given: Any) -> ProbeOptions:
     """Return what the packets are; raise :class:`click.UsageError` where the options contradict each other."""
-    marks = PacketMarks(dscp=dscp, dont_fragment=dont_fragment)
-    return _icmp_options(size, marks, of_stamp) if kind == "icmp" else _stamp_options(size, marks, **of_stamp)
-
-
-def _icmp_options(size: int | None, marks: PacketMarks, of_stamp: Mapping[str, Any]) -> IcmpOptions:
-    for name, hint in _ONLY_STAMP.items():
-        if of_stamp[name] is not None:
+    for name, hint in _MISPLACED[kind].items():
+        if given[name] is not None and given[name] is not False:
             raise click.UsageError(hint)
+    marks = PacketMarks(dscp=given["dscp"], dont_fragment=given["dont_fragment"])
+    if kind == "icmp":
+        return _icmp_options(given["size"], marks)
+    if kind == "tcp":
+        return TcpOptions(port=given["port"] or 443, marks=marks)
+    return _stamp_options(given["size"], marks, port=given["port"], **{name: given[name] for name in _OF_STAMP})
+
+
+def _icmp_options(size: int | None, marks: PacketMarks) -> IcmpOptions:
     _check_size(size, MIN_DATA_SIZE, "for icmp")
     return IcmpOptions(size=size or 56, marks=marks)
 

@@ -56,7 +56,8 @@ class _Limits:
         """Whether a stream got answers and stayed within the limits."""
         if not stream["received"]:
             return False
-        if self.max_loss is not None and stream["lost"] / stream["sent"] * 100 > self.max_loss:
+        without_answer = stream["lost"] + stream["failed"]
+        if self.max_loss is not None and without_answer / stream["sent"] * 100 > self.max_loss:
             return False
         return self.max_p99_ns is None or stream["rtt_ns"]["p99"] <= self.max_p99_ns
 
@@ -90,7 +91,7 @@ Exit codes:
 @click.option(
     "--config", type=click.Path(path_type=Path), metavar="FILE", help="Where --path and its targets are from."
 )
-@click.option("--max-loss", type=_PERCENTAGE, metavar="PERCENT", help="Exit with 1 when a path loses more.")
+@click.option("--max-loss", type=_PERCENTAGE, metavar="PERCENT", help="Exit with 1 when more are lost or fail.")
 @click.option("--max-p99", type=_DURATION, metavar="DURATION", help="Exit with 1 when a path's p99 RTT is longer.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object (schema eragent.probe/1).")
 @click.option("--samples", "with_samples", is_flag=True, help="Put every packet into the JSON.")

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from itertools import combinations
 
 from agent.config.document import Data, Document
-from agent.config.model import ProbeSection, ProofSection, TargetSection
+from agent.config.model import PROBE_KINDS, ProbeSection, ProofSection, TargetSection
 from agent.config.problems import Key, Problem
 from agent.config.validation import Sections, did_you_mean, named, not_yet_kind, rows
 from agent.config.values import literal_address
@@ -62,13 +62,14 @@ def _probe_names(document: Document) -> Iterator[Problem]:
 
 def _probe_kinds(document: Document) -> Iterator[Problem]:
     for index, probe in _probes(document):
-        kinds = [kind for kind in ("icmp", "stamp") if kind in probe]
+        kinds = [kind for kind in PROBE_KINDS if kind in probe]
         if not kinds:
-            yield document.problem(("probes", index), "says not what to send: add 'icmp: {}' or 'stamp: {}'")
-        if len(kinds) > 1:
-            yield document.problem(
-                ("probes", index, "stamp"), "a probe is either icmp or stamp: make two probes of it", at_key=True
-            )
+            *most, last = (f"'{kind}: {{}}'" for kind in PROBE_KINDS)
+            message = f"says not what to send: add {', '.join(most)} or {last}"
+            yield document.problem(("probes", index), message)
+        for kind in kinds[1:]:
+            message = f"a probe is either {kinds[0]} or {kind}: make two probes of it"
+            yield document.problem(("probes", index, kind), message, at_key=True)
 
 
 def _probe_references(document: Document) -> Iterator[Problem]:

@@ -10,7 +10,15 @@ from pathlib import Path
 
 from agent.config.checks import DEFAULT_PATH, problems_between
 from agent.config.document import Document, parse_document
-from agent.config.model import ComparisonSection, Configuration, PathSection, ProbeSection, StampSection, TargetSection
+from agent.config.model import (
+    ComparisonSection,
+    Configuration,
+    IcmpSection,
+    PathSection,
+    ProbeSection,
+    StampSection,
+    TargetSection,
+)
 from agent.config.problems import ConfigError, Problem
 from agent.config.secrets import NO_SECRETS, Secret, Secrets, secrets_of
 from agent.config.stamp import stamp_problems
@@ -22,6 +30,7 @@ from collectors.path import NetworkPath, PacketMarks, PathProof, Target
 from collectors.stamp.provided import MAX_PROVIDED
 from collectors.stamp.sender import StampOptions
 from collectors.stamp.wire import AUTHENTICATED_BASE_SIZE
+from collectors.tcp.options import TcpOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,12 +141,16 @@ def _probe(
 
 
 def _options(probe: ProbeSection, secret: Secret | None) -> ProbeOptions:
-    sent = probe.icmp or probe.stamp
-    assert sent is not None, "checked: each probe has exactly one kind"
-    marks = PacketMarks(dscp=sent.dscp, dont_fragment=sent.dont_fragment)
-    if probe.stamp:
-        return _stamp_options(probe.stamp, marks, secret)
-    return IcmpOptions(size=sent.size, marks=marks)
+    if probe.icmp is not None:
+        return IcmpOptions(size=probe.icmp.size, marks=_marks(probe.icmp))
+    if probe.stamp is not None:
+        return _stamp_options(probe.stamp, _marks(probe.stamp), secret)
+    assert probe.tcp is not None, "checked: each probe has exactly one kind"
+    return TcpOptions(port=probe.tcp.port, marks=PacketMarks(dscp=probe.tcp.dscp))
+
+
+def _marks(sent: IcmpSection | StampSection) -> PacketMarks:
+    return PacketMarks(dscp=sent.dscp, dont_fragment=sent.dont_fragment)
 
 
 def _stamp_options(stamp: StampSection, marks: PacketMarks, secret: Secret | None) -> StampOptions:

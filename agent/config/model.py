@@ -44,7 +44,10 @@ from collectors.path import PathKind
 from collectors.stamp.provided import MAX_PROVIDED
 from collectors.stamp.table import MAX_SESSIONS, PACKETS_PER_SECOND
 
-NOT_YET_PROBES = ("iperf3", "tcp", "http")
+PROBE_KINDS = ("icmp", "stamp", "tcp")
+"""The keys of a probe that say what it sends: each probe has exactly one."""
+
+NOT_YET_PROBES = ("iperf3", "http")
 """Kinds of probes that the format has a place for, and this version does not send."""
 
 NOT_YET: dict[Key, tuple[str, ...]] = {
@@ -168,14 +171,25 @@ class StampSection(Section):
     )
 
 
-class ProbeSection(Section):
-    """What is sent, how often, where to. Exactly one of `icmp` and `stamp` says what; `{}` takes its defaults."""
+class TcpSection(Section):
+    """Connections to a TCP port: one in each slot, closed at once by a reset, and no data.
 
-    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["icmp"]}, {"required": ["stamp"]}]})
+    One that needs a second SYN, which the kernel sends after a second, is lost: the first one was.
+    """
+
+    port: Port = Field(443, description="TCP port of the target.")
+    dscp: Dscp = Field(0, description="DSCP of the packets: a number, or a name such as `ef`.")
+
+
+class ProbeSection(Section):
+    """What is sent, how often, where to. Exactly one of `icmp`, `stamp` and `tcp` says what; `{}` is its defaults."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": [kind]} for kind in PROBE_KINDS]})
 
     name: Name = Field(description="Name of the probe, the `probe` label of its series; no two probes share one.")
     icmp: IcmpSection | None = Field(None, description="Send ICMP echo requests.")
     stamp: StampSection | None = Field(None, description="Send STAMP test packets.")
+    tcp: TcpSection | None = Field(None, description="Make TCP connections.")
     interval: Interval = Field(
         "1s",
         validate_default=True,

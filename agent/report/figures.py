@@ -45,7 +45,8 @@ class StreamFigures:
 
     ``icmp_errors`` counts by error number and who sent it; ``rejected_answers`` by reason and who sent them, where
     ``None`` stands for all hosts beyond the first ones. ``dscp`` is what its packets are sent with, where that is
-    known. ``samples`` holds every packet where they are asked for.
+    known. ``samples`` holds every packet where they are asked for. ``handshakes_ns`` are the kernel's times of the
+    handshakes of connections, of those packets that had one.
     """
 
     def __init__(self, *, recent: int | None, with_samples: bool, dscp: int | None = None) -> None:
@@ -58,6 +59,12 @@ class StreamFigures:
         self.samples: list[Sample] | None = [] if with_samples else None
         self._recent = recent
         self._rows = array("q")  # five numbers a packet, as in PacketTimes
+        self._handshakes_ns = array("q")
+
+    @property
+    def handshakes_ns(self) -> Sequence[int]:
+        """The recent ones."""
+        return self._handshakes_ns if self._recent is None else self._handshakes_ns[-self._recent :]
 
     def packets(self) -> PacketTimes:
         """Return the times of the recent packets."""
@@ -99,6 +106,10 @@ class StreamFigures:
         self._rows.extend((sample.slot, sample.lateness_ns, *(_NONE if delay is None else delay for delay in delays)))
         if self._recent is not None and len(self._rows) >= 2 * _ROW * self._recent:
             del self._rows[: -_ROW * self._recent]
+        if sample.handshake_ns is not None:
+            self._handshakes_ns.append(sample.handshake_ns)
+            if self._recent is not None and len(self._handshakes_ns) >= 2 * self._recent:
+                del self._handshakes_ns[: -self._recent]
 
 
 class Figures:

@@ -44,6 +44,7 @@ def stream_summary(key: StreamKey, figures: Figures) -> Json:
     counts = stream.counts
     packets = stream.packets()
     delays = delay_figures([delay for delay in packets.rtts_ns if delay is not None])
+    handshakes = delay_figures(stream.handshakes_ns)
     report: Json = {
         "target": key.target,
         "address": stream.address,
@@ -54,6 +55,9 @@ def stream_summary(key: StreamKey, figures: Figures) -> Json:
         "received": counts.received,
         "lost": counts.lost,
         **_directions(counts),
+        "retransmitted": counts.retransmitted,
+        "failed": counts.failed.total(),
+        "failed_reasons": dict(counts.failed),
         "late": counts.late,
         "duplicates": counts.duplicate,
         "reordered": counts.reordered,
@@ -71,6 +75,7 @@ def stream_summary(key: StreamKey, figures: Figures) -> Json:
         "timestamps": _timestamps(counts),
         "user_timestamps": counts.timestamps[TimestampSource.USER],
         "rtt_ns": asdict(delays) if delays else None,
+        "handshake_ns": asdict(handshakes) if handshakes else None,
         "jitter_ns": _jitter(counts, packets) if delays else None,
         "send_lateness_ns": _lateness(sorted(packets.lateness_ns)),
         "reflector": _reflector(counts.peer) if key.kind == StampOptions.kind else None,
@@ -165,6 +170,10 @@ def _sample(sample: Sample) -> Json:
     }
     if sample.reason is not None:
         report["reason"] = sample.reason
+    if sample.offender is not None:
+        report["from"] = sample.offender
+    if sample.handshake_ns is not None:
+        report["handshake_ns"] = sample.handshake_ns
     if sample.quirks:
         report["quirks"] = sorted(sample.quirks)
     return report

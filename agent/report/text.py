@@ -52,11 +52,15 @@ def _rows(streams: list[Json]) -> Iterator[tuple[str, _Cell]]:
     if any(stream["lost"] and stream["lost_forward"] is not None for stream in streams):
         yield "  on the way there", _direction("lost_forward")
         yield "  on the way back", _direction("lost_backward")
+    if any(stream["retransmitted"] for stream in streams):
+        yield "  SYN sent again", _count("retransmitted")
+    if any(stream["failed"] for stream in streams):
+        yield "failed", _with_reasons("failed")
     for key, name in (("late", "late"), ("duplicates", "duplicate"), ("reordered", "reordered")):
         if any(stream[key] for stream in streams):
             yield name, _count(key)
     if any(stream["not_sent"] for stream in streams):
-        yield "not sent", _not_sent
+        yield "not sent", _with_reasons("not_sent")
     if any(stream["icmp_errors"] for stream in streams):
         yield "ICMP errors", _icmp_errors
     if any(stream["rejected_answers"] for stream in streams):
@@ -67,6 +71,9 @@ def _rows(streams: list[Json]) -> Iterator[tuple[str, _Cell]]:
         yield "slots missed", _count("slots_missed")
     if any(stream["received"] for stream in streams):
         yield from _TIMES
+    if any(stream["handshake_ns"] for stream in streams):
+        yield "handshake p50, kernel", _time("handshake_ns", "p50")
+        yield "handshake p99, kernel", _time("handshake_ns", "p99")
     if any(stream["sent"] for stream in streams):
         yield "sent late by p99", _time("send_lateness_ns", "p99")
         yield "timestamps", _timestamps
@@ -114,9 +121,12 @@ def _lost(stream: Json) -> str:
     return f"{stream['lost']} ({stream['lost'] / stream['sent']:.2%})"
 
 
-def _not_sent(stream: Json) -> str:
-    reasons = ", ".join(stream["not_sent_reasons"])
-    return f"{stream['not_sent']} ({reasons})" if reasons else "0"
+def _with_reasons(key: str) -> _Cell:
+    def cell(stream: Json) -> str:
+        reasons = ", ".join(stream[f"{key}_reasons"])
+        return f"{stream[key]} ({reasons})" if reasons else "0"
+
+    return cell
 
 
 def _icmp_errors(stream: Json) -> str:

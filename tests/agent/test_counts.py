@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from agent.counts import LATENESS_BOUNDS_NS, RTT_BOUNDS_NS, VARIATION_BOUNDS_NS, Histogram, StreamCounts
 from collectors.peer import Quirk
-from collectors.sample import Outcome, Sample, TimestampSource
+from collectors.sample import RETRANSMITTED, Outcome, Sample, TimestampSource
 
 MS = 1_000_000
 BOUNDS_NS = (10, 20, 50)
@@ -59,3 +59,13 @@ def test_what_an_answer_tells_counts_only_where_the_packet_was_received() -> Non
         counts.take(replace(told, outcome=outcome))
     peer = counts.peer
     assert (peer.stamped, peer.forward_tos[184], peer.backward_tos[0], peer.tolerated["other_size"]) == (2, 2, 2, 2)
+
+
+def test_every_packet_that_left_is_received_or_lost_or_failed() -> None:
+    counts = StreamCounts()
+    counts.take(replace(ANSWERED, handshake_ns=MS))
+    for outcome, reason in ((Outcome.LOST, None), (Outcome.LOST, RETRANSMITTED), (Outcome.FAILED, "refused")):
+        counts.take(replace(ANSWERED, outcome=outcome, rtt_ns=None, timestamps=None, reason=reason))
+    assert (counts.sent, counts.received, counts.lost, counts.failed) == (4, 1, 2, {"refused": 1})
+    assert counts.retransmitted == 1
+    assert (counts.handshake.cumulative()[-1], counts.handshake.sum_ns) == (1, MS)

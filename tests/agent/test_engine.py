@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from ipaddress import ip_address
@@ -18,6 +19,7 @@ from collectors.path import NetworkPath, Target
 from collectors.sample import Outcome, Sample, TimestampSource
 from collectors.session import Deliver, SessionEvent
 from collectors.stamp.sender import StampOptions
+from collectors.tcp.options import TcpOptions
 
 MS = 1_000_000
 TWO_PATHS = (
@@ -164,3 +166,22 @@ async def test_icmp_is_answered_on_both_families() -> None:
         )
         await Engine((probe,), sink).run(Bound(packets=10))
         assert sink.outcomes("p") == {Outcome.ANSWERED: 10}
+
+
+async def test_both_paths_connect_in_the_same_slots() -> None:
+    sink = Recorder()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        probe = Probe(
+            name="connect",
+            options=TcpOptions(port=server.getsockname()[1]),
+            interval_ns=5 * MS,
+            timeout_ns=500 * MS,
+            targets=(HERE,),
+            paths=TWO_PATHS,
+        )
+        await Engine((probe,), sink).run(Bound(packets=20))
+    for path in ("expressroute", "vpn"):
+        assert sink.outcomes(path) == {Outcome.ANSWERED: 20}
+        assert all(sample.handshake_ns for sample in sink.samples[path])
+    slots = [[sample.slot for sample in sink.samples[path]] for path in ("expressroute", "vpn")]
+    assert slots[0] == slots[1]

@@ -92,6 +92,17 @@ def test_ipv6_packets_are_twenty_octets_longer(tmp_path: Path) -> None:
     assert rates == [128 * 8, 148 * 8]
 
 
+def test_a_connection_is_three_packets_from_here(tmp_path: Path) -> None:
+    file = tmp_path / "eragent.yaml"
+    for address, octets in (("10.1.0.4", 60 + 52 + 52), ("'fd00::4'", 80 + 72 + 72)):
+        file.write_text(
+            f"targets: {{hub: {{address: {address}}}}}\n"
+            "probes: [{name: connect, tcp: {}, interval: 100ms, targets: [hub]}]\n"
+        )
+        (load,) = path_loads(load_plan(file))
+        assert (load.packets_per_second, load.bits_per_second) == (30, octets * 8 * 10)
+
+
 @pytest.mark.parametrize(("interval", "rate"), [("1ms", "1.02 Mbit/s"), ("1s", "1.02 kbit/s"), ("10s", "102 bit/s")])
 def test_rates_are_written_in_a_unit_that_suits_them(tmp_path: Path, interval: str, rate: str) -> None:
     file = tmp_path / "eragent.yaml"

@@ -15,6 +15,7 @@ from collectors.icmp.sender import IcmpOptions
 from collectors.path import PacketMarks
 from collectors.stamp.authentication import Key
 from collectors.stamp.sender import StampOptions
+from collectors.tcp.options import TcpOptions
 
 SECRET = b"0123456789abcdef"
 
@@ -45,6 +46,7 @@ def key_file(tmp_path: Path) -> Path:
 def test_icmp_with_its_defaults_is_what_is_sent_unless_said_otherwise() -> None:
     assert read() == (IcmpOptions(size=56), "")
     assert read("--type", "stamp") == (StampOptions(port=862, size=44), "")
+    assert read("--type", "tcp") == (TcpOptions(port=443), "")
 
 
 def test_size_and_marks_reach_packets_of_both_kinds() -> None:
@@ -62,6 +64,11 @@ def test_all_of_stamp_reaches_the_sender(key_file: Path) -> None:
     )
 
 
+def test_a_port_and_a_dscp_reach_connections() -> None:
+    found, _ = read("--type", "tcp", "--port", "8443", "--dscp", "ef")
+    assert found == TcpOptions(port=8443, marks=PacketMarks(dscp=46))
+
+
 def test_no_extensions_are_not_the_automatic_choice() -> None:
     assert read("--type", "stamp", "--tlvs", "none")[0] == StampOptions(tlvs=())
 
@@ -69,7 +76,13 @@ def test_no_extensions_are_not_the_automatic_choice() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--port", "862"), "--port goes with --type stamp: ICMP has no ports"),
+        (("--port", "862"), "--port goes with --type stamp or tcp: ICMP has no ports"),
+        (("--type", "tcp", "--size", "0"), "--size goes with --type icmp or stamp: a TCP probe connects"),
+        (("--type", "tcp", "--dont-fragment"), "--dont-fragment goes with --type icmp or stamp: TCP finds"),
+        (("--type", "tcp", "--ssid", "7"), "--ssid goes with --type stamp: TCP has no session identifiers"),
+        (("--type", "tcp", "--timestamps", "ntp"), "--timestamps goes with --type stamp: those of TCP"),
+        (("--type", "tcp", "--tlvs", "none"), "--tlvs goes with --type stamp"),
+        (("--type", "tcp", "--port", "0"), "0 is not in the range 1<=x<=65535"),
         (("--ssid", "7"), "--ssid goes with --type stamp: ICMP has no session identifiers"),
         (("--timestamps", "ntp"), "--timestamps goes with --type stamp: ICMP echo carries none"),
         (("--tlvs", "none"), "--tlvs goes with --type stamp: ICMP has no extensions"),
@@ -93,6 +106,7 @@ def test_what_is_wrong_is_said_with_what_would_be_right(arguments: tuple[str, ..
 
 def test_a_key_is_for_stamp_and_its_packets_are_longer(key_file: Path) -> None:
     assert "ICMP is not authenticated" in read("--key-file", str(key_file))[1]
+    assert "--key-file goes with --type stamp" in read("--type", "tcp", "--key-file", str(key_file))[1]
     said = read("--type", "stamp", "--key-file", str(key_file), "--size", "64")[1]
     assert "--size is at least 112 with a key" in said
 

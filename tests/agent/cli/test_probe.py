@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -24,6 +25,10 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def stamp(port: int, *arguments: str) -> subprocess.CompletedProcess[str]:
     return run("--target", "127.0.0.1", "--type", "stamp", "--port", str(port), *FAST, *arguments)
+
+
+def tcp(port: int, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return run("--target", "127.0.0.1", "--type", "tcp", "--port", str(port), *FAST, *arguments)
 
 
 def report(found: subprocess.CompletedProcess[str]) -> dict[str, Any]:
@@ -74,6 +79,23 @@ def test_a_target_that_does_not_answer_is_exit_code_1() -> None:
     assert "3 x Connection refused from 127.0.0.1" in found.stdout
 
 
+def test_connections_are_counted_with_the_programs_time_and_the_kernels() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        found = tcp(server.getsockname()[1], "--count", "5", "--json", "--samples")
+    [stream] = report(found)["streams"]
+    assert (found.returncode, stream["kind"], stream["received"], stream["failed"]) == (0, "tcp", 5, 0)
+    assert stream["timestamps"] == "user"
+    assert stream["handshake_ns"]["max"] <= stream["rtt_ns"]["max"]
+    assert all(0 < sample["handshake_ns"] <= sample["rtt_ns"] for sample in stream["samples"])
+
+
+def test_a_port_that_nobody_listens_on_is_no_loss_but_no_answer_either() -> None:
+    found = tcp(closed_port(), "--count", "3")
+    assert found.returncode == 1
+    assert re.search(r"lost +0 \(0\.00%\)", found.stdout)
+    assert re.search(r"failed +3 \(refused\)", found.stdout)
+
+
 def test_limits_decide_the_exit_code(reflector_port: int) -> None:
     assert stamp(reflector_port, "--count", "5", "--max-p99", "500ms", "--max-loss", "0").returncode == 0
     assert stamp(reflector_port, "--count", "5", "--max-p99", "1ns").returncode == 1
@@ -85,7 +107,7 @@ def test_limits_decide_the_exit_code(reflector_port: int) -> None:
     [
         (("--interval", "20"), "a duration needs a unit: write 20ms, not 20"),
         (("--interval", "10us"), "--interval is at least 1ms"),
-        (("--port", "862"), "--port goes with --type stamp"),
+        (("--port", "862"), "--port goes with --type stamp or tcp"),
         (("--count", "3", "--duration", "1s"), "--count and --duration exclude each other"),
         (("--path", "vpn"), "add --config FILE"),
         (("--size", "5"), "--size is at least 12 for icmp"),

@@ -20,6 +20,7 @@ from collectors.icmp.sender import IcmpOptions
 from collectors.path import NetworkPath, PacketMarks, PathKind, PathProof, Target
 from collectors.stamp.authentication import Key
 from collectors.stamp.sender import StampOptions
+from collectors.tcp.options import TcpOptions
 
 DATA = Path(__file__).parents[2] / "data" / "config"
 INVALID = sorted(DATA.glob("invalid-*.yaml"))
@@ -291,3 +292,8 @@ def test_any_change_of_a_right_file_gives_a_plan_or_problems_with_lines(data: st
             around[data.draw(ODD_KEYS)] = data.draw(ODD_VALUES)
     problems = problems_of(yaml.safe_dump(changed))
     assert all(problem.line and problem.column and problem.message for problem in problems)
+
+
+def test_a_port_to_connect_to_reaches_the_probe_with_its_marks() -> None:
+    plan = plan_from("targets: {hub: {address: 10.1.0.4}}\nprobes: [{name: a, tcp: {dscp: ef}, targets: [hub]}]\n")
+    assert plan.probes[0].options == TcpOptions(port=443, marks=PacketMarks(dscp=46))

@@ -16,7 +16,7 @@ from agent.report.summary import summary
 from agent.report.text import comparison_lines, streams_table
 from agent.sink import StreamKey
 from collectors.ancillary import IcmpError
-from collectors.sample import DirectionalLoss, Outcome, Sample, TimestampSource
+from collectors.sample import RETRANSMITTED, DirectionalLoss, Outcome, Sample, TimestampSource
 
 MS = 1_000_000
 ER = StreamKey(probe="stamp", kind="stamp", target="hub", path="expressroute")
@@ -170,3 +170,42 @@ def test_a_comparison_without_pairs_says_so() -> None:
     figures.opened(VPN)
     found = report(figures, ComparisonPlan(baseline="vpn", candidate="expressroute", probe="stamp"))
     assert "nothing to compare" in text_of(found)
+
+
+CONNECT = StreamKey(probe="connect", kind="tcp", target="hub", path="vpn")
+
+
+def test_connections_have_their_failures_and_handshakes_told() -> None:
+    figures = Figures(with_samples=True)
+    figures.opened(CONNECT)
+    failed = Sample(
+        slot=3, sequence=3, sent_at_ns=0, outcome=Outcome.FAILED, reason="host_unreachable", offender="10.1.0.254"
+    )
+    connected = [replace(received(slot, 12 * MS), handshake_ns=(10 + slot) * MS) for slot in range(2)]
+    figures.streams[CONNECT].happened([*connected, replace(lost(2), reason=RETRANSMITTED), failed])
+    [stream] = report(figures)["streams"]
+    counted = {key: stream[key] for key in ("sent", "received", "lost", "retransmitted", "failed")}
+    assert counted == {"sent": 4, "received": 2, "lost": 1, "retransmitted": 1, "failed": 1}
+    assert stream["failed_reasons"] == {"host_unreachable": 1}
+    assert (stream["handshake_ns"]["min"], stream["handshake_ns"]["max"]) == (10 * MS, 11 * MS)
+    assert stream["samples"][0]["handshake_ns"] == 10 * MS
+    assert stream["samples"][2]["reason"] == RETRANSMITTED
+    assert (stream["samples"][3]["reason"], stream["samples"][3]["from"]) == ("host_unreachable", "10.1.0.254")
+    text = text_of(report(figures))
+    for words in ("SYN sent again", "1 (host_unreachable)", "handshake p99, kernel", "11.000 ms"):
+        assert words in text
+
+
+def test_without_connections_nothing_is_said_of_them() -> None:
+    found = report(two_paths())
+    assert {stream["handshake_ns"] for stream in found["streams"]} == {None}
+    text = text_of(found)
+    for words in ("SYN", "failed", "handshake"):
+        assert words not in text
+
+
+def test_only_the_most_recent_handshakes_are_kept() -> None:
+    figures = Figures(recent=10)
+    figures.opened(CONNECT)
+    figures.streams[CONNECT].happened([replace(received(slot, MS), handshake_ns=slot + 1) for slot in range(35)])
+    assert list(figures.streams[CONNECT].handshakes_ns) == list(range(26, 36))
