@@ -144,7 +144,7 @@ def test_a_signal_ends_the_agent_within_two_seconds_and_no_count_is_lost(
         _, log = agent.process.communicate(timeout=10)
     assert time.monotonic() - started < 2
     assert agent.process.returncode == 0
-    counted = re.search(r"stamp to hub on vpn: (\d+) sent, (\d+) received, \d+ lost, \d+ not sent", log)
+    counted = re.search(r"stamp to hub on vpn: (\d+) sent, (\d+) received, \d+ lost, \d+ failed, \d+ not sent", log)
     assert counted is not None
     assert int(counted[2]) >= before
     reflected = re.search(r"(\d+) answered", log)
