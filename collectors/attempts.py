@@ -158,6 +158,7 @@ class Attempts:
 
     def _on_ended(self, sequence: int, ending: Ending) -> None:
         del self._under_way[sequence]
+        self.trouble = ending.trouble or self.trouble
         self._deliver(self._ledger.ended(sequence, ending))
         self._rest_if_nothing_is_under_way()
 

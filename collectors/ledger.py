@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from collectors.ancillary import IcmpError
+from collectors.errors import CollectorError
+from collectors.exchange import Exchange
 from collectors.sample import Outcome, Sample, TimestampSource
 
 LedgerEvent = Sample | IcmpError
@@ -29,8 +31,9 @@ class Start:
 class Ending:
     """How an attempt ended by itself, in the terms of :class:`Sample`.
 
-    ``outcome`` is answered, lost or failed. ``rtt_ns`` is what is measured, and counts against the timeout. ``icmp`` is
-    the error that ended it.
+    ``outcome`` is answered, lost or failed; or not sent, where only an attempt that is under way can find out that this
+    host does not make it, and ``trouble`` says why. ``rtt_ns`` is what is measured, and counts against the timeout.
+    ``icmp`` is the error that ended it.
     """
 
     outcome: Outcome
@@ -39,6 +42,8 @@ class Ending:
     timestamps: TimestampSource | None = None
     reason: str | None = None
     icmp: IcmpError | None = None
+    exchange: Exchange | None = None
+    trouble: CollectorError | None = None
 
 
 _TOO_LATE = Ending(outcome=Outcome.LOST)
@@ -105,7 +110,7 @@ class Ledger:
 def _sample(sequence: int, start: Start, ending: Ending) -> Sample:
     return Sample(
         slot=start.slot,
-        sequence=sequence,
+        sequence=None if ending.outcome is Outcome.NOT_SENT else sequence,
         sent_at_ns=start.wall_ns,
         outcome=ending.outcome,
         rtt_ns=ending.rtt_ns,
@@ -114,4 +119,5 @@ def _sample(sequence: int, start: Start, ending: Ending) -> Sample:
         lateness_ns=start.lateness_ns,
         reason=ending.reason,
         offender=ending.icmp.offender if ending.icmp is not None else None,
+        exchange=ending.exchange,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from collectors.exchange import Exchange
 from collectors.peer import Quirk
 
 
@@ -73,6 +74,7 @@ class Sample:
     ``reason``: why a packet was not sent, one of :data:`collectors.errors.REASONS`; why it failed, one of its kind's
     failures; or :data:`RETRANSMITTED`.
     ``offender``: who answered with an ICMP error that it cannot be.
+    ``exchange``: of a probe of web servers, all that is known of the attempt; its whole time is ``rtt_ns``.
     ``reflector_stamped``: T3 is the reflector's kernel's, told afterwards (RFC 8972, section 4.7).
     ``forward_tos``: the TOS octet or traffic class that the packet had when it reached the reflector (RFC 8972,
     section 4.4); ``backward_tos``: the one that its answer had here, where the reflector sent it with our DSCP.
@@ -97,6 +99,7 @@ class Sample:
     quirks: frozenset[Quirk] = frozenset()
     handshake_ns: int | None = None
     offender: str | None = None
+    exchange: Exchange | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
