@@ -108,6 +108,7 @@ async def test_a_syn_that_was_sent_again_is_a_loss_with_its_reason_and_no_round_
 
 async def test_connections_are_reset_so_that_none_stays_behind_at_either_end(server: socket.socket) -> None:
     port = server.getsockname()[1]
+    before = waiting_to_forget(port)  # a port may be that of another test's connection of a minute ago
     running = tcp("127.0.0.1", port)
     running.send(*range(20))
     await running.settle()
@@ -116,7 +117,7 @@ async def test_connections_are_reset_so_that_none_stays_behind_at_either_end(ser
         connection, _ = server.accept()
         with connection, pytest.raises(ConnectionResetError):
             connection.recv(1)
-    assert waiting_to_forget(port) == 0
+    assert waiting_to_forget(port) <= before
 
 
 async def test_a_server_that_resets_at_once_has_answered(server: socket.socket) -> None:
