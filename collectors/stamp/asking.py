@@ -15,7 +15,7 @@ from collectors.stamp.extensions import (
 from collectors.stamp.options import StampOptions
 from collectors.stamp.timestamp import ErrorEstimate
 from collectors.stamp.tlv import TLV_NAMES, Tlv, TlvType
-from collectors.stamp.wire import BASE_SIZE, request
+from collectors.stamp.wire import BASE_SIZE, RequestForm
 
 _LOW_32_BITS = 0xFFFFFFFF
 _CARRIED = (TlvType.CLASS_OF_SERVICE, TlvType.DIRECT_MEASUREMENT, TlvType.FOLLOW_UP_TELEMETRY)  # each tells something
@@ -33,6 +33,8 @@ class Asking:
         self.carried: frozenset[TlvType] = frozenset()
         """What packets carry by now."""
         self._first: int | None = None
+        self._form: RequestForm | None = None  # of the packets of late
+        self._form_estimate = self.estimate
 
     @property
     def wants_tlvs(self) -> bool:
@@ -49,15 +51,20 @@ class Asking:
             usable.discard(TlvType.FOLLOW_UP_TELEMETRY)
         self.carried = frozenset(usable.intersection(self._wanted, _CARRIED))
         self._tlvs = self._asking_for(self.carried)
+        self._form = None
 
     def request(self, sequence: int, wall_ns: int) -> bytes:
         """Build the packet with this number."""
         if self._first is None:
             self._first = sequence
-        tlvs = self._tlvs
+        form = self._form
         if TlvType.DIRECT_MEASUREMENT in self.carried:
-            tlvs = (*tlvs, ask_direct_measurement(sequence - self._first + 1))
-        return self._encode(sequence, wall_ns, tlvs, self._options.size)
+            count = ask_direct_measurement(sequence - self._first + 1)
+            form = self._form_of((*self._tlvs, count), self._options.size)
+        elif form is None or self.estimate is not self._form_estimate:
+            form = self._form = self._form_of(self._tlvs, self._options.size)
+            self._form_estimate = self.estimate
+        return form.packet(sequence & _LOW_32_BITS, wall_ns)
 
     def capability_request(self, sequence: int, wall_ns: int, with_tlvs: bool) -> bytes:
         """Build a packet for the session beside this one; its TLVs are all that are wanted, and two about the peer."""
@@ -66,7 +73,7 @@ class Asking:
             tlvs = (ASK_LOCATION, ASK_TIMESTAMP_INFORMATION, *self._asking_for(self._wanted))
             if TlvType.DIRECT_MEASUREMENT in self._wanted:
                 tlvs = (*tlvs, ask_direct_measurement(sequence // 2 + 1))
-        return self._encode(sequence, wall_ns, tlvs, BASE_SIZE)
+        return self._form_of(tlvs, BASE_SIZE).packet(sequence & _LOW_32_BITS, wall_ns)
 
     def _asking_for(self, kinds: Iterable[TlvType]) -> tuple[Tlv, ...]:
         """Return the TLVs that are the same in every packet."""
@@ -77,13 +84,6 @@ class Asking:
             tlvs.append(ASK_FOLLOW_UP)
         return tuple(tlvs)
 
-    def _encode(self, sequence: int, wall_ns: int, tlvs: tuple[Tlv, ...], size: int) -> bytes:
-        return request(
-            sequence=sequence & _LOW_32_BITS,
-            wall_ns=wall_ns,
-            error_estimate=self.estimate,
-            size=size,
-            ssid=self._options.ssid,
-            key=self._options.key,
-            tlvs=tlvs,
-        )
+    def _form_of(self, tlvs: tuple[Tlv, ...], size: int) -> RequestForm:
+        options = self._options
+        return RequestForm(error_estimate=self.estimate, size=size, ssid=options.ssid, key=options.key, tlvs=tlvs)

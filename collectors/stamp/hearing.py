@@ -70,7 +70,8 @@ class Hearing:
         received_ns, sent_ns = packet.received_ns(now_ns=wall_ns), packet.sent_ns(now_ns=wall_ns)
         elapsed_ns = monotonic_ns - departure.monotonic_ns
         found = self._looks.examine(recognised, size=len(datagram.data), source=datagram.source, now_ns=wall_ns)
-        found |= quirks.tlv_quirks(telemetry)
+        if telemetry is not _NOTHING_TOLD:
+            found |= quirks.tlv_quirks(telemetry)
         odd = quirks.residence_quirk(packet, sent_ns - received_ns, elapsed_ns)
         if odd is not None:
             found |= {odd}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import NamedTuple
 
 from collectors.peer import Rejection
@@ -48,7 +47,7 @@ def recognise(
     if departure is None or t1 is None:
         return Rejection.UNKNOWN_PACKET
     if packet.timestamp == t1:
-        proper = replace(packet, timestamp=packet.sender_timestamp, sender_timestamp=t1)
+        proper = packet._replace(timestamp=packet.sender_timestamp, sender_timestamp=t1)
         return Recognised(proper, departure, swapped=True)
     return Rejection.WRONG_TIMESTAMP
 

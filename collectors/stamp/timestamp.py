@@ -18,6 +18,8 @@ _ERA_S = 1 << 32
 _UNIX_EPOCH_IN_NTP_S = 2_208_988_800
 _PAIR = struct.Struct("!II")
 _NEAR_NS = 86_400 * _NS
+_UNIX_EPOCH_IN_NTP = _UNIX_EPOCH_IN_NTP_S << 32
+_LOW_64_BITS = (1 << 64) - 1
 
 
 def ntp_from_wall(wall_ns: int) -> bytes:
@@ -27,7 +29,7 @@ def ntp_from_wall(wall_ns: int) -> bytes:
 
 def ntp_bits(wall_ns: int) -> int:
     """Return the NTP timestamp of a wall time as one 64-bit number."""
-    return ntp_pair_bits(*divmod(wall_ns, _NS))
+    return ((wall_ns << 32) // _NS + _UNIX_EPOCH_IN_NTP) & _LOW_64_BITS
 
 
 def ntp_pair_bits(seconds: int, nanoseconds: int) -> int:
@@ -81,9 +83,8 @@ def wall_from_timestamp(octets: bytes, *, ptp: bool, now_ns: int) -> int:
     that format is taken.
     """
     if not ptp:  # what nearly every packet has, in the era of today
-        seconds, fraction = _PAIR.unpack(octets)
-        wall_ns = int((seconds - _UNIX_EPOCH_IN_NTP_S) * _NS + (fraction * _NS + (1 << 31) >> 32))
-        if abs(wall_ns - now_ns) <= _NEAR_NS:
+        wall_ns = ((int.from_bytes(octets, "big") - _UNIX_EPOCH_IN_NTP) * _NS + (1 << 31)) >> 32
+        if -_NEAR_NS <= wall_ns - now_ns <= _NEAR_NS:
             return wall_ns
     claimed, other = (wall_from_ptp, wall_from_ntp) if ptp else (wall_from_ntp, wall_from_ptp)
     wall_ns = claimed(octets, now_ns=now_ns)

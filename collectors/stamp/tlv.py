@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from ipaddress import IPv4Address, IPv6Address
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from collectors.stamp.chain import (
     INTEGRITY,
@@ -149,8 +149,7 @@ class DirectMeasurement:
         return _packed(_DIRECT_MEASUREMENT, self.sent, self.reflector_received, self.reflector_sent)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FollowUp:
+class FollowUp(NamedTuple):
     """When the reply before this one really left (section 4.7).
 
     ``sequence`` is the reflector's number of that reply; ``timestamp`` is as on the wire, 8 octets in the format that
@@ -164,8 +163,7 @@ class FollowUp:
     @classmethod
     def parse(cls, value: bytes) -> FollowUp:
         """Decode the 16 octets of a value."""
-        sequence, timestamp, mode = _unpacked(_FOLLOW_UP, value)
-        return cls(sequence=sequence, timestamp=timestamp, mode=mode)
+        return cls(*_unpacked(_FOLLOW_UP, value))
 
     def __bytes__(self) -> bytes:
         if len(self.timestamp) != 8:

@@ -91,7 +91,7 @@ class Conversation:
             sender_ttl=255,
             trailing=asked.trailing if tlvs is None else b"".join(map(bytes, tlvs)),
         )
-        return replace(answer, **changes)
+        return answer._replace(**changes)
 
     def hear(
         self,

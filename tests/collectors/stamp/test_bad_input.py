@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 
 from collectors.peer import Quirk, Rejection
 from collectors.sample import Outcome, Sample
@@ -87,7 +86,7 @@ def test_a_spoofed_answer_to_a_packet_on_its_way_does_not_know_the_time_that_it_
         proper = conversation.reply(data)
         for bit in range(64):
             forged = (int.from_bytes(proper.sender_timestamp, "big") ^ 1 << bit).to_bytes(8, "big")
-            assert conversation.take(replace(proper, sender_timestamp=forged)) is Rejection.WRONG_TIMESTAMP
+            assert conversation.take(proper._replace(sender_timestamp=forged)) is Rejection.WRONG_TIMESTAMP
         assert unharmed(conversation, data)
 
 
@@ -95,7 +94,7 @@ def test_a_spoofed_answer_to_a_settled_packet_is_not_even_a_duplicate() -> None:
     conversation, data = talk()
     proper = conversation.reply(data)
     conversation.settle(proper)
-    assert conversation.take(replace(proper, sender_timestamp=b"guess..!")) is Rejection.WRONG_TIMESTAMP
+    assert conversation.take(proper._replace(sender_timestamp=b"guess..!")) is Rejection.WRONG_TIMESTAMP
 
 
 def test_an_answer_to_a_packet_that_was_never_sent_is_unknown() -> None:
@@ -173,7 +172,7 @@ def test_nothing_that_is_rejected_changes_what_is_known_or_when_a_packet_is_lost
     conversation, data = talk(StampOptions(ssid=7))
     deadline_ns = conversation.stream.next_deadline_ns
     proper = conversation.reply(data)
-    for bad in (b"", data, replace(proper, ssid=1), replace(proper, sender_sequence=5)):
+    for bad in (b"", data, proper._replace(ssid=1), proper._replace(sender_sequence=5)):
         assert isinstance(conversation.take(bad), Rejection)
     assert conversation.facts is None
     assert conversation.stream.next_deadline_ns == deadline_ns

@@ -201,11 +201,11 @@ def test_a_reflector_that_does_not_know_when_it_sent_writes_zeros() -> None:
 
 
 def test_the_first_reply_can_be_followed_up_though_its_number_is_zero() -> None:
-    first = replace(PREVIOUS, sequence=0)
+    first = PREVIOUS._replace(sequence=0)
     assert asked_and_answered(ASK_FOLLOW_UP, reception=replace(RECEPTION, previous=first)).follow_up == first
 
 
-@given(st.sampled_from([None, PREVIOUS, replace(PREVIOUS, sequence=0)]), st.integers(20, 80), st.integers(0, 3))
+@given(st.sampled_from([None, PREVIOUS, PREVIOUS._replace(sequence=0)]), st.integers(20, 80), st.integers(0, 3))
 def test_a_follow_up_before_padding_is_read_as_it_is_anywhere(
     previous: FollowUp | None, size: int, further_octets: int
 ) -> None:

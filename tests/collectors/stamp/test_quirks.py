@@ -46,7 +46,7 @@ def test_a_proper_answer_has_no_quirk() -> None:
 def test_swapped_timestamps_are_put_right() -> None:
     conversation = Conversation()
     proper = conversation.reply(conversation.ask())
-    swapped = replace(proper, timestamp=proper.sender_timestamp, sender_timestamp=proper.timestamp)
+    swapped = proper._replace(timestamp=proper.sender_timestamp, sender_timestamp=proper.timestamp)
     sample = conversation.settle(swapped)
     assert (sample.rtt_ns, sample.residence_ns, sample.backward_ns) == (RTT_NS, RESIDENCE_NS, THERE_NS)
     assert sample.quirks == {Quirk.SWAPPED_TIMESTAMPS}
@@ -55,7 +55,7 @@ def test_swapped_timestamps_are_put_right() -> None:
 def test_an_answer_of_38_octets_has_one_time_for_two_and_no_ttl() -> None:
     conversation = Conversation()
     proper = conversation.reply(conversation.ask())
-    sample = conversation.settle(bytes(replace(proper, timestamp=proper.received_timestamp))[:38])
+    sample = conversation.settle(bytes(proper._replace(timestamp=proper.received_timestamp))[:38])
     assert (sample.outcome, sample.rtt_ns, sample.residence_ns) == (Outcome.ANSWERED, RAW_RTT_NS, None)
     assert sample.quirks == {Quirk.SHORT_ANSWER, Quirk.ONE_TIME_FOR_TWO}
 
@@ -73,7 +73,7 @@ def test_an_answer_from_another_address_that_repeats_our_time_is_used() -> None:
         proper = conversation.reply(conversation.ask())
         assert conversation.settle(proper, source=source).quirks == {Quirk.OTHER_SOURCE}
         conversation.ask()
-        forged = replace(proper, sender_sequence=1)
+        forged = proper._replace(sender_sequence=1)
         assert conversation.take(forged, source=source) is Rejection.WRONG_TIMESTAMP
 
 

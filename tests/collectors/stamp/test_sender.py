@@ -234,9 +234,9 @@ async def test_a_reflector_without_our_key_is_not_authentic_and_its_packets_are_
 async def test_each_bad_answer_is_rejected_beside_a_proper_one(reflector: ScriptedReflector) -> None:
     reflector.before = lambda answer: [
         b"short",
-        bytes(replace(answer, ssid=99)),
-        bytes(replace(answer, sender_sequence=answer.sender_sequence + 1000)),
-        bytes(replace(answer, sender_timestamp=b"guess..!")),
+        bytes(answer._replace(ssid=99)),
+        bytes(answer._replace(sender_sequence=answer.sender_sequence + 1000)),
+        bytes(answer._replace(sender_timestamp=b"guess..!")),
     ]
     running = Running(reflector.port, StampOptions(ssid=7))
     await running.run(5)
