@@ -117,7 +117,13 @@ class TcpAttempt:
     def _refused(self, error: OSError) -> CollectorError:
         host, port = self._to[:2]
         message = f"path {self._path.name}: this host does not connect to {host} port {port}: {error.strerror}"
-        return CollectorError(f"{message}: see its routes (`ip route get {host}`)", reason=reason_of(error))
+        # Whether the source exists was found out before: what is not available is a port.
+        remedy = (
+            "its ports are used up (net.ipv4.ip_local_port_range), or it has no address for this"
+            if error.errno == errno.EADDRNOTAVAIL
+            else f"see its routes (`ip route get {host}`)"
+        )
+        return CollectorError(f"{message}: {remedy}", reason=reason_of(error))
 
 
 class _Connecting:

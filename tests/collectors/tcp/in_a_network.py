@@ -34,6 +34,12 @@ for name in router0 router1; do ip -n router link set $name up; done
 ip -n far link set far0 up
 ip route add default via 10.9.0.254
 ip -n far route add default via 10.9.1.254
+ip addr add fd09::1/64 dev site0 nodad
+ip -n router addr add fd09::254/64 dev router0 nodad
+ip route add default via fd09::254
+ip netns exec router sysctl -qw net.ipv6.conf.all.forwarding=1 net.ipv6.icmp.ratelimit=0
+ip -n router route add unreachable fd09:2::/64
+ip -n router route add prohibit fd09:3::/64
 ip netns exec router sysctl -qw net.ipv4.ip_forward=1 net.ipv4.icmp_ratelimit=0 net.ipv4.icmp_msgs_per_sec=10000 \
     net.ipv4.neigh.router1.retrans_time_ms=50
 ip -n router route add unreachable 10.9.2.0/24
@@ -112,6 +118,19 @@ async def interface_goes_away() -> list[Sample]:
     return sorted(running.samples(), key=lambda sample: sample.slot)
 
 
+async def no_port_left() -> list[Sample]:
+    """Have more attempts under way than there are ports."""
+    subprocess.run(["sysctl", "-qw", "net.ipv4.ip_local_port_range=40000 40003"], check=True)
+    running = tcp("10.9.4.1", 443, timeout_ns=SHORT_NS)
+    running.send(*range(6))
+    trouble = running.stream.trouble
+    await running.settle()
+    running.stream.close()
+    assert trouble is not None
+    assert "ip_local_port_range" in str(trouble)
+    return sorted(running.samples(), key=lambda sample: sample.slot)
+
+
 async def main() -> dict[str, list[tuple[str, str | None, str | None]]]:
     with serving():
         found = {
@@ -123,6 +142,8 @@ async def main() -> dict[str, list[tuple[str, str | None, str | None]]]:
         "no route at the router": "10.9.2.1",
         "filtered by the router": "10.9.3.1",
         "nobody there": "10.9.1.77",
+        "no route at the router, IPv6": "fd09:2::1",
+        "filtered by the router, IPv6": "fd09:3::1",
         "loop": "10.9.5.1",
         "own route says unreachable": "10.9.6.1",
         "own route says prohibited": "10.9.7.1",
@@ -130,6 +151,7 @@ async def main() -> dict[str, list[tuple[str, str | None, str | None]]]:
         found[name] = [await once(host, timeout_ns=5000 * MS)]
     found["dropped by the router"] = [await once("10.9.4.1")]
     found["interface goes away"] = await interface_goes_away()
+    found["no port left"] = await no_port_left()
     return {
         name: [(sample.outcome.value, sample.reason, sample.offender) for sample in samples]
         for name, samples in found.items()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-ROUTER, FAR_END = "10.9.0.254", "10.9.1.1"
+ROUTER, ROUTER_IPV6, FAR_END = "10.9.0.254", "fd09::254", "10.9.1.1"
 
 
 @pytest.fixture(scope="module", params=["asyncio", "uvloop"])
@@ -31,6 +31,8 @@ def found(request: pytest.FixtureRequest) -> dict[str, Any]:
         ("no route at the router", "failed", "host_unreachable", {ROUTER}),
         ("filtered by the router", "failed", "prohibited", {ROUTER}),
         ("nobody there", "failed", "host_unreachable", {ROUTER}),
+        ("no route at the router, IPv6", "failed", "network_unreachable", {ROUTER_IPV6}),
+        ("filtered by the router, IPv6", "failed", "prohibited", {ROUTER_IPV6}),
         ("loop", "failed", "ttl_exceeded", {ROUTER, FAR_END}),
         ("dropped by the router", "lost", None, {None}),
         ("sent again", "lost", "retransmitted", {None}),
@@ -54,3 +56,10 @@ def test_an_interface_that_goes_away_is_not_sent_by_and_serves_again_once_it_is_
         ["not_sent", "network_unreachable", None],
         ["lost", None, None],
     ]
+
+
+@pytest.mark.root
+def test_what_finds_no_free_port_is_not_sent_and_hinders_nothing_else(found: dict[str, Any]) -> None:
+    outcomes = [outcome for outcome, _, _ in found["no port left"]]
+    assert outcomes == ["lost"] * 4 + ["not_sent"] * 2
+    assert {reason for outcome, reason, _ in found["no port left"] if outcome == "not_sent"} == {"source_unavailable"}
