@@ -75,6 +75,10 @@ def ip(*arguments: str) -> None:
     subprocess.run(["ip", *arguments], check=True)
 
 
+def leave_four_ports() -> None:
+    subprocess.run(["sysctl", "-qw", "net.ipv4.ip_local_port_range=40000 40003"], check=True)
+
+
 async def settled(running: Attempting) -> Sample:
     """Make one attempt and return what became of it."""
     running.send(0)
@@ -120,7 +124,7 @@ async def interface_goes_away() -> list[Sample]:
 
 async def no_port_left() -> list[Sample]:
     """Have more attempts under way than there are ports."""
-    subprocess.run(["sysctl", "-qw", "net.ipv4.ip_local_port_range=40000 40003"], check=True)
+    leave_four_ports()
     running = tcp("10.9.4.1", 443, timeout_ns=SHORT_NS)
     running.send(*range(6))
     trouble = running.stream.trouble
