@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from collectors.exchange import Exchange
 from collectors.peer import Quirk
@@ -60,8 +61,7 @@ class TimestampSource(StrEnum):
     USER = "user"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
+class Sample(NamedTuple):
     """One packet and what became of it.
 
     Times in nanoseconds; ``sent_at_ns`` is wall time (Unix epoch, UTC). What is not known is ``None``.
@@ -80,6 +80,8 @@ class Sample:
     section 4.4); ``backward_tos``: the one that its answer had here, where the reflector sent it with our DSCP.
     ``quirks``: how the answer departs from the standard.
     """
+
+    # No dataclass: every packet makes one, and a frozen one of so many fields takes 2.5 µs, this 1.
 
     slot: int
     sequence: int | None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import pairwise
 
 from hypothesis import given
@@ -51,21 +50,21 @@ def test_a_plain_answer_leaves_what_is_counted_of_the_reflector_as_it_is() -> No
 
 
 def test_what_an_answer_tells_counts_only_where_the_packet_was_received() -> None:
-    told = replace(
-        ANSWERED, reflector_stamped=True, forward_tos=184, backward_tos=0, quirks=frozenset({Quirk.OTHER_SIZE})
+    told = ANSWERED._replace(
+        reflector_stamped=True, forward_tos=184, backward_tos=0, quirks=frozenset({Quirk.OTHER_SIZE})
     )
     counts = StreamCounts()
     for outcome in (Outcome.ANSWERED, Outcome.REORDERED, Outcome.LATE, Outcome.DUPLICATE):
-        counts.take(replace(told, outcome=outcome))
+        counts.take(told._replace(outcome=outcome))
     peer = counts.peer
     assert (peer.stamped, peer.forward_tos[184], peer.backward_tos[0], peer.tolerated["other_size"]) == (2, 2, 2, 2)
 
 
 def test_every_packet_that_left_is_received_or_lost_or_failed() -> None:
     counts = StreamCounts()
-    counts.take(replace(ANSWERED, handshake_ns=MS))
+    counts.take(ANSWERED._replace(handshake_ns=MS))
     for outcome, reason in ((Outcome.LOST, None), (Outcome.LOST, RETRANSMITTED), (Outcome.FAILED, "refused")):
-        counts.take(replace(ANSWERED, outcome=outcome, rtt_ns=None, timestamps=None, reason=reason))
+        counts.take(ANSWERED._replace(outcome=outcome, rtt_ns=None, timestamps=None, reason=reason))
     assert (counts.sent, counts.received, counts.lost, counts.failed) == (4, 1, 2, {"refused": 1})
     assert counts.retransmitted == 1
     assert (counts.handshake.cumulative()[-1], counts.handshake.sum_ns) == (1, MS)

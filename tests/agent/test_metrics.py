@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
@@ -102,7 +101,7 @@ def test_a_received_packet_is_counted_and_its_times_are_observed_in_seconds(coun
 def test_jitter_of_a_direction_is_there_only_where_the_reflector_stamps(counted: Counted) -> None:
     counted.figures.streams[KEY].happened([received(0, 12 * MS), received(1, 15 * MS)])
     assert counted("jitter_seconds", direction="forward") is None
-    stamped = [replace(received(number, 12 * MS), forward_ns=number * MS, backward_ns=0) for number in (2, 3)]
+    stamped = [received(number, 12 * MS)._replace(forward_ns=number * MS, backward_ns=0) for number in (2, 3)]
     counted.figures.streams[KEY].happened(stamped)
     assert counted("jitter_seconds", direction="forward") == pytest.approx(0.001 / 16)
     assert counted("jitter_seconds", direction="backward") == 0

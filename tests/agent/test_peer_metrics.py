@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -81,7 +80,7 @@ def test_a_stream_of_icmp_has_rejected_answers_and_nothing_else_of_this(icmp: Sc
 
 def test_each_departure_from_the_standard_counts_under_its_name(stamp: Scraped) -> None:
     odd = frozenset({Quirk.ONE_TIME_FOR_TWO, Quirk.NO_SSID})
-    stamp.tell([replace(ANSWERED, quirks=odd), replace(ANSWERED, quirks=frozenset({Quirk.NO_SSID})), ANSWERED])
+    stamp.tell([ANSWERED._replace(quirks=odd), ANSWERED._replace(quirks=frozenset({Quirk.NO_SSID})), ANSWERED])
     assert stamp("answers_tolerated_total", quirk="one_time_for_two") == 1
     assert stamp("answers_tolerated_total", quirk="no_ssid") == 2
     assert stamp("answers_tolerated_total", quirk="short_answer") == 0
@@ -98,7 +97,7 @@ def test_a_rejected_answer_counts_by_reason_and_not_by_who_sent_it(stamp: Scrape
 
 def test_who_took_the_reflectors_time_is_told_of_every_received_packet(stamp: Scraped) -> None:
     lost = Sample(slot=2, sequence=2, sent_at_ns=0, outcome=Outcome.LOST)
-    stamp.tell([ANSWERED, replace(ANSWERED, reflector_stamped=True), lost])
+    stamp.tell([ANSWERED, ANSWERED._replace(reflector_stamped=True), lost])
     assert stamp("peer_timestamps_total", source="kernel") == 1
     assert stamp("peer_timestamps_total", source="user") == 1
 
@@ -106,7 +105,7 @@ def test_who_took_the_reflectors_time_is_told_of_every_received_packet(stamp: Sc
 def test_marks_count_by_direction_once_they_are_seen(stamp: Scraped) -> None:
     assert not [name for name, _ in stamp.series_of_the_stream() if name == "eragent_packets_marked_total"]
     expedited_congested, best_effort = 46 << 2 | 3, 0
-    stamp.tell(2 * [replace(ANSWERED, forward_tos=expedited_congested, backward_tos=best_effort)])
+    stamp.tell(2 * [ANSWERED._replace(forward_tos=expedited_congested, backward_tos=best_effort)])
     assert stamp("packets_marked_total", direction="forward", dscp="46", ecn="3") == 2
     assert stamp("packets_marked_total", direction="backward", dscp="0", ecn="0") == 2
     assert stamp("packets_marked_total", direction="forward", dscp="0", ecn="0") is None
@@ -114,8 +113,8 @@ def test_marks_count_by_direction_once_they_are_seen(stamp: Scraped) -> None:
 
 def test_not_even_a_network_that_marks_at_random_makes_more_than_512_series(stamp: Scraped) -> None:
     before = len(stamp.series_of_the_stream())
-    stamp.tell([replace(ANSWERED, forward_tos=there, backward_tos=back) for there, back in product(range(256), (0, 7))])
-    stamp.tell([replace(ANSWERED, forward_tos=0, backward_tos=back) for back in range(256)])
+    stamp.tell([ANSWERED._replace(forward_tos=there, backward_tos=back) for there, back in product(range(256), (0, 7))])
+    stamp.tell([ANSWERED._replace(forward_tos=0, backward_tos=back) for back in range(256)])
     assert len(stamp.series_of_the_stream()) - before == 512
 
 

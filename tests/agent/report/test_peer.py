@@ -53,7 +53,7 @@ def answered(number: int, **told: Any) -> Sample:
         rtt_ns=10 * MS,
         timestamps=TimestampSource.KERNEL,
     )
-    return replace(plain, **told)
+    return plain._replace(**told)
 
 
 def reported(*events: SessionEvent, key: StreamKey = STAMP, with_samples: bool = False) -> dict[str, Any]:

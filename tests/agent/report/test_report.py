@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from datetime import UTC, datetime
 from io import StringIO
 from typing import Any
@@ -93,7 +92,7 @@ def test_variation_by_direction_needs_a_reflector_that_stamps() -> None:
     hour_ns = 3_600_000 * MS  # by which the far end's clock is wrong
     for slot, forward_ms in enumerate((4, 5, 4)):
         forward_ns, backward_ns = forward_ms * MS - hour_ns, 6 * MS + hour_ns
-        figures.streams[ER].happened([replace(received(slot, 10 * MS), forward_ns=forward_ns, backward_ns=backward_ns)])
+        figures.streams[ER].happened([received(slot, 10 * MS)._replace(forward_ns=forward_ns, backward_ns=backward_ns)])
         figures.streams[VPN].happened([received(slot, 10 * MS)])
     [er, vpn] = report(figures)["streams"]
     assert (er["jitter_ns"]["forward"]["ipdv_p99"], er["jitter_ns"]["backward"]["ipdv_p99"]) == (MS, 0)
@@ -181,8 +180,8 @@ def test_connections_have_their_failures_and_handshakes_told() -> None:
     failed = Sample(
         slot=3, sequence=3, sent_at_ns=0, outcome=Outcome.FAILED, reason="host_unreachable", offender="10.1.0.254"
     )
-    connected = [replace(received(slot, 12 * MS), handshake_ns=(10 + slot) * MS) for slot in range(2)]
-    figures.streams[CONNECT].happened([*connected, replace(lost(2), reason=RETRANSMITTED), failed])
+    connected = [received(slot, 12 * MS)._replace(handshake_ns=(10 + slot) * MS) for slot in range(2)]
+    figures.streams[CONNECT].happened([*connected, lost(2)._replace(reason=RETRANSMITTED), failed])
     [stream] = report(figures)["streams"]
     counted = {key: stream[key] for key in ("sent", "received", "lost", "retransmitted", "failed")}
     assert counted == {"sent": 4, "received": 2, "lost": 1, "retransmitted": 1, "failed": 1}
@@ -207,5 +206,5 @@ def test_without_connections_nothing_is_said_of_them() -> None:
 def test_only_the_most_recent_handshakes_are_kept() -> None:
     figures = Figures(recent=10)
     figures.opened(CONNECT)
-    figures.streams[CONNECT].happened([replace(received(slot, MS), handshake_ns=slot + 1) for slot in range(35)])
+    figures.streams[CONNECT].happened([received(slot, MS)._replace(handshake_ns=slot + 1) for slot in range(35)])
     assert list(figures.streams[CONNECT].handshakes_ns) == list(range(26, 36))
