@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -67,7 +66,7 @@ _ANSWERED = Sample(
 )
 _TELLING: tuple[SessionEvent, ...] = (
     _ANSWERED,
-    replace(_ANSWERED, slot=1, sequence=1),
+    _ANSWERED._replace(slot=1, sequence=1),
     DirectMeasurement(sent=1, reflector_received=1, reflector_sent=1),
 )
 
