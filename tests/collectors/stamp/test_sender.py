@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -328,6 +329,29 @@ def copied(data: bytes, now_ns: int) -> bytes:
 def departed(clock: FakeClock, size: int) -> DepartureOf:
     now = Departure(slot=0, wall_ns=clock.wall_ns(), monotonic_ns=clock.now_ns, lateness_ns=0, size=size)
     return lambda _: now
+
+
+def open_files() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+async def test_hours_of_silence_cost_two_sockets_and_a_packet_in_ten_seconds(reflector: ScriptedReflector) -> None:
+    clock = FakeClock()
+    sender = StampSender(StampOptions(port=reflector.port), clock)
+    with contextlib.closing(sender.open(NetworkPath(name="p"), ("127.0.0.1", reflector.port))):
+        for _ in range(2):
+            reflector.on_ready()
+        asked = 0
+        before = open_files()
+        for number in range(2 * 3600):
+            clock.now_ns += 1_000_000_000
+            sender.request(number, clock.wall_ns())
+            with contextlib.suppress(BlockingIOError):
+                while reflector.socket.recv(2000):
+                    asked += 1
+        assert open_files() <= before
+        assert asked < 2 * 360 + 20
+        sender.close()
 
 
 async def test_a_step_of_the_clock_is_known_before_the_next_packet_leaves(reflector: ScriptedReflector) -> None:
