@@ -31,6 +31,7 @@ from collectors.stamp.reply import (
     write_reply,
 )
 from collectors.stamp.table import (
+    FRESH_NS,
     IDLE_NS,
     LOOPBACK,
     MAX_SESSIONS,
@@ -46,7 +47,6 @@ _HEAD = struct.Struct("!14sH12xI")  # number, T1, Error Estimate; SSID; where an
 _AUTHENTICATED_HEAD = struct.Struct("!4s12x8sHH36xI")  # the same, further apart
 _PTP = 0x4000  # the Z bit of an Error Estimate
 _PTP_OCTET = _PTP >> 8
-_FRESH_NS = 1_000_000_000  # a session heard of so long ago need not be noted as heard of again
 _U32 = 0xFFFFFFFF
 _TWAMP_REPLY_SIZE = 41  # RFC 5357, section 4.2.1
 
@@ -144,7 +144,7 @@ class Reflector:
         :meth:`unsent` is to be told.
         """
         session = self._sessions.get((peer, arrival[2]))
-        if session is None or session.needs_care or size < BASE_SIZE or now_ns - session.heard_ns > _FRESH_NS:
+        if session is None or session.needs_care or size < BASE_SIZE or now_ns - session.heard_ns > FRESH_NS:
             return self._answer_carefully((octets, at, size, peer, arrival, now_ns))
         head, ssid, echo = _HEAD.unpack_from(octets, at)
         if echo or head[12] & _PTP_OCTET or (size > BASE_SIZE and octets[at + BASE_SIZE] == UNRECOGNISED):

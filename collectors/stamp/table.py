@@ -24,6 +24,8 @@ IDLE_NS = 900 * 1_000_000_000
 """A session that was silent for so long is over (REFWAIT of RFC 5357, section 3.1)."""
 PROTECTED_NS = 60 * 1_000_000_000
 """A session that was heard of within this time is not forgotten for a new one's sake."""
+FRESH_NS = 1_000_000_000
+"""A session that was heard of within this time is not noted as heard of again, which would cost every packet."""
 MAX_SESSIONS = 16_384
 PACKETS_PER_SECOND = 10_000
 """How many packets of one source address are answered: ten paths at 1,000 packets a second."""
@@ -144,7 +146,7 @@ class SessionTable:
             silent_ns = now_ns - session.heard_ns
             if silent_ns <= IDLE_NS and len(self.sessions) < self._max_sessions:
                 return True
-            if silent_ns <= PROTECTED_NS:
+            if silent_ns <= PROTECTED_NS + FRESH_NS:
                 return False
             del self.sessions[key]
         return True
