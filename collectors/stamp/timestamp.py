@@ -37,11 +37,6 @@ def ntp_pair_bits(seconds: int, nanoseconds: int) -> int:
     return ((seconds + _UNIX_EPOCH_IN_NTP_S) % _ERA_S) << 32 | (nanoseconds << 32) // _NS
 
 
-def ntp_interval_bits(interval_ns: float) -> int:
-    """Return a time span in units of an NTP timestamp, 2^-32 s."""
-    return int(interval_ns * _ERA_S / _NS)
-
-
 def wall_from_ntp(octets: bytes, *, now_ns: int) -> int:
     """Decode an NTP timestamp.
 
