@@ -45,7 +45,6 @@ class HttpProber:
         self.clock = clock
         self.resolve = resolve
         self.open_socket = open_socket
-        self._context: ssl.SSLContext | None = None
 
     def prepare(self) -> None:
         """Read the certificate authorities ahead of the first attempt; raise :class:`CollectorError` if that fails."""
@@ -54,9 +53,7 @@ class HttpProber:
 
     def tls_context(self) -> ssl.SSLContext:
         """Return what all TLS connections share; raise :class:`CollectorError` where ``ca_file`` is of no use."""
-        if self._context is None:
-            self._context = tls_context(verify=self.options.verify, ca_file=self.options.ca_file)
-        return self._context
+        return tls_context(verify=self.options.verify, ca_file=self.options.ca_file)
 
     async def attempt(self, host: str, path: NetworkPath, *, timeout_ns: int) -> Exchange:
         """Ask the server at ``host``, an address or a name to look up, for the URL.

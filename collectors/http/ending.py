@@ -20,6 +20,6 @@ def ending_of(exchange: Exchange) -> Ending:
         outcome=Outcome.ANSWERED,
         rtt_ns=exchange.total_ns,
         handshake_ns=exchange.handshake.rtt_ns if exchange.handshake is not None else None,
-        timestamps=TimestampSource.KERNEL if exchange.stamped else TimestampSource.USER,
+        timestamps=TimestampSource.USER,  # the whole begins by this program's clock, whoever stamped what came
         exchange=exchange,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import struct
 from datetime import UTC, datetime
@@ -376,10 +377,22 @@ async def test_a_verified_certificate_tells_its_end_and_the_tls_version() -> Non
     assert result.certificate.not_after == datetime(2120, 1, 1, tzinfo=UTC)
 
 
-async def test_authorities_that_cannot_be_read_are_an_error() -> None:
-    options = HttpOptions(url=Url.parse("https://localhost/"), ca_file=CA_FILE.with_name("absent.pem"))
-    with pytest.raises(CollectorError, match=r"absent\.pem as certificate authorities.*readable PEM"):
+@pytest.mark.parametrize("name", ["absent.pem", "make.sh"])
+async def test_authorities_that_cannot_be_read_are_an_error(name: str) -> None:
+    options = HttpOptions(url=Url.parse("https://localhost/"), ca_file=CA_FILE.with_name(name))
+    with pytest.raises(CollectorError, match=rf"{name} as certificate authorities.*readable PEM"):
         prober(options).prepare()
+
+
+async def test_authorities_that_are_replaced_are_read_anew(tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    file.write_bytes(CA_FILE.with_name("self-signed.pem").read_bytes())
+    os.utime(file, ns=(0, 0))
+    async with serving(answering(response()), certificate="valid") as port:
+        options = HttpOptions(url=Url.parse(f"https://localhost:{port}/"), ca_file=file)
+        assert (await ask(port, options)).failure is HttpFailure.TLS_UNTRUSTED
+        file.write_bytes(CA_FILE.read_bytes())
+        assert (await ask(port, options)).succeeded
 
 
 async def test_a_status_that_is_not_expected_is_a_failure_of_a_whole_answer() -> None:

@@ -18,7 +18,7 @@ WHOLE = Exchange(total_ns=30 * MS, stamped=True, handshake=Handshake(rtt_ns=10 *
 def test_an_expected_answer_is_measured_as_a_whole_also_where_a_syn_was_sent_again() -> None:
     ending = ending_of(WHOLE)
     assert (ending.outcome, ending.rtt_ns, ending.handshake_ns) == (Outcome.ANSWERED, 30 * MS, 10 * MS)
-    assert (ending.timestamps, ending.exchange) == (TimestampSource.KERNEL, WHOLE)
+    assert (ending.timestamps, ending.exchange) == (TimestampSource.USER, WHOLE)
 
 
 def test_an_answer_that_does_not_begin_in_time_is_lost() -> None:
