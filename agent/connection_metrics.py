@@ -10,10 +10,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from prometheus_client.core import CounterMetricFamily, Metric
 
 from agent.series import STREAM, NamedHistogram, Series, histograms
+from collectors.exchange import HttpFailure
 from collectors.failure import Failure
+from collectors.http.options import HttpOptions
 from collectors.tcp.options import TcpOptions
 
-FAILURES: Mapping[str, Sequence[str]] = {TcpOptions.kind: tuple(Failure)}
+FAILURES: Mapping[str, Sequence[str]] = {
+    TcpOptions.kind: tuple(Failure),
+    HttpOptions.kind: (*Failure, *(failure for failure in HttpFailure if failure is not HttpFailure.TIMED_OUT)),
+}
 """The kinds of probes that make connections, and why those of each kind can fail."""
 
 _KIND = STREAM.index("kind")
@@ -31,7 +36,7 @@ def connection_families(streams: Series) -> Iterator[Metric]:
     """Yield every family with the series of those of these streams that make connections."""
     connecting = [(labels, counts) for labels, counts in streams if labels[_KIND] in FAILURES]
     yield _failed(connecting)
-    yield _retransmitted(connecting)
+    yield _retransmitted([(labels, counts) for labels, counts in connecting if labels[_KIND] == TcpOptions.kind])
     yield from histograms(_HISTOGRAMS, connecting)
 
 

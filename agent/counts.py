@@ -14,6 +14,7 @@ from typing import assert_never
 
 from collectors.ancillary import IcmpError
 from collectors.errors import REASONS
+from collectors.exchange import Certificate, Exchange, HttpFailure, Phase
 from collectors.peer import DirectMeasurement, Quirk, ReflectorFacts, RejectedAnswer, Rejection
 from collectors.sample import RETRANSMITTED, DirectionalLoss, Outcome, Sample, TimestampSource
 from collectors.session import SessionEvent
@@ -34,6 +35,11 @@ VARIATION_BOUNDS_NS = tuple(
     step * _US
     for step in (10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000)
 )
+PHASE_BOUNDS_NS = (
+    *(step * _US for step in (100, 200, 500)),
+    *(step * _MS for step in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)),
+)
+"""Coarser than those of round trips: a stream has five of these histograms."""
 LATENESS_BOUNDS_NS = tuple(
     step * _US for step in (50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000)
 )
@@ -83,6 +89,41 @@ class PeerCounts:
         self.facts = facts
 
 
+class ExchangeCounts:
+    """What attempts at a web server told, beside their outcome and whole time; nothing where there are none.
+
+    ``out_of_time``: attempts whose time was over, by the phase that they were in. ``responses`` counts by status.
+    ``first_bytes`` counts answers that began by who took the time of that. ``latest`` is the latest that was answered
+    with a status, ``certificate`` the one that was seen last.
+    """
+
+    def __init__(self) -> None:
+        self.phases = {phase: Histogram(PHASE_BOUNDS_NS) for phase in Phase}
+        self.out_of_time: dict[str, int] = dict.fromkeys(Phase, 0)
+        self.responses: Counter[int] = Counter()
+        self.first_bytes: dict[str, int] = dict.fromkeys(TimestampSource, 0)
+        self.received_octets = self.redirects = self.syn_retransmits = 0
+        self.latest: Exchange | None = None
+        self.certificate: Certificate | None = None
+
+    def take(self, exchange: Exchange) -> None:
+        """Count an attempt."""
+        for phase, duration_ns in exchange.phases.items():
+            self.phases[phase].observe(duration_ns)
+        if exchange.phase is not None and exchange.failure in (HttpFailure.TIMED_OUT, HttpFailure.NEVER_ENDS):
+            self.out_of_time[exchange.phase] += 1
+        self.received_octets += exchange.received
+        self.redirects += exchange.redirects
+        if exchange.handshake is not None:
+            self.syn_retransmits += exchange.handshake.syn_retransmits
+        if exchange.stamped is not None:
+            self.first_bytes[TimestampSource.KERNEL if exchange.stamped else TimestampSource.USER] += 1
+        if exchange.status is not None:
+            self.responses[exchange.status] += 1
+            self.latest = exchange
+        self.certificate = exchange.certificate or self.certificate
+
+
 class StreamCounts:
     """Counts of one stream since its start, named like the metrics that show them.
 
@@ -99,6 +140,7 @@ class StreamCounts:
         self.timestamps: dict[str, int] = dict.fromkeys(TimestampSource, 0)
         self.rejected: dict[str, int] = dict.fromkeys(Rejection, 0)
         self.peer = PeerCounts()
+        self.exchanges = ExchangeCounts()
         self.rtt = Histogram(RTT_BOUNDS_NS)
         self.handshake = Histogram(RTT_BOUNDS_NS)
         self.ipdv = Histogram(VARIATION_BOUNDS_NS)
@@ -126,6 +168,8 @@ class StreamCounts:
                 assert_never(event)
 
     def _take_sample(self, sample: Sample) -> None:
+        if sample.exchange is not None:
+            self.exchanges.take(sample.exchange)
         match sample.outcome:
             case Outcome.ANSWERED:
                 self._take_received(sample)

@@ -16,6 +16,8 @@ from agent.sink import Sink, StreamKey
 from collectors.attempts import Attempts
 from collectors.clock import Clock, SystemClock
 from collectors.errors import CollectorError
+from collectors.http.client import HttpClient
+from collectors.http.options import HttpOptions
 from collectors.icmp.sender import IcmpOptions, IcmpSender
 from collectors.path import NetworkPath, Target
 from collectors.session import Deliver, Session
@@ -29,6 +31,7 @@ _STAMPING_BEGINS_NS = 5_000_000
 
 def stream_for(
     options: ProbeOptions,
+    host: str,
     path: NetworkPath,
     *,
     timeout_ns: int,
@@ -36,7 +39,7 @@ def stream_for(
     loop: asyncio.AbstractEventLoop,
     deliver: Deliver,
 ) -> RunningStream:
-    """Make the running stream of this kind of probe: the one place that knows all kinds."""
+    """Make the running stream of this kind of probe to ``host``: the one place that knows all kinds."""
     session = partial(Session, path=path, timeout_ns=timeout_ns, clock=clock, loop=loop, deliver=deliver)
     attempts = partial(Attempts, path=path, timeout_ns=timeout_ns, clock=clock, loop=loop, deliver=deliver)
     match options:
@@ -46,6 +49,8 @@ def stream_for(
             return session(StampSender(options, clock))
         case TcpOptions():
             return attempts(TcpClient(options, timeout_ns=timeout_ns, clock=clock, loop=loop))
+        case HttpOptions():
+            return attempts(HttpClient(options, host, resolve=resolve, timeout_ns=timeout_ns, clock=clock, loop=loop))
         case _:
             assert_never(options)
 
@@ -182,6 +187,7 @@ class _Pairing:
     def _stream(self, path: NetworkPath) -> RunningStream:
         return stream_for(
             self._probe.options_of(self._target, path),
+            self._target.host_on(path),
             path,
             timeout_ns=self._probe.timeout_ns,
             clock=self._clock,

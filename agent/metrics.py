@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 
 from agent import __version__
 from agent.connection_metrics import connection_families
+from agent.http_metrics import http_families
 from agent.peer_metrics import peer_families
 from agent.plan import Plan
 from agent.report.figures import Figures
@@ -96,6 +97,7 @@ class Metrics(Collector):
         yield from histograms(_HISTOGRAMS, counts)
         yield _jitter(counts)
         yield from connection_families(counts)
+        yield from http_families(counts)
         stamp = [key.kind == StampOptions.kind for key in self._figures.streams]
         yield from peer_families(list(compress(counts, stamp)))
         resolved = GaugeMetricFamily(

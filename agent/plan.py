@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from collectors.http.options import HttpOptions
 from collectors.icmp.sender import IcmpOptions
 from collectors.path import IPNetwork, NetworkPath, Target
 from collectors.stamp.provided import MAX_PROVIDED
@@ -13,7 +14,7 @@ from collectors.stamp.sender import StampOptions
 from collectors.stamp.table import MAX_SESSIONS, PACKETS_PER_SECOND
 from collectors.tcp.options import TcpOptions
 
-ProbeOptions = IcmpOptions | StampOptions | TcpOptions
+ProbeOptions = IcmpOptions | StampOptions | TcpOptions | HttpOptions
 """What kinds of probes there are; the engine's match over them is the one place that knows each."""
 
 TIMESTAMP_FORMATS = ("ntp", "ptp")

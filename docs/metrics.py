@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from agent.reflecting import ReflectorProcess
 from agent.reflector_metrics import ReflectorMetrics
 from agent.report.figures import Figures
 from agent.sink import StreamKey
+from collectors.exchange import Certificate, Exchange
+from collectors.http.options import HttpOptions
+from collectors.http.url import Url
 from collectors.icmp.sender import IcmpOptions
 from collectors.path import NetworkPath, Target
 from collectors.peer import DirectMeasurement
@@ -28,7 +32,7 @@ FILE = Path(__file__).with_suffix(".md")
 _LABELS = {
     "agent": "name of the agent, from `agent.name` in the configuration",
     "probe": "name of the probe",
-    "kind": "of a stream: what its probe sends, `icmp`, `stamp` or `tcp`; of a path: `kind` in the configuration",
+    "kind": "of a stream: `icmp`, `stamp`, `tcp` or `http`, as its probe; of a path: `kind` in the configuration",
     "target": "name of the target",
     "path": "name of the path",
     "reason": "why packets or answers could not be sent, packets failed, answers were not taken for any, datagrams got"
@@ -45,11 +49,16 @@ _LABELS = {
     "clock_source": "what keeps the reflector's clock, as it says; or `unknown`",
     "synchronised": "whether the reflector claims a synchronised clock: `yes`, `no` or `unknown`",
     "stamp_method": "what takes the reflector's times, as it says; or `unknown`",
+    "phase": "of an attempt at a web server, in this order: docs/http.md says from when to when each is",
+    "status": "of the answer, 100 to 599 (RFC 9110)",
+    "http_version": "of the answer",
+    "tls_version": "what was agreed on; empty without TLS",
+    "verified": "whether the server's certificate was checked: `yes` or `no`; empty without TLS",
     "interface": "the interface that pins packets to the path",
     "version": "version of the agent",
     "python": "version of the Python that runs it",
 }
-_ENUMERATED = ("reason", "direction", "source", "quirk", "point")
+_ENUMERATED = ("reason", "direction", "source", "quirk", "point", "phase")
 
 # Answers that tell all that there is to tell, so that the page has also what is not there from the start.
 _ANSWERED = Sample(
@@ -69,6 +78,15 @@ _TELLING: tuple[SessionEvent, ...] = (
     _ANSWERED._replace(slot=1, sequence=1),
     DirectMeasurement(sent=1, reflector_received=1, reflector_sent=1),
 )
+_EXCHANGED = Exchange(
+    status=200,
+    http_version="1.1",
+    tls_version="TLSv1.3",
+    verified=True,
+    certificate=Certificate(not_before=datetime.fromtimestamp(0, UTC), not_after=datetime.fromtimestamp(1, UTC)),
+)
+_ASKED: tuple[SessionEvent, ...] = (_ANSWERED._replace(exchange=_EXCHANGED),)
+_HTTP = HttpOptions(url=Url.parse("https://portal.example.net/"))
 
 _HEAD = """# Metrics
 
@@ -87,13 +105,14 @@ The last one, the mean, is exact; a percentile is exact to about the width of it
 
 
 def families() -> list[Metric]:
-    """Return every metric of an agent with a stream of STAMP, which was answered, one of TCP, and a reflector."""
+    """Return every metric of an agent with streams of TCP, HTTP and STAMP, which were answered, and a reflector."""
     found = [
         *_registry(TcpOptions(), ()).collect(),
+        *_registry(_HTTP, _ASKED).collect(),
         *_registry(StampOptions(), _TELLING).collect(),
         *reflector_families(),
     ]
-    told = {family.name: family for family in found if family.samples}  # of those of both streams, STAMP's
+    told = {family.name: family for family in found if family.samples}  # of those of several streams, the last one's
     return sorted(told.values(), key=lambda family: family.name)
 
 
@@ -217,12 +236,14 @@ def _fixed_values(metrics: Iterable[Metric]) -> list[str]:
 
 
 def _how_many() -> list[str]:
-    icmp, stamp, tcp = (_stream_series(options, ()) for options in (IcmpOptions(), StampOptions(), TcpOptions()))
+    kinds = (IcmpOptions(), StampOptions(), TcpOptions(), _HTTP)
+    icmp, stamp, tcp, http = (_stream_series(options, ()) for options in kinds)
     marks = 2
     further = _stream_series(StampOptions(), _TELLING) - stamp - marks
     return [
-        f"A stream of ICMP has {icmp} from the start, one of STAMP {stamp}, one of TCP {tcp}, the buckets of",
-        f"histograms among them. What STAMP's answers tell adds {further}: jitter by direction, and direct",
+        f"A stream of ICMP has {icmp} from the start, one of STAMP {stamp}, one of TCP {tcp}, one of HTTP {http}, the",
+        "buckets of histograms among them. An answer of a web server adds one for its status, one for how it came and",
+        f"one for its certificate. What STAMP's answers tell adds {further}: jitter by direction, and direct",
         "measurement. Of marks, that is of",
         "`eragent_packets_marked_total`, there is one for each that was seen: one or two in each direction in most",
         "networks, 512 at most (64 DSCPs, 4 ECNs, 2 directions). Of `eragent_peer_info` there is one at a time:",

@@ -13,6 +13,7 @@ import click
 if TYPE_CHECKING:
     from agent.config.problems import Problem
     from agent.plan import Plan, Probe, ProbeOptions, ReflectorPlan
+    from collectors.http.options import HttpOptions
     from collectors.path import NetworkPath, Target
 
 _INVALID = 2
@@ -139,6 +140,7 @@ def _load(path: NetworkPath, probes: Sequence[Probe]) -> PathLoad:
 def _octets(options: ProbeOptions, target: Target, path: NetworkPath) -> Sequence[int]:
     """Return the octets of each IP packet that is sent in a slot. A name is taken for IPv4."""
     from agent.config.values import literal_address
+    from collectors.http.options import HttpOptions
     from collectors.icmp.sender import IcmpOptions
     from collectors.stamp.sender import StampOptions
     from collectors.tcp.options import TcpOptions
@@ -150,8 +152,23 @@ def _octets(options: ProbeOptions, target: Target, path: NetworkPath) -> Sequenc
             return [header + 8 + options.size]  # the 8 are the header of ICMP or UDP
         case TcpOptions():
             return [header + 40, header + 32, header + 32]  # SYN, ACK and RST as Linux sends them, with its options
+        case HttpOptions():
+            return [header + octets for octets in _octets_of_request(options)]
         case _:
             assert_never(options)
+
+
+def _octets_of_request(options: HttpOptions) -> Sequence[int]:
+    """Return the octets behind the IP header of each packet that an attempt takes, where the answer is short."""
+    from collectors.http.options import USER_AGENT
+    from collectors.http.wire import request
+
+    asked = len(request(options.url, method=options.method, user_agent=USER_AGENT))
+    syn, acknowledgement = 40, 32  # as Linux sends them, with its options; the last one is FIN
+    if not options.url.is_secure:
+        return [syn, acknowledgement, 32 + asked, acknowledgement, acknowledgement]
+    # TLS 1.3 as OpenSSL 3 speaks it: ClientHello 517, ChangeCipherSpec and Finished 80, 22 around the request.
+    return [syn, acknowledgement, 32 + 517, acknowledgement, 32 + 80, 32 + 22 + asked, *[acknowledgement] * 3]
 
 
 def _streams(count: int) -> str:

@@ -194,7 +194,7 @@ def _tell(outcome: _Outcome) -> None:
 
 
 def _errors(links: Mapping[str, Mapping[str, Any] | None]) -> Iterator[str]:
-    from agent.report.text import milliseconds
+    from agent.report.cells import milliseconds
 
     for name, link in links.items():
         if link is not None and link["late_ns"]["max"] is not None:

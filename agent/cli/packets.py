@@ -1,4 +1,4 @@
-"""The options of ``eragent probe`` that say what its packets are: their kind, port, size and marks, all of STAMP's."""
+"""The options of ``eragent probe`` that say what is sent: kind, port, size and marks, all of STAMP's and of HTTP's."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from agent.cli.parsed import Parsed
 from agent.config.quantities import parse_dscp
 from agent.keys import read_key
 from agent.plan import STAMP_TLVS, TIMESTAMP_FORMATS, ProbeOptions
+from collectors.http.options import METHODS, HttpOptions
+from collectors.http.url import SUCCESS, StatusRange, Url, parse_status_ranges
 from collectors.icmp.sender import IcmpOptions
 from collectors.icmp.wire import MIN_DATA_SIZE
 from collectors.path import PacketMarks
@@ -25,6 +27,10 @@ C = TypeVar("C", bound=Callable[..., Any])
 _MOST_OCTETS = 65_507
 
 _OF_STAMP = ("key", "ssid", "timestamps", "tlvs")
+_OF_HTTP = ("url", "method", "expect", "follow", "ca_file", "no_verify")
+_ONLY_HTTP = {
+    name: f"--{name.replace('_', '-')} goes with --type http: only that asks web servers" for name in _OF_HTTP
+}
 _MISPLACED: Mapping[str, Mapping[str, str]] = {
     "icmp": {
         "port": "--port goes with --type stamp or tcp: ICMP has no ports",
@@ -32,14 +38,25 @@ _MISPLACED: Mapping[str, Mapping[str, str]] = {
         "ssid": "--ssid goes with --type stamp: ICMP has no session identifiers",
         "timestamps": "--timestamps goes with --type stamp: ICMP echo carries none",
         "tlvs": "--tlvs goes with --type stamp: ICMP has no extensions",
+        **_ONLY_HTTP,
     },
-    "stamp": {},
+    "stamp": _ONLY_HTTP,
     "tcp": {
         "size": "--size goes with --type icmp or stamp: a TCP probe connects and sends no data",
         "dont_fragment": "--dont-fragment goes with --type icmp or stamp: TCP finds the size of its packets by itself",
         "key": "--key-file goes with --type stamp: a TCP probe sends nothing that could be authenticated",
         "ssid": "--ssid goes with --type stamp: TCP has no session identifiers",
         "timestamps": "--timestamps goes with --type stamp: those of TCP are the kernel's",
+        "tlvs": "--tlvs goes with --type stamp: they are extensions of STAMP",
+        **_ONLY_HTTP,
+    },
+    "http": {
+        "size": "--size goes with --type icmp or stamp: a request is as long as it is",
+        "dont_fragment": "--dont-fragment goes with --type icmp or stamp: TCP finds the size of its packets by itself",
+        "port": "--port goes with --type stamp or tcp: write it into the URL, as in https://portal.example.net:8443/",
+        "key": "--key-file goes with --type stamp: TLS authenticates web servers by their certificates",
+        "ssid": "--ssid goes with --type stamp: HTTP has no session identifiers",
+        "timestamps": "--timestamps goes with --type stamp: HTTP carries none",
         "tlvs": "--tlvs goes with --type stamp: they are extensions of STAMP",
     },
 }
@@ -96,9 +113,27 @@ _OPTIONS = (
         help=f"Extensions of STAMP to send, or none: {', '.join(STAMP_TLVS)}.  [default: those that serve, as far as "
         "the reflector understands them]",
     ),
+    click.option(
+        "--url", type=Parsed("url", Url.parse), metavar="URL", help="What a web server is asked for, with --type http."
+    ),
+    click.option("--method", type=click.Choice(METHODS), help="Of the request.  [default: GET]"),
+    click.option(
+        "--expect",
+        type=Parsed("statuses", parse_status_ranges),
+        metavar="STATUS,...",
+        help="Statuses of an answer that counts, e.g. 2xx,401.  [default: 200-399]",
+    ),
+    click.option("--follow", type=click.IntRange(0, 20), help="Redirects that are followed at most.  [default: 0]"),
+    click.option(
+        "--ca-file",
+        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        metavar="FILE",
+        help="Certificate authorities (PEM) in place of the host's.",
+    ),
+    click.option("--no-verify", is_flag=True, help="Do not check the server's certificate."),
 )
 
-PACKET_OPTIONS = ("kind", "size", "dscp", "dont_fragment", "port", *_OF_STAMP)
+PACKET_OPTIONS = ("kind", "size", "dscp", "dont_fragment", "port", *_OF_STAMP, *_OF_HTTP)
 """The names under which a command gets these options."""
 
 
@@ -119,6 +154,8 @@ def packet_options(*, kind: str, **given: Any) -> ProbeOptions:
         return _icmp_options(given["size"], marks)
     if kind == "tcp":
         return TcpOptions(port=given["port"] or 443, marks=marks)
+    if kind == "http":
+        return _http_options(marks, **{name: given[name] for name in _OF_HTTP})
     return _stamp_options(given["size"], marks, port=given["port"], **{name: given[name] for name in _OF_STAMP})
 
 
@@ -147,6 +184,31 @@ def _stamp_options(
         ssid=ssid or 0,
         ptp=timestamps == "ptp",
         tlvs=tlvs,
+    )
+
+
+def _http_options(
+    marks: PacketMarks,
+    *,
+    url: Url | None,
+    method: str | None,
+    expect: tuple[StatusRange, ...] | None,
+    follow: int | None,
+    ca_file: Path | None,
+    no_verify: bool,
+) -> HttpOptions:
+    if url is None:
+        raise click.UsageError("--type http asks for something: add --url, for example https://portal.example.net/")
+    if ca_file is not None and no_verify:
+        raise click.UsageError("--ca-file and --no-verify exclude each other")
+    return HttpOptions(
+        url=url,
+        method=method or "GET",
+        expected=expect or SUCCESS,
+        follow=follow or 0,
+        verify=not no_verify,
+        ca_file=ca_file,
+        marks=marks,
     )
 
 

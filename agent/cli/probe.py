@@ -22,6 +22,7 @@ from agent.engine import Bound, Engine
 from agent.plan import ComparisonPlan, Probe, ProbeOptions
 from agent.report.figures import Figures
 from agent.report.summary import Json, summary
+from collectors.http.options import HttpOptions
 from collectors.path import NetworkPath, Target
 from collectors.stamp.sender import StampOptions
 
@@ -69,6 +70,7 @@ Examples:
   eragent probe --target 10.1.0.4 --type stamp --interval 100ms --duration 30s
   eragent probe --target azure-hub --config /etc/eragent/eragent.yaml --path vpn --path expressroute
   eragent probe --target 10.1.0.4 --type stamp --key-file stamp.key --tlvs follow_up,class_of_service
+  eragent probe --type http --url https://outlook.office365.com/ --source 10.20.0.10
 
 \b
 Exit codes:
@@ -78,7 +80,11 @@ Exit codes:
   3  nothing could be measured (no permission, no such address or interface, name does not resolve)
 """
 )
-@click.option("--target", required=True, metavar="HOST", help="Address or name; with --config also a target's name.")
+@click.option(
+    "--target",
+    metavar="HOST",
+    help="Address or name; with --config also a target's name.  [with --url: its host; else required]",
+)
 @click.option("--count", type=click.IntRange(min=1), help=f"Packets on each path.  [default: {DEFAULT_COUNT}]")
 @click.option("--duration", type=_DURATION, help="How long to probe, instead of --count, e.g. 30s.")
 @click.option("--interval", type=_DURATION, help="From one packet to the next, e.g. 100ms.  [default: 1s]")
@@ -116,7 +122,7 @@ _PROBE_OPTIONS = (
 
 def _probe(
     *,
-    target: str,
+    target: str | None,
     interval: int | None,
     timeout: int,
     source: Any,
@@ -128,6 +134,10 @@ def _probe(
 ) -> Probe:
     """Turn the options into what the engine runs; raise :class:`click.UsageError` where they contradict each other."""
     options = packet_options(**of_packets)
+    if target is None:
+        if not isinstance(options, HttpOptions):
+            raise click.UsageError("Missing option '--target'.")
+        target = options.url.host
     if paths and (source, interface, fwmark) != (None, None, None):
         raise click.UsageError("--path brings its own source, interface and fwmark: leave out the options")
     if paths and config is None:

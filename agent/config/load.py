@@ -10,9 +10,11 @@ from pathlib import Path
 
 from agent.config.checks import DEFAULT_PATH, problems_between
 from agent.config.document import Document, parse_document
+from agent.config.http import http_problems
 from agent.config.model import (
     ComparisonSection,
     Configuration,
+    HttpSection,
     IcmpSection,
     PathSection,
     ProbeSection,
@@ -25,6 +27,7 @@ from agent.config.stamp import stamp_problems
 from agent.config.validation import sections, validated
 from agent.config.values import parse_name
 from agent.plan import ComparisonPlan, Plan, Probe, ProbeOptions, ReflectorPlan
+from collectors.http.options import HttpOptions
 from collectors.icmp.sender import IcmpOptions
 from collectors.path import NetworkPath, PacketMarks, PathProof, Target
 from collectors.stamp.provided import MAX_PROVIDED
@@ -64,11 +67,13 @@ def plan_of(
     """
     configuration = validated(document)
     right = sections(document.data)
+    folder = Path(document.file).parent
     secrets = secrets_of(document, right, environment) if with_keys else NO_SECRETS
     found = [
         *document.problems,
         *problems_between(document, right),
         *stamp_problems(document, right),
+        *http_problems(document, right, folder),
         *secrets.problems,
     ]
     if not isinstance(configuration, Configuration):
@@ -80,7 +85,7 @@ def plan_of(
         found.append(document.problem(("agent", "name"), f"missing, and this host's name does not serve: {error}"))
     if found:
         raise ConfigError(found)
-    return Loaded(plan=_plan(configuration, agent, secrets), document=document)
+    return Loaded(plan=_plan(configuration, agent, secrets, folder), document=document)
 
 
 def _octets(path: Path) -> bytes:
@@ -91,7 +96,7 @@ def _octets(path: Path) -> bytes:
         raise ConfigError([Problem(file=str(path), message=message)]) from error
 
 
-def _plan(configuration: Configuration, agent: str, secrets: Secrets) -> Plan:
+def _plan(configuration: Configuration, agent: str, secrets: Secrets, folder: Path) -> Plan:
     paths = {name: _path(name, path) for name, path in configuration.paths.items()}
     paths = paths or {DEFAULT_PATH: NetworkPath(name=DEFAULT_PATH)}
     targets = {name: _target(name, target) for name, target in configuration.targets.items()}
@@ -99,7 +104,8 @@ def _plan(configuration: Configuration, agent: str, secrets: Secrets) -> Plan:
         agent=agent,
         listen=configuration.listen,
         probes=tuple(
-            _probe(probe, targets, paths, secrets.probes.get(index)) for index, probe in enumerate(configuration.probes)
+            _probe(probe, _options(probe, secrets.probes.get(index), folder), targets, paths)
+            for index, probe in enumerate(configuration.probes)
         ),
         reflector=_reflector(configuration, secrets.reflector),
         comparisons=tuple(_comparison(comparison) for comparison in configuration.comparisons),
@@ -128,11 +134,11 @@ def _target(name: str, target: TargetSection) -> Target:
 
 
 def _probe(
-    probe: ProbeSection, targets: Mapping[str, Target], paths: Mapping[str, NetworkPath], secret: Secret | None
+    probe: ProbeSection, options: ProbeOptions, targets: Mapping[str, Target], paths: Mapping[str, NetworkPath]
 ) -> Probe:
     return Probe(
         name=probe.name,
-        options=_options(probe, secret),
+        options=options,
         interval_ns=probe.interval,
         timeout_ns=probe.timeout,
         targets=tuple(targets[name] for name in probe.targets),
@@ -140,13 +146,15 @@ def _probe(
     )
 
 
-def _options(probe: ProbeSection, secret: Secret | None) -> ProbeOptions:
+def _options(probe: ProbeSection, secret: Secret | None, folder: Path) -> ProbeOptions:
     if probe.icmp is not None:
         return IcmpOptions(size=probe.icmp.size, marks=_marks(probe.icmp))
     if probe.stamp is not None:
         return _stamp_options(probe.stamp, _marks(probe.stamp), secret)
-    assert probe.tcp is not None, "checked: each probe has exactly one kind"
-    return TcpOptions(port=probe.tcp.port, marks=PacketMarks(dscp=probe.tcp.dscp))
+    if probe.tcp is not None:
+        return TcpOptions(port=probe.tcp.port, marks=PacketMarks(dscp=probe.tcp.dscp))
+    assert probe.http is not None, "checked: each probe has exactly one kind"
+    return _http_options(probe.http, folder)
 
 
 def _marks(sent: IcmpSection | StampSection) -> PacketMarks:
@@ -163,6 +171,19 @@ def _stamp_options(stamp: StampSection, marks: PacketMarks, secret: Secret | Non
         ssid_required=stamp.ssid_required,
         ptp=stamp.timestamps == "ptp",
         tlvs=None if stamp.tlvs is None else tuple(stamp.tlvs),
+    )
+
+
+def _http_options(http: HttpSection, folder: Path) -> HttpOptions:
+    return HttpOptions(
+        url=http.url,
+        method=http.method,
+        expected=http.expect,
+        follow=http.follow,
+        max_body=http.max_body,
+        verify=http.verify,
+        ca_file=None if http.ca_file is None else folder / http.ca_file,
+        marks=PacketMarks(dscp=http.dscp),
     )
 
 

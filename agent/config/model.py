@@ -14,10 +14,13 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 from agent.config.problems import Key
 from agent.config.values import (
     Address,
+    AuthorityFile,
+    BodySize,
     ControlSessionCount,
     Credential,
     Dscp,
     Host,
+    HttpUrl,
     IcmpSize,
     Interface,
     Interval,
@@ -27,27 +30,31 @@ from agent.config.values import (
     ListenAddress,
     Margin,
     Mark,
+    Method,
     Name,
     Network,
     PacketRate,
     Port,
     Rate,
+    RedirectCount,
     SessionCount,
     Ssid,
     StampSize,
+    Statuses,
     Switch,
     Timeout,
     TimestampFormat,
     Tlv,
 )
+from collectors.http.options import MAX_BODY
 from collectors.path import PathKind
 from collectors.stamp.provided import MAX_PROVIDED
 from collectors.stamp.table import MAX_SESSIONS, PACKETS_PER_SECOND
 
-PROBE_KINDS = ("icmp", "stamp", "tcp")
+PROBE_KINDS = ("icmp", "stamp", "tcp", "http")
 """The keys of a probe that say what it sends: each probe has exactly one."""
 
-NOT_YET_PROBES = ("iperf3", "http")
+NOT_YET_PROBES = ("iperf3",)
 """Kinds of probes that the format has a place for, and this version does not send."""
 
 NOT_YET: dict[Key, tuple[str, ...]] = {
@@ -181,8 +188,35 @@ class TcpSection(Section):
     dscp: Dscp = Field(0, description="DSCP of the packets: a number, or a name such as `ef`.")
 
 
+class HttpSection(Section):
+    """Requests to a web server: one in each slot, over a connection of its own, by HTTP/1.1 and without any proxy.
+
+    The target says where packets go; a name is looked up in each slot, and that is measured too.
+    """
+
+    url: HttpUrl = Field(description="What is asked. Its host is the name in the request and in the certificate.")
+    method: Method = Field("GET", description="`HEAD` asks for no body.")
+    expect: Statuses = Field(
+        "200-399",
+        validate_default=True,
+        description="Statuses of an answer that counts: `200`, `2xx,3xx` or `200-299,401`. Any other is a failure.",
+    )
+    follow: RedirectCount = Field(
+        0,
+        description="Redirects that are followed at most, each by a connection of its own. With 0 they are answers.",
+    )
+    max_body: BodySize = Field(MAX_BODY, description="Octets of a body that are read; more are a failure.")
+    verify: Switch = Field(True, description="Check the server's certificate. Without, results say so.")
+    ca_file: AuthorityFile | None = Field(
+        None,
+        description="Certificate authorities to check it against (PEM), in place of the host's. A relative name is "
+        "looked for beside this file.",
+    )
+    dscp: Dscp = Field(0, description="DSCP of the packets: a number, or a name such as `ef`.")
+
+
 class ProbeSection(Section):
-    """What is sent, how often, where to. Exactly one of `icmp`, `stamp` and `tcp` says what; `{}` is its defaults."""
+    """What is sent, how often, where to. One of `icmp`, `stamp`, `tcp` and `http` says what; `{}` is its defaults."""
 
     model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": [kind]} for kind in PROBE_KINDS]})
 
@@ -190,6 +224,7 @@ class ProbeSection(Section):
     icmp: IcmpSection | None = Field(None, description="Send ICMP echo requests.")
     stamp: StampSection | None = Field(None, description="Send STAMP test packets.")
     tcp: TcpSection | None = Field(None, description="Make TCP connections.")
+    http: HttpSection | None = Field(None, description="Ask a web server.")
     interval: Interval = Field(
         "1s",
         validate_default=True,

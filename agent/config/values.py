@@ -16,6 +16,8 @@ from pydantic import PlainValidator, WithJsonSchema
 from agent.config.quantities import DSCP_NAMES, parse_dscp, parse_duration, parse_rate
 from agent.keys import parse_credential_name
 from agent.plan import STAMP_TLVS, TIMESTAMP_FORMATS, SocketAddress
+from collectors.http.options import METHODS
+from collectors.http.url import StatusRange, Url, parse_status_ranges
 from collectors.path import IPAddress, IPNetwork, PathKind
 
 T = TypeVar("T")
@@ -106,6 +108,12 @@ def _file(text: str) -> Path:
     if not text.isprintable() or not text.strip():
         raise ValueError(f"{text!r} names no file: write for example /etc/eragent/stamp.key")
     return Path(text)
+
+
+def _statuses(value: Any) -> tuple[StatusRange, ...]:
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        raise ValueError(f"must be HTTP statuses such as 200 or 2xx,3xx, not {said(value)}")
+    return parse_status_ranges(str(value))
 
 
 def _path_kind(text: str) -> PathKind:
@@ -222,6 +230,16 @@ TimestampFormat = Annotated[str, _word(TIMESTAMP_FORMATS), WithJsonSchema({"enum
 Tlv = Annotated[str, _word(STAMP_TLVS), WithJsonSchema({"enum": list(STAMP_TLVS)})]
 KeyFile = Annotated[Path, _text(_file), _string_schema("/etc/eragent/stamp.key")]
 Credential = Annotated[str, _text(parse_credential_name), _string_schema("stamp-key")]
+HttpUrl = Annotated[Url, _text(Url.parse), _string_schema("https://portal.example.net/healthz")]
+Method = Annotated[str, _word(METHODS), WithJsonSchema({"enum": list(METHODS)})]
+Statuses = Annotated[
+    tuple[StatusRange, ...],
+    PlainValidator(_statuses),
+    WithJsonSchema({"type": ["string", "integer"], "examples": ["2xx,3xx", "200-299,401", 200]}),
+]
+RedirectCount = Annotated[int, _integer(0, 20), _integer_schema(0, 20)]
+BodySize = Annotated[int, _integer(0, 2**30), _integer_schema(0, 2**30)]
+AuthorityFile = Annotated[Path, _text(_file), _string_schema("/etc/eragent/ca.pem")]
 Dscp = Annotated[int, PlainValidator(_dscp), _DSCP_SCHEMA]
 Switch = Annotated[bool, PlainValidator(_switch), WithJsonSchema({"type": "boolean"})]
 Interval = Annotated[int, _duration("1ms", "1h"), _duration_schema("100ms", "1s")]

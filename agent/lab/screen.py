@@ -12,7 +12,8 @@ from rich.live import Live
 from rich.text import Text
 
 from agent.lab.lab import LabEvent
-from agent.report.text import milliseconds, streams_table
+from agent.report.cells import milliseconds
+from agent.report.text import streams_table
 
 _LINE_EVERY_S = 5
 

@@ -10,6 +10,7 @@ from itertools import pairwise
 
 from agent.counts import StreamCounts
 from agent.plan import Probe
+from agent.report.exchanges import ExchangeFigures
 from agent.sink import StreamKey
 from collectors.ancillary import IcmpError
 from collectors.peer import RejectedAnswer, Rejection
@@ -60,6 +61,7 @@ class StreamFigures:
         self._recent = recent
         self._rows = array("q")  # five numbers a packet, as in PacketTimes
         self._handshakes_ns = array("q")
+        self.exchanges = ExchangeFigures(recent=recent)
 
     @property
     def handshakes_ns(self) -> Sequence[int]:
@@ -88,6 +90,8 @@ class StreamFigures:
             self.counts.take(event)
             if isinstance(event, Sample):
                 self._keep(event)
+                if event.exchange is not None:
+                    self.exchanges.keep(event.exchange, at_ns=event.sent_at_ns)
             elif isinstance(event, IcmpError):
                 self.icmp_errors[event.errno, event.offender] += 1
             elif isinstance(event, RejectedAnswer):

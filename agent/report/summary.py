@@ -11,8 +11,10 @@ from typing import Any
 from agent.compare.pairs import pair_figures
 from agent.counts import PeerCounts, StreamCounts
 from agent.plan import ComparisonPlan
+from agent.report.exchanges import exchange_json, exchanges_summary
 from agent.report.figures import Figures, PacketTimes, StreamFigures
 from agent.sink import StreamKey
+from collectors.http.options import HttpOptions
 from collectors.sample import Sample, TimestampSource
 from collectors.stamp.sender import StampOptions
 from collectors.statistics import Rfc3550Jitter, delay_figures, ipdv, pdv, percentile
@@ -79,6 +81,7 @@ def stream_summary(key: StreamKey, figures: Figures) -> Json:
         "jitter_ns": _jitter(counts, packets) if delays else None,
         "send_lateness_ns": _lateness(sorted(packets.lateness_ns)),
         "reflector": _reflector(counts.peer) if key.kind == StampOptions.kind else None,
+        "http": exchanges_summary(counts.exchanges, stream.exchanges) if key.kind == HttpOptions.kind else None,
         "tolerated": {quirk: count for quirk, count in counts.peer.tolerated.items() if count},
         "class_of_service": _class_of_service(counts.peer, stream.dscp),
     }
@@ -174,6 +177,8 @@ def _sample(sample: Sample) -> Json:
         report["from"] = sample.offender
     if sample.handshake_ns is not None:
         report["handshake_ns"] = sample.handshake_ns
+    if sample.exchange is not None:
+        report["http"] = exchange_json(sample.exchange)
     if sample.quirks:
         report["quirks"] = sorted(sample.quirks)
     return report

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from agent.report.cells import Cell, Json, milliseconds
+from agent.report.web import web_rows
 
 if TYPE_CHECKING:
     from rich.table import Table
-
-Json = Mapping[str, Any]
-
-_Cell = Callable[[Json], str]
 
 
 def streams_table(report: Json) -> Table:
@@ -35,17 +34,12 @@ def stream_title(stream: Json) -> str:
     return "\n".join(dict.fromkeys(lines))
 
 
-def milliseconds(nanoseconds: float | None) -> str:
-    """Write a time in milliseconds, microseconds resolved; a dash for none."""
-    return "-" if nanoseconds is None else f"{nanoseconds / 1e6:.3f} ms"
-
-
 def comparison_lines(report: Json) -> list[str]:
     """Say in words what the pairs of each comparison show."""
     return [line for comparison in report["comparisons"] for line in _comparison(comparison, report["streams"])]
 
 
-def _rows(streams: list[Json]) -> Iterator[tuple[str, _Cell]]:
+def _rows(streams: list[Json]) -> Iterator[tuple[str, Cell]]:
     """Yield the rows; what is rare has one only where it happened."""
     yield "received / sent", lambda stream: f"{stream['received']} / {stream['sent']}"
     yield "lost", _lost
@@ -74,6 +68,7 @@ def _rows(streams: list[Json]) -> Iterator[tuple[str, _Cell]]:
     if any(stream["handshake_ns"] for stream in streams):
         yield "handshake p50, kernel", _time("handshake_ns", "p50")
         yield "handshake p99, kernel", _time("handshake_ns", "p99")
+    yield from web_rows(streams)
     if any(stream["sent"] for stream in streams):
         yield "sent late by p99", _time("send_lateness_ns", "p99")
         yield "timestamps", _timestamps
@@ -82,7 +77,7 @@ def _rows(streams: list[Json]) -> Iterator[tuple[str, _Cell]]:
     yield from _reflector_rows(streams)
 
 
-def _reflector_rows(streams: list[Json]) -> Iterator[tuple[str, _Cell]]:
+def _reflector_rows(streams: list[Json]) -> Iterator[tuple[str, Cell]]:
     if any(stream["reflector"] and _is_known(stream["reflector"]) for stream in streams):
         yield "reflector", _reflector
     for direction, name in (("forward", "DSCP there"), ("backward", "DSCP back")):
@@ -90,15 +85,15 @@ def _reflector_rows(streams: list[Json]) -> Iterator[tuple[str, _Cell]]:
             yield name, _dscp(direction)
 
 
-def _count(key: str) -> _Cell:
+def _count(key: str) -> Cell:
     return lambda stream: str(stream[key])
 
 
-def _direction(key: str) -> _Cell:
+def _direction(key: str) -> Cell:
     return lambda stream: "unknown" if stream[key] is None else str(stream[key])
 
 
-def _time(group: str, key: str) -> _Cell:
+def _time(group: str, key: str) -> Cell:
     return lambda stream: milliseconds(stream[group][key] if stream[group] else None)
 
 
@@ -121,7 +116,7 @@ def _lost(stream: Json) -> str:
     return f"{stream['lost']} ({stream['lost'] / stream['sent']:.2%})"
 
 
-def _with_reasons(key: str) -> _Cell:
+def _with_reasons(key: str) -> Cell:
     def cell(stream: Json) -> str:
         reasons = ", ".join(stream[f"{key}_reasons"])
         return f"{stream[key]} ({reasons})" if reasons else "0"
@@ -197,7 +192,7 @@ def _remarked(stream: Json, direction: str) -> bool:
     )
 
 
-def _dscp(direction: str) -> _Cell:
+def _dscp(direction: str) -> Cell:
     def cell(stream: Json) -> str:
         marks = stream["class_of_service"]
         if marks is None or marks["sent_dscp"] is None or not marks[direction]:

@@ -14,12 +14,15 @@ import pytest
 from agent.engine import Bound, Engine
 from agent.plan import Probe
 from agent.sink import StreamKey
+from collectors.http.options import HttpOptions
+from collectors.http.url import Url
 from collectors.icmp.sender import IcmpOptions
 from collectors.path import NetworkPath, Target
 from collectors.sample import Outcome, Sample, TimestampSource
 from collectors.session import Deliver, SessionEvent
 from collectors.stamp.sender import StampOptions
 from collectors.tcp.options import TcpOptions
+from tests.collectors.http.servers import answering, response, serving
 
 MS = 1_000_000
 TWO_PATHS = (
@@ -185,3 +188,31 @@ async def test_both_paths_connect_in_the_same_slots() -> None:
         assert all(sample.handshake_ns for sample in sink.samples[path])
     slots = [[sample.slot for sample in sink.samples[path]] for path in ("expressroute", "vpn")]
     assert slots[0] == slots[1]
+
+
+async def test_both_paths_ask_a_web_server_in_the_same_slots_and_a_name_that_goes_stops_no_other() -> None:
+    sink = Recorder()
+    async with serving(answering(response())) as port:
+        probe = Probe(
+            name="web",
+            options=HttpOptions(url=Url.parse(f"http://portal.example:{port}/")),
+            interval_ns=20 * MS,
+            timeout_ns=2000 * MS,
+            targets=(HERE,),
+            paths=TWO_PATHS,
+        )
+        nowhere = Probe(
+            name="nowhere",
+            options=HttpOptions(url=Url.parse("http://nowhere.invalid/")),
+            interval_ns=20 * MS,
+            timeout_ns=2000 * MS,
+            targets=(Target(name="nowhere", host="nowhere.invalid"),),
+            paths=(NetworkPath(name="to nowhere"),),
+        )
+        await Engine((probe, nowhere), sink).run(Bound(packets=10))
+    for path in ("expressroute", "vpn"):
+        assert sink.outcomes(path) == {Outcome.ANSWERED: 10}
+        assert all(sample.exchange and sample.exchange.status == 200 for sample in sink.samples[path])
+    slots = [sorted(sample.slot for sample in sink.samples[path]) for path in ("expressroute", "vpn")]
+    assert slots[0] == slots[1]
+    assert {sample.reason for sample in sink.samples["to nowhere"]} == {"unresolved"}

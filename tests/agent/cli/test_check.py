@@ -103,6 +103,18 @@ def test_a_connection_is_three_packets_from_here(tmp_path: Path) -> None:
         assert (load.packets_per_second, load.bits_per_second) == (30, octets * 8 * 10)
 
 
+@pytest.mark.parametrize(("url", "packets"), [("http://portal.example.net/", 5), ("https://portal.example.net/", 9)])
+def test_a_request_counts_with_the_packets_that_it_takes(tmp_path: Path, url: str, packets: int) -> None:
+    file = tmp_path / "eragent.yaml"
+    file.write_text(
+        "targets: {web: {address: 192.0.2.1}}\n"
+        f"probes: [{{name: web, http: {{url: '{url}'}}, interval: 1s, targets: [web]}}]\n"
+    )
+    (load,) = path_loads(load_plan(file))
+    assert load.packets_per_second == packets
+    assert packets * 52 * 8 < load.bits_per_second < packets * 250 * 8
+
+
 @pytest.mark.parametrize(("interval", "rate"), [("1ms", "1.02 Mbit/s"), ("1s", "1.02 kbit/s"), ("10s", "102 bit/s")])
 def test_rates_are_written_in_a_unit_that_suits_them(tmp_path: Path, interval: str, rate: str) -> None:
     file = tmp_path / "eragent.yaml"

@@ -11,6 +11,8 @@ from click.testing import CliRunner
 
 from agent.cli.packets import PACKET_OPTIONS, options_of_packets, packet_options
 from agent.plan import ProbeOptions
+from collectors.http.options import HttpOptions
+from collectors.http.url import Url
 from collectors.icmp.sender import IcmpOptions
 from collectors.path import PacketMarks
 from collectors.stamp.authentication import Key
@@ -116,3 +118,40 @@ def test_a_key_that_does_not_serve_is_not_shown(key_file: Path) -> None:
     said = read("--type", "stamp", "--key-file", str(key_file))[1]
     assert "holds no key" in said
     assert "too short" not in said
+
+
+def test_all_of_http_reaches_the_probe(tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    file.touch()
+    arguments = ("--method", "HEAD", "--expect", "2xx,401", "--follow", "3", "--ca-file", str(file), "--dscp", "ef")
+    url = Url.parse("https://portal.example.net:8443/x")
+    assert read("--type", "http", "--url", str(url), *arguments)[0] == HttpOptions(
+        url=url, method="HEAD", expected=((200, 299), (401, 401)), follow=3, ca_file=file, marks=PacketMarks(dscp=46)
+    )
+    assert read("--type", "http", "--url", str(url), "--no-verify")[0] == HttpOptions(url=url, verify=False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (("--type", "http"), "--type http asks for something: add --url"),
+        (("--type", "http", "--url", "portal.example.net"), "no URL of a web server: write for example https://"),
+        (("--type", "http", "--url", "https://a.example/", "--port", "8443"), "write it into the URL"),
+        (("--type", "http", "--url", "https://a.example/", "--size", "64"), "--size goes with --type icmp or stamp"),
+        (("--type", "http", "--url", "https://a.example/", "--expect", "ok"), "no HTTP statuses"),
+        (("--url", "https://a.example/"), "--url goes with --type http"),
+        (("--type", "tcp", "--follow", "0"), "--follow goes with --type http"),
+        (("--type", "stamp", "--no-verify"), "--no-verify goes with --type http"),
+    ],
+)
+def test_what_http_needs_or_does_not_know_is_said(arguments: tuple[str, ...], hint: str) -> None:
+    options, message = read(*arguments)
+    assert options is None
+    assert hint in " ".join(message.split())
+
+
+def test_authorities_and_no_check_exclude_each_other(tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    file.touch()
+    arguments = ("--type", "http", "--url", "https://a.example/", "--ca-file", str(file), "--no-verify")
+    assert "exclude each other" in read(*arguments)[1]

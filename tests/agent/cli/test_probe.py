@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import pytest
 from tests.agent.conftest import ERAGENT
 
 FAST = ("--interval", "5ms", "--timeout", "300ms")
+CONFIGURATIONS = Path(__file__).parents[2] / "data" / "config"
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -96,6 +98,30 @@ def test_a_port_that_nobody_listens_on_is_no_loss_but_no_answer_either() -> None
     assert re.search(r"failed +3 \(refused\)", found.stdout)
 
 
+def test_a_web_server_is_asked_and_its_phases_are_told() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1", "--directory", str(CONFIGURATIONS)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as server:
+        assert server.stdout is not None
+        started = re.search(r"port (\d+)", server.stdout.readline())
+        assert started is not None
+        url = f"http://127.0.0.1:{started[1]}/valid-example.yaml"
+        found = run("--type", "http", "--url", url, "--count", "3", "--interval", "100ms", "--json", "--samples")
+        missing = run("--type", "http", "--url", f"{url}.gone", "--count", "1")
+        server.terminate()
+    [stream] = report(found)["streams"]
+    assert (found.returncode, stream["kind"], stream["target"], stream["received"]) == (0, "http", "127.0.0.1", 3)
+    assert stream["http"]["responses"] == {"200": 3}
+    assert stream["http"]["received_bytes"] == 3 * (CONFIGURATIONS / "valid-example.yaml").stat().st_size
+    assert all(sample["rtt_ns"] == sum(sample["http"]["phases_ns"].values()) for sample in stream["samples"])
+    assert missing.returncode == 1
+    assert re.search(r"failed +1 \(status\)", missing.stdout)
+    assert "the server answers with status 404" in missing.stdout
+
+
 def test_limits_decide_the_exit_code(reflector_port: int) -> None:
     assert stamp(reflector_port, "--count", "5", "--max-p99", "500ms", "--max-loss", "0").returncode == 0
     assert stamp(reflector_port, "--count", "5", "--max-p99", "1ns").returncode == 1
@@ -105,6 +131,7 @@ def test_limits_decide_the_exit_code(reflector_port: int) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (("--type", "http"), "add --url, for example https://"),
         (("--interval", "20"), "a duration needs a unit: write 20ms, not 20"),
         (("--interval", "10us"), "--interval is at least 1ms"),
         (("--port", "862"), "--port goes with --type stamp or tcp"),

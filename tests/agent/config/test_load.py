@@ -16,6 +16,8 @@ from agent.config.document import parse_document
 from agent.config.load import load, load_plan, plan_of
 from agent.config.problems import ConfigError, Problem
 from agent.plan import ComparisonPlan, Plan, Probe, ReflectorPlan, SocketAddress
+from collectors.http.options import HttpOptions
+from collectors.http.url import Url
 from collectors.icmp.sender import IcmpOptions
 from collectors.path import NetworkPath, PacketMarks, PathKind, PathProof, Target
 from collectors.stamp.authentication import Key
@@ -297,3 +299,33 @@ def test_any_change_of_a_right_file_gives_a_plan_or_problems_with_lines(data: st
 def test_a_port_to_connect_to_reaches_the_probe_with_its_marks() -> None:
     plan = plan_from("targets: {hub: {address: 10.1.0.4}}\nprobes: [{name: a, tcp: {dscp: ef}, targets: [hub]}]\n")
     assert plan.probes[0].options == TcpOptions(port=443, marks=PacketMarks(dscp=46))
+
+
+def test_a_web_server_reaches_the_probe_with_all_that_is_expected_of_it() -> None:
+    plan = plan_from(
+        "targets: {m365: {address: outlook.office365.com}}\n"
+        "probes: [{name: a, targets: [m365], http: {url: 'https://outlook.office365.com/', method: HEAD,"
+        " expect: 200, follow: 2, max_body: 10, verify: false, dscp: ef}}]\n"
+    )
+    assert plan.probes[0].options == HttpOptions(
+        url=Url.parse("https://outlook.office365.com/"),
+        method="HEAD",
+        expected=((200, 200),),
+        follow=2,
+        max_body=10,
+        verify=False,
+        marks=PacketMarks(dscp=46),
+    )
+    plan = plan_from("targets: {a: {address: a}}\nprobes: [{name: a, targets: [a], http: {url: 'http://a'}}]\n")
+    assert plan.probes[0].options == HttpOptions(url=Url.parse("http://a/"))
+
+
+def test_authorities_are_looked_for_beside_the_file(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").touch()
+    file = tmp_path / "eragent.yaml"
+    file.write_text(
+        "targets: {a: {address: a}}\nprobes: [{name: a, targets: [a], http: {url: 'https://a', ca_file: ca.pem}}]\n"
+    )
+    options = load_plan(file).probes[0].options
+    assert isinstance(options, HttpOptions)
+    assert options.ca_file == tmp_path / "ca.pem"
