@@ -119,6 +119,7 @@ async def test_a_program_that_stands_still_when_the_answer_comes_does_not_length
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
+        began_ns = SystemClock.monotonic_ns()
         attempt = asyncio.create_task(ask(listener.getsockname()[1]))
         listener.setblocking(False)
         server, _ = await loop.sock_accept(listener)
@@ -127,13 +128,13 @@ async def test_a_program_that_stands_still_when_the_answer_comes_does_not_length
             await asyncio.sleep(0.02)  # a kernel that stamps nothing yet begins about 0.6 ms after it was asked to
             server.setblocking(True)
             server.sendall(response())
-            stand_still_until_ns = SystemClock.monotonic_ns() + 100_000_000
-            while SystemClock.monotonic_ns() < stand_still_until_ns:
+            answered_ns = SystemClock.monotonic_ns()
+            while SystemClock.monotonic_ns() < answered_ns + 100_000_000:
                 pass
             result = await attempt
     assert result.succeeded
     assert result.stamped is True
-    assert result.phases[Phase.FIRST_BYTE] + result.phases[Phase.TRANSFER] < 90_000_000
+    assert result.phases[Phase.FIRST_BYTE] + result.phases[Phase.TRANSFER] <= answered_ns - began_ns
 
 
 async def test_the_request_is_for_one_answer_uncompressed_and_for_the_name_in_the_url() -> None:
