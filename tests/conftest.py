@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from collections.abc import Callable, Generator, Mapping
 
 import pytest
@@ -12,6 +13,9 @@ from hypothesis import settings
 
 settings.register_profile("eragent", deadline=None)  # a busy machine is no finding
 settings.load_profile("eragent")
+
+# A shell's background job ignores SIGINT, and so would all programs that tests start from it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _IS_ROOT = os.geteuid() == 0
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import uvloop
 
@@ -37,16 +38,21 @@ ip -n far route add default via 10.9.1.254
 ip addr add fd09::1/64 dev site0 nodad
 ip -n router addr add fd09::254/64 dev router0 nodad
 ip route add default via fd09::254
-ip netns exec router sysctl -qw net.ipv6.conf.all.forwarding=1 net.ipv6.icmp.ratelimit=0
+tune() { ip netns exec "$1" sh -c "echo $3 >/proc/sys/net/$2"; }
+tune router ipv6/conf/all/forwarding 1
+tune router ipv6/icmp/ratelimit 0
 ip -n router route add unreachable fd09:2::/64
 ip -n router route add prohibit fd09:3::/64
-ip netns exec router sysctl -qw net.ipv4.ip_forward=1 net.ipv4.icmp_ratelimit=0 net.ipv4.icmp_msgs_per_sec=10000 \
-    net.ipv4.neigh.router1.retrans_time_ms=50
+tune router ipv4/ip_forward 1
+tune router ipv4/icmp_ratelimit 0
+tune router ipv4/icmp_msgs_per_sec 10000
+tune router ipv4/neigh/router1/retrans_time_ms 50
 ip -n router route add unreachable 10.9.2.0/24
 ip -n router route add prohibit 10.9.3.0/24
 ip -n router route add blackhole 10.9.4.0/24
 ip -n router route add 10.9.5.0/24 via 10.9.1.1
-ip netns exec far sysctl -qw net.ipv4.ip_forward=1 net.ipv4.icmp_ratelimit=0
+tune far ipv4/ip_forward 1
+tune far ipv4/icmp_ratelimit 0
 ip route add unreachable 10.9.6.0/24
 ip route add prohibit 10.9.7.0/24
 ip link add gone0 type veth peer name gone1
@@ -76,7 +82,7 @@ def ip(*arguments: str) -> None:
 
 
 def leave_four_ports() -> None:
-    subprocess.run(["sysctl", "-qw", "net.ipv4.ip_local_port_range=40000 40003"], check=True)
+    Path("/proc/sys/net/ipv4/ip_local_port_range").write_text("40000 40003", encoding="ascii")
 
 
 async def settled(running: Attempting) -> Sample:
