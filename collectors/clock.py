@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 _STA_UNSYNC = 0x0040
+_BOUND_GROWS = 500e-6  # seconds a second that the kernel adds to maxerror (MAXFREQ of its ntp.c): a bad crystal's drift
 
 
 class Clock(Protocol):
@@ -33,11 +34,22 @@ class ClockState:
     """What the kernel knows of CLOCK_REALTIME: whether something keeps it synchronised to UTC, and how far off it is.
 
     ``error_ns`` is the kernel's estimate, ``max_error_ns`` its bound; both mean nothing while unsynchronised.
+    ``tai_offset_s`` is TAI less UTC, where something told the kernel.
     """
 
     synchronised: bool
     error_ns: int
     max_error_ns: int
+    tai_offset_s: int | None = None
+
+    @property
+    def synchronised_within_s(self) -> float | None:
+        """How long ago the clock was set right at most; ``None`` while unsynchronised.
+
+        The kernel keeps no time of that. Its bound grows by 500 ppm from each update on, from what the update said:
+        had that been nothing, all of it would have grown since.
+        """
+        return self.max_error_ns / 1e9 / _BOUND_GROWS if self.synchronised else None
 
 
 class _Timex(ctypes.Structure):
@@ -50,8 +62,30 @@ class _Timex(ctypes.Structure):
         ("maxerror", ctypes.c_long),
         ("esterror", ctypes.c_long),
         ("status", ctypes.c_int),
-        ("tail", ctypes.c_byte * 256),
+        ("constant", ctypes.c_long),
+        ("precision", ctypes.c_long),
+        ("tolerance", ctypes.c_long),
+        ("time", ctypes.c_long * 2),
+        ("tick", ctypes.c_long),
+        ("ppsfreq", ctypes.c_long),
+        ("jitter", ctypes.c_long),
+        ("shift", ctypes.c_int),
+        ("stabil", ctypes.c_long),
+        ("jitcnt", ctypes.c_long),
+        ("calcnt", ctypes.c_long),
+        ("errcnt", ctypes.c_long),
+        ("stbcnt", ctypes.c_long),
+        ("tai", ctypes.c_int),
+        ("tail", ctypes.c_byte * 128),
     )
+
+
+def suspended_ns() -> int:
+    """Return how long this host was suspended since it started: CLOCK_BOOTTIME goes on then, CLOCK_MONOTONIC stands.
+
+    A program that is stalled between reading the two gets less than that, never more.
+    """
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) - time.monotonic_ns()
 
 
 def kernel_clock_state() -> ClockState:
@@ -68,4 +102,5 @@ def kernel_clock_state() -> ClockState:
         synchronised=not timex.status & _STA_UNSYNC,
         error_ns=timex.esterror * 1000,
         max_error_ns=timex.maxerror * 1000,
+        tai_offset_s=timex.tai or None,
     )
