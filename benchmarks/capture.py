@@ -1,13 +1,13 @@
 """Reads captures of test packets: which packet of a probe passed an interface when. No I/O.
 
-Only what the benchmarks themselves capture is understood: pcap files of Ethernet frames with IPv4, in which an ICMP
-echo or a STAMP packet (RFC 8762) carries the probe's own sequence number.
+Only what the benchmarks themselves capture is understood: pcap files of Ethernet frames with IPv4. How a program
+numbers its packets is its dialect (:mod:`benchmarks.dialects`).
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
@@ -16,9 +16,7 @@ _FRACTION_NS = {0xA1B23C4D: 1, 0xA1B2C3D4: 1000}  # the magic number says whethe
 _ETHERNET = 1
 _ETHERNET_HEADER_SIZE = 14
 _IPV4 = b"\x08\x00"
-_ICMP, _UDP = 1, 17
-_ECHO_SEQUENCE_AT = 16  # behind the ICMP header and the 8 octets of the session's token
-_STAMP_SENDER_SEQUENCE_AT = 24  # in an answer; a request begins with it
+_IPV4_HEADER_SIZE = 20
 
 
 class CaptureError(ValueError):
@@ -33,21 +31,38 @@ class Way(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Recognised:
+    """What a packet says of itself: which way it goes, its number, and the flow in which that number counts.
+
+    A flow is what one socket sends: its UDP port or its ICMP identifier.
+    """
+
+    way: Way
+    flow: int
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
 class Passage:
-    """A test packet passed the interface: at this wall time (ns), this way, with this number (low 32 bits)."""
+    """A test packet of a flow passed the interface: at this wall time (ns), this way, with this number."""
 
     at_ns: int
     way: Way
     sequence: int
+    flow: int = 0
 
 
-def passages(capture: bytes, *, stamp_port: int) -> list[Passage]:
+Dialect = Callable[[int, bytes], Recognised | None]
+"""Recognises a program's test packets: given the protocol number and the payload of an IPv4 packet."""
+
+
+def passages(capture: bytes, dialect: Dialect) -> list[Passage]:
     """Return the test packets of a pcap file in its order; raise :class:`CaptureError` for what is none.
 
-    UDP packets count as STAMP where one port is ``stamp_port``. All other packets are passed over.
+    All other packets are passed over.
     """
-    found = ((at_ns, _test_packet(frame, stamp_port)) for at_ns, frame in _frames(capture))
-    return [Passage(at_ns, *packet) for at_ns, packet in found if packet is not None]
+    found = ((at_ns, _test_packet(frame, dialect)) for at_ns, frame in _frames(capture))
+    return [Passage(at_ns, packet.way, packet.sequence, packet.flow) for at_ns, packet in found if packet is not None]
 
 
 def _frames(capture: bytes) -> Iterator[tuple[int, bytes]]:
@@ -71,31 +86,8 @@ def _frames(capture: bytes) -> Iterator[tuple[int, bytes]]:
         at += size
 
 
-def _test_packet(frame: bytes, stamp_port: int) -> tuple[Way, int] | None:
+def _test_packet(frame: bytes, dialect: Dialect) -> Recognised | None:
     packet = frame[_ETHERNET_HEADER_SIZE:]
-    if frame[12:14] != _IPV4 or len(packet) < 20:
+    if frame[12:14] != _IPV4 or len(packet) < _IPV4_HEADER_SIZE:
         return None
-    message = packet[(packet[0] & 15) * 4 :]
-    if packet[9] == _ICMP:
-        return _echo(message)
-    return _stamp(message, stamp_port) if packet[9] == _UDP else None
-
-
-def _echo(message: bytes) -> tuple[Way, int] | None:
-    ways = {8: Way.REQUEST, 0: Way.REPLY}
-    if len(message) < _ECHO_SEQUENCE_AT + 4 or message[0] not in ways:
-        return None
-    return ways[message[0]], int.from_bytes(message[_ECHO_SEQUENCE_AT : _ECHO_SEQUENCE_AT + 4], "big")
-
-
-def _stamp(datagram: bytes, port: int) -> tuple[Way, int] | None:
-    if len(datagram) < 8 + _STAMP_SENDER_SEQUENCE_AT + 4:
-        return None
-    source, destination = struct.unpack_from("!HH", datagram)
-    payload = datagram[8:]
-    if destination == port:
-        return Way.REQUEST, int.from_bytes(payload[:4], "big")
-    if source == port:
-        at = _STAMP_SENDER_SEQUENCE_AT
-        return Way.REPLY, int.from_bytes(payload[at : at + 4], "big")
-    return None
+    return dialect(packet[9], packet[(packet[0] & 15) * 4 :])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -20,6 +21,16 @@ class RoundTrip:
     def network_ns(self) -> int:
         """What the network took: the round trip without the reflector's dwell."""
         return self.wire_ns - self.dwell_ns
+
+
+def busiest_flow(passages: Iterable[Passage]) -> list[Passage]:
+    """Return the packets of the flow that asks most: programs also ask a little beside what they measure with."""
+    found = list(passages)
+    asking = Counter(passage.flow for passage in found if passage.way is Way.REQUEST)
+    if not asking:
+        return []
+    ((busiest, _),) = asking.most_common(1)
+    return [passage for passage in found if passage.flow == busiest]
 
 
 def elapsed_ns(passages: Iterable[Passage]) -> dict[int, int]:

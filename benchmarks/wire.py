@@ -1,4 +1,4 @@
-"""The way that packets take in a benchmark: a veth pair between two private network namespaces, or the loopback."""
+"""The way that packets take in a benchmark: private network namespaces, a router between or not, or the loopback."""
 
 from __future__ import annotations
 
@@ -7,27 +7,29 @@ import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.figure import NotRun
 from benchmarks.processes import ERAGENT, pinned, running
 
 STAMP_PORT = 8862
-NEAR_INTERFACE, FAR_INTERFACE = "near0", "far0"
+NEAR_INTERFACE, FAR_INTERFACE, ROUTER_INTERFACE = "near0", "far0", "near1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wire:
-    """Two ends: commands that run a program at each, the addresses to send from, the address to send to."""
+    """Two ends: commands that run a program at each, the addresses to send from, at least two, that to send to."""
 
     name: str
     near: tuple[str, ...]
     far: tuple[str, ...]
-    sources: tuple[str, str]
+    sources: tuple[str, ...]
     target: str
     pings: bool
     """Whether ICMP echo is possible: always in our namespaces; on the host only where this user may."""
+    router: tuple[str, ...] | None = None
+    """Runs a program between the two ends, where something is there."""
 
     @contextmanager
     def reflector(self, *, allow: Sequence[str] = (), core: int | None = None) -> Iterator[subprocess.Popen[bytes]]:
@@ -48,35 +50,26 @@ def veth() -> Iterator[Wire]:
 
     The namespaces have no names: they live as long as a process in them. Raise :class:`NotRun` without root.
     """
-    if os.geteuid() != 0:
-        raise NotRun("needs root, for two network namespaces and captures in them: sudo make bench")
-    holder = ["unshare", "--net", "sleep", "infinity"]
-    with running(holder) as near, running(holder) as far:
-        for process in (near, far):
-            _await_own_namespace(process.pid)
-        ends = (
-            (near.pid, NEAR_INTERFACE, ("10.99.0.1/24", "10.99.0.2/24")),
-            (far.pid, FAR_INTERFACE, ("10.99.0.3/24",)),
+    with _namespace() as near, _namespace() as far:
+        _join((near, NEAR_INTERFACE, ("10.99.0.1/24", "10.99.0.2/24")), (far, FAR_INTERFACE, ("10.99.0.3/24",)))
+        yield _between("veth pair", near, far, sources=("10.99.0.1", "10.99.0.2"), target="10.99.0.3")
+
+
+@contextmanager
+def routed() -> Iterator[Wire]:
+    """Join two network namespaces by two veth pairs and a third namespace that forwards; else as :func:`veth`."""
+    sources = tuple(f"10.99.1.{host}" for host in range(1, 6))
+    with _namespace() as near, _namespace() as router, _namespace() as far:
+        _join(
+            (near, NEAR_INTERFACE, tuple(f"{source}/24" for source in sources)),
+            (router, ROUTER_INTERFACE, ("10.99.1.254/24",)),
         )
-        pair = ["link", "add", NEAR_INTERFACE, "netns", str(near.pid), "type", "veth"]
-        _run("ip", *pair, "peer", "name", FAR_INTERFACE, "netns", str(far.pid))
-        for pid, interface, addresses in ends:
-            for address in addresses:
-                _run(*_inside(pid), "ip", "address", "add", address, "dev", interface)
-            for device in ("lo", interface):
-                _run(*_inside(pid), "ip", "link", "set", "dev", device, "up")
-        everybody = (
-            "echo 0 2147483647 >/proc/sys/net/ipv4/ping_group_range"  # a new namespace allows ping sockets to nobody
-        )
-        _run(*_inside(near.pid), "sh", "-c", everybody)
-        yield Wire(
-            name="veth pair",
-            near=_inside(near.pid),
-            far=_inside(far.pid),
-            sources=("10.99.0.1", "10.99.0.2"),
-            target="10.99.0.3",
-            pings=True,
-        )
+        _join((router, "far1", ("10.99.2.254/24",)), (far, FAR_INTERFACE, ("10.99.2.3/24",)))
+        _write(router, "/proc/sys/net/ipv4/ip_forward", "1")
+        for pid, gateway in ((near, "10.99.1.254"), (far, "10.99.2.254")):
+            _run(*_inside(pid), "ip", "route", "add", "default", "via", gateway)
+        wire = _between("router", near, far, sources=sources, target="10.99.2.3")
+        yield replace(wire, router=_inside(router))
 
 
 @contextmanager
@@ -99,6 +92,40 @@ def any_wire() -> Iterator[Wire]:
 def _may_ping() -> bool:
     first, last = map(int, Path("/proc/sys/net/ipv4/ping_group_range").read_text(encoding="ascii").split())
     return first <= os.getegid() <= last
+
+
+@contextmanager
+def _namespace() -> Iterator[int]:
+    """Have a network namespace while the context lasts; yield the process that lives in it."""
+    if os.geteuid() != 0:
+        raise NotRun("needs root, for network namespaces and captures in them: sudo make bench")
+    with running(["unshare", "--net", "sleep", "infinity"]) as process:
+        _await_own_namespace(process.pid)
+        _run(*_inside(process.pid), "ip", "link", "set", "dev", "lo", "up")
+        # A new namespace allows ping sockets to nobody.
+        _write(process.pid, "/proc/sys/net/ipv4/ping_group_range", "0 2147483647")
+        yield process.pid
+
+
+_End = tuple[int, str, tuple[str, ...]]
+"""A namespace, the interface to make in it, and the interface's addresses."""
+
+
+def _join(one: _End, other: _End) -> None:
+    pair = ["link", "add", one[1], "netns", str(one[0]), "type", "veth"]
+    _run("ip", *pair, "peer", "name", other[1], "netns", str(other[0]))
+    for pid, interface, addresses in (one, other):
+        for address in addresses:
+            _run(*_inside(pid), "ip", "address", "add", address, "dev", interface)
+        _run(*_inside(pid), "ip", "link", "set", "dev", interface, "up")
+
+
+def _between(name: str, near: int, far: int, *, sources: tuple[str, ...], target: str) -> Wire:
+    return Wire(name=name, near=_inside(near), far=_inside(far), sources=sources, target=target, pings=True)
+
+
+def _write(pid: int, file: str, text: str) -> None:
+    _run(*_inside(pid), "sh", "-c", f"echo {text} >{file}")
 
 
 def _inside(pid: int) -> tuple[str, ...]:

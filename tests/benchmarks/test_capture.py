@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.capture import CaptureError, Passage, Way, passages
+from benchmarks.dialects import eragent
 from collectors.icmp.wire import echo_request
 from collectors.stamp.timestamp import ErrorEstimate
 from collectors.stamp.wire import request
@@ -46,9 +47,9 @@ def stamp_request(sequence: int) -> bytes:
 
 def test_an_echo_and_its_reply_carry_the_probes_own_number() -> None:
     data = capture(ipv4(1, echo(70_000)), ipv4(1, echo(70_000, message_type=0)))
-    assert passages(data, stamp_port=PORT) == [
-        Passage(1_000_000_007, Way.REQUEST, 70_000),
-        Passage(2_000_000_007, Way.REPLY, 70_000),
+    assert passages(data, eragent(PORT)) == [
+        Passage(1_000_000_007, Way.REQUEST, 70_000, flow=1),
+        Passage(2_000_000_007, Way.REPLY, 70_000, flow=1),
     ]
 
 
@@ -56,12 +57,13 @@ def test_a_stamp_answer_is_found_by_the_senders_number_not_the_reflectors() -> N
     asked = stamp_request(12)
     answered = reply_to(asked, 999, received_ns=10**18, sent_ns=10**18)
     data = capture(udp(40_000, PORT, asked), udp(PORT, 40_000, answered))
-    assert [(p.way, p.sequence) for p in passages(data, stamp_port=PORT)] == [(Way.REQUEST, 12), (Way.REPLY, 12)]
+    found = [(p.way, p.flow, p.sequence) for p in passages(data, eragent(PORT))]
+    assert found == [(Way.REQUEST, 40_000, 12), (Way.REPLY, 40_000, 12)]
 
 
 def test_ip_options_are_passed_over() -> None:
     data = capture(ipv4(1, echo(3), options=bytes(8)))
-    assert passages(data, stamp_port=PORT)[0].sequence == 3
+    assert passages(data, eragent(PORT))[0].sequence == 3
 
 
 def test_other_packets_are_not_test_packets() -> None:
@@ -69,19 +71,19 @@ def test_other_packets_are_not_test_packets() -> None:
     unreachable = ipv4(1, echo(1, message_type=3))
     tcp = ipv4(6, bytes(40))
     arp = bytes(12) + b"\x08\x06" + bytes(28)
-    assert passages(capture(other_port, unreachable, tcp, arp, b"short"), stamp_port=PORT) == []
+    assert passages(capture(other_port, unreachable, tcp, arp, b"short"), eragent(PORT)) == []
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize(("magic", "at_ns"), [(NANO, 1_000_000_007), (MICRO, 1_000_007_000)])
 def test_the_magic_number_tells_octet_order_and_unit_of_times(order: str, magic: int, at_ns: int) -> None:
     data = capture(ipv4(1, echo(1)), order=order, magic=magic)
-    assert passages(data, stamp_port=PORT)[0].at_ns == at_ns
+    assert passages(data, eragent(PORT))[0].at_ns == at_ns
 
 
 def test_a_record_that_the_file_ends_within_is_left_out() -> None:
     data = capture(ipv4(1, echo(1)), ipv4(1, echo(2)))
-    assert [p.sequence for p in passages(data[:-1], stamp_port=PORT)] == [1]
+    assert [p.sequence for p in passages(data[:-1], eragent(PORT))] == [1]
 
 
 @pytest.mark.parametrize(
@@ -94,12 +96,12 @@ def test_a_record_that_the_file_ends_within_is_left_out() -> None:
 )
 def test_what_is_no_capture_is_refused_by_name(data: bytes, message: str) -> None:
     with pytest.raises(CaptureError, match=message):
-        passages(data, stamp_port=PORT)
+        passages(data, eragent(PORT))
 
 
 @given(st.lists(st.binary(max_size=120)))
 def test_no_frame_makes_the_parser_fail(frames: list[bytes]) -> None:
-    assert len(passages(capture(*frames), stamp_port=PORT)) <= len(frames)
+    assert len(passages(capture(*frames), eragent(PORT))) <= len(frames)
 
 
 @given(st.data())
@@ -108,4 +110,4 @@ def test_a_damaged_file_is_a_capture_or_an_error_of_ours(data: st.DataObject) ->
     for at in data.draw(st.lists(st.integers(0, len(octets) - 1), max_size=8)):
         octets[at] = data.draw(st.integers(0, 255))
     with suppress(CaptureError):
-        passages(bytes(octets[: data.draw(st.integers(0, len(octets)))]), stamp_port=PORT)
+        passages(bytes(octets[: data.draw(st.integers(0, len(octets)))]), eragent(PORT))
