@@ -5,7 +5,7 @@ RUN := .venv/bin
 LAB_PACKAGES := iproute2 strongswan-charon strongswan-swanctl libcharon-extra-plugins libstrongswan-standard-plugins
 
 help: ## this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
 demo: ## two agents measure ExpressRoute and VPN side by side in the built-in lab (DEMO_SECONDS=30)
 	@setup/environment run
@@ -34,6 +34,11 @@ bench: environment ## the measurements of the benchmarks folder
 	@setup/system-packages iproute2 tcpdump irtt
 	@$(RUN)/python -m benchmarks
 
+bench-accuracy: environment ## eragent beside ping, fping, irtt and others, as docs/accuracy.md (ACCURACY_SECONDS=60)
+	@setup/system-packages iproute2 tcpdump gcc libc6-dev
+	@setup/peers
+	@$(RUN)/python -m benchmarks.peers --seconds $${ACCURACY_SECONDS:-60}
+
 fuzz: environment ## ten million mutated packets against all that reads a network (FUZZ_DATAGRAMS=)
 	@$(RUN)/python -m tests.fuzz --datagrams $${FUZZ_DATAGRAMS:-10000000}
 
@@ -48,4 +53,4 @@ lock: ## pin the requirements anew (needs uv)
 environment:
 	@setup/environment dev
 
-.PHONY: help demo test install lint format bench fuzz generate lock environment
+.PHONY: help demo test install lint format bench bench-accuracy fuzz generate lock environment

@@ -1,0 +1,1 @@
+"""Compares eragent with other tools side by side, with captures as the truth: ``python -m benchmarks.peers``."""
