@@ -16,7 +16,7 @@ from collectors.ancillary import IcmpError
 from collectors.errors import REASONS
 from collectors.exchange import Certificate, Exchange, HttpFailure, Phase
 from collectors.peer import DirectMeasurement, Quirk, ReflectorFacts, RejectedAnswer, Rejection
-from collectors.sample import RETRANSMITTED, DirectionalLoss, Outcome, Sample, TimestampSource
+from collectors.sample import RETRANSMITTED, DirectionalLoss, Outcome, ReceiveDrops, Sample, TimestampSource
 from collectors.session import SessionEvent
 from collectors.statistics import Rfc3550Jitter
 
@@ -129,11 +129,13 @@ class StreamCounts:
 
     ``failed`` counts by the failures of the stream's kind; ``retransmitted`` are those of the lost for which the kernel
     sent the SYN again and got its connection; ``handshake`` is the kernel's own time of a connection's handshake.
+    ``sent`` is the sum of received, lost, failed and overlooked ones; ``noisy`` are those of them that were taken while
+    this host was stalled.
     """
 
     def __init__(self) -> None:
         self.sent = self.received = self.lost = self.late = self.duplicate = self.reordered = self.icmp_errors = 0
-        self.retransmitted = 0
+        self.retransmitted = self.overlooked = self.receive_drops = self.noisy = 0
         self.not_sent = dict.fromkeys(REASONS, 0)
         self.failed: Counter[str] = Counter()
         self.lost_direction = {"forward": 0, "backward": 0}
@@ -158,6 +160,8 @@ class StreamCounts:
                 self.lost_direction["backward"] += event.backward
             case IcmpError():
                 self.icmp_errors += 1
+            case ReceiveDrops():
+                self.receive_drops += event.count
             case DirectMeasurement():
                 self.peer.direct_measurement = event
             case ReflectorFacts():
@@ -183,6 +187,9 @@ class StreamCounts:
             case Outcome.FAILED:
                 self._count_sent(sample)
                 self.failed[sample.reason or "other"] += 1
+            case Outcome.OVERLOOKED:
+                self._count_sent(sample)
+                self.overlooked += 1
             case Outcome.NOT_SENT:
                 self.not_sent[sample.reason or "other"] += 1
             case Outcome.LATE:
@@ -192,6 +199,7 @@ class StreamCounts:
 
     def _count_sent(self, sample: Sample) -> None:
         self.sent += 1
+        self.noisy += sample.noisy
         self.lateness.observe(sample.lateness_ns)
 
     def _take_received(self, sample: Sample) -> None:

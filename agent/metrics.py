@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import compress
 
 from prometheus_client import CollectorRegistry, Gauge, disable_created_metrics
@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 
 from agent import __version__
 from agent.connection_metrics import connection_families
+from agent.counts import StreamCounts
 from agent.http_metrics import http_families
 from agent.peer_metrics import peer_families
 from agent.plan import Plan
@@ -22,14 +23,42 @@ from collectors.stamp.sender import StampOptions
 _SLOTS = ("agent", "probe", "target")
 _NS_PER_S = 1e9
 
-_COUNTERS = {
-    "sent": "Packets that left and are settled, received, lost or failed; those still on their way are not in it yet.",
-    "received": "Packets answered within their own timeout.",
-    "lost": "Packets without an answer within their own timeout (RFC 6673).",
-    "late": "Answers that came after the timeout of their packet, which stays counted as lost.",
-    "duplicate": "Further copies of answers (RFC 5560).",
-    "reordered": "Received packets whose answer came behind that to a later packet (RFC 4737).",
-}
+_COUNTERS: tuple[tuple[str, str, Callable[[StreamCounts], int]], ...] = (
+    (
+        "packets_sent",
+        "Packets that left and are settled: received, lost, failed or overlooked; not those still on their way.",
+        lambda counts: counts.sent,
+    ),
+    ("packets_received", "Packets answered within their own timeout.", lambda counts: counts.received),
+    ("packets_lost", "Packets without an answer within their own timeout (RFC 6673).", lambda counts: counts.lost),
+    (
+        "packets_overlooked",
+        "Packets without an answer in time whose answer this host's own kernel may have dropped; no losses.",
+        lambda counts: counts.overlooked,
+    ),
+    (
+        "packets_late",
+        "Answers that came after the timeout of their packet, which stays counted as lost.",
+        lambda counts: counts.late,
+    ),
+    ("packets_duplicate", "Further copies of answers (RFC 5560).", lambda counts: counts.duplicate),
+    (
+        "packets_reordered",
+        "Received packets whose answer came behind that to a later packet (RFC 4737).",
+        lambda counts: counts.reordered,
+    ),
+    ("icmp_errors", "ICMP errors that came back for packets of the stream.", lambda counts: counts.icmp_errors),
+    (
+        "receive_drops",
+        "Datagrams that this host's kernel dropped because the stream's socket had no room for them.",
+        lambda counts: counts.receive_drops,
+    ),
+    (
+        "samples_noisy",
+        "Sent packets during which this host was stalled for more than a millisecond; comparisons leave them out.",
+        lambda counts: counts.noisy,
+    ),
+)
 _LABELLED_COUNTERS: tuple[LabelledCounter, ...] = (
     (
         "packets_not_sent",
@@ -92,7 +121,7 @@ class Metrics(Collector):
             for key, stream in self._figures.streams.items()
         ]
         counts = [(labels, stream.counts) for labels, stream in streams]
-        yield from _packet_counters(counts)
+        yield from _counters(counts)
         yield from labelled_counters(_LABELLED_COUNTERS, counts)
         yield from histograms(_HISTOGRAMS, counts)
         yield _jitter(counts)
@@ -120,18 +149,12 @@ class Metrics(Collector):
         return missed
 
 
-def _packet_counters(streams: Series) -> Iterator[Metric]:
-    for name, text in _COUNTERS.items():
-        family = CounterMetricFamily(f"eragent_packets_{name}", text, labels=STREAM)
+def _counters(streams: Series) -> Iterator[Metric]:
+    for name, text, value in _COUNTERS:
+        family = CounterMetricFamily(f"eragent_{name}", text, labels=STREAM)
         for labels, counts in streams:
-            family.add_metric(labels, getattr(counts, name))
+            family.add_metric(labels, value(counts))
         yield family
-    icmp_errors = CounterMetricFamily(
-        "eragent_icmp_errors", "ICMP errors that came back for packets of the stream.", labels=STREAM
-    )
-    for labels, counts in streams:
-        icmp_errors.add_metric(labels, counts.icmp_errors)
-    yield icmp_errors
 
 
 def _jitter(streams: Series) -> Metric:

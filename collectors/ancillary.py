@@ -14,6 +14,7 @@ from ipaddress import ip_address
 SOL_SOCKET = 1
 SO_RCVBUFFORCE = 33
 SO_TIMESTAMPING = 37
+SO_MEMINFO = 55
 SCM_TS_OPT_ID = 81
 SOL_IP = 0
 IP_TOS = 1
@@ -39,8 +40,12 @@ IPV6_TCLASS = 67
 OPT_ID = 1 << 7
 SOFTWARE_STAMPS = 1 << 1 | 1 << 3 | 1 << 4 | OPT_ID | 1 << 10 | 1 << 11
 
+MEMINFO_SIZE = 36
+"""How many octets SO_MEMINFO has: nine numbers, of which the last counts drops (linux/sock_diag.h)."""
+
 _TIMESPEC = struct.Struct("@qq")
 _INT = struct.Struct("@i")
+_MEMINFO_DROPS = struct.Struct("@32xI")
 _EXTENDED_ERROR = struct.Struct("@IBBBBII")  # sock_extended_err: errno, origin, type, code, pad, info, data
 _ORIGIN_TIMESTAMPING = 4
 _ORIGINS_ICMP = (2, 3)
@@ -110,6 +115,12 @@ def parse_error_queue(items: AncillaryItems) -> TransmitStamp | IcmpError | None
             if origin == _ORIGIN_TIMESTAMPING and stamp_ns is not None:
                 return TransmitStamp(identifier, stamp_ns)
     return None
+
+
+def parse_drops(memory: bytes) -> int:
+    """Read from SO_MEMINFO how many datagrams the kernel dropped that were for this socket, modulo 2**32."""
+    (drops,) = _MEMINFO_DROPS.unpack(memory)
+    return int(drops)
 
 
 def _stamp(data: bytes) -> int | None:

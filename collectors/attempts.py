@@ -121,6 +121,10 @@ class Attempts:
         self._idle.clear()
         self._arm()
 
+    def disturbed(self) -> None:
+        """Note that this host was stalled until now."""
+        self._ledger.disturbed()
+
     def collect_stamps(self) -> None:
         """Do nothing: connections have no stamps."""
 

@@ -22,7 +22,7 @@ class DirectionAccount:
     A reflector that copies our numbers (stateless) looks like a stateful one that has lost nothing forward: nothing is
     said until the two numberings have differed once. Losses before the first answer, behind the last one, and across a
     restart of the reflector stay unattributed; one shows when its numbers fall back, come a second time, or run ahead
-    of ours. A late answer was not back in time, which makes it a backward loss.
+    of ours. A late answer was not back in time, which makes it a backward loss. An overlooked one was back.
     """
 
     def __init__(self) -> None:
@@ -33,12 +33,17 @@ class DirectionAccount:
         self._forward = 0  # told so far in this segment
         self._backward = 0
         self._segment: _Segment | None = None
+        self._overlooked: list[int] = []  # a heap too
 
     def answered(self, sequence: int, reflector_sequence: int) -> None:
         """Note an answer: our number, and the low 32 bits of the reflector's."""
         if sequence & _LOW_32_BITS != reflector_sequence:
             self.stateful = True
         heapq.heappush(self._beyond, (sequence, reflector_sequence))
+
+    def overlooked(self, sequence: int) -> None:
+        """Note that this host dropped the answer to a packet: it is missing, but was lost on neither way."""
+        heapq.heappush(self._overlooked, sequence)
 
     def settled(self, below: int) -> DirectionalLoss | None:
         """Note that every packet with a number under ``below`` is settled; return the losses this attributes."""
@@ -54,11 +59,19 @@ class DirectionAccount:
 
     def _count(self, sequence: int, reflector_sequence: int) -> None:
         segment = self._segment
-        if segment is not None and segment.add(sequence, reflector_sequence):
+        overlooked = self._overlooked_before(sequence)
+        if segment is not None and segment.add(sequence, reflector_sequence, overlooked):
             return
         self.restarts += segment is not None
         self._segment = _Segment(sequence, reflector_sequence)
         self._forward = self._backward = 0
+
+    def _overlooked_before(self, sequence: int) -> int:
+        count = 0
+        while self._overlooked and self._overlooked[0] < sequence:
+            heapq.heappop(self._overlooked)
+            count += 1
+        return count
 
     def _tell(self, segment: _Segment) -> DirectionalLoss | None:
         if any(segment.whole(reflected) < segment.last_reflected for _, reflected in self._beyond):
@@ -79,12 +92,14 @@ class _Segment:
         self.first = self.last = sequence
         self.first_reflected = self.last_reflected = reflector_sequence
         self.lost = 0
-        """Packets between the first and the last answer that were not answered."""
+        """Packets between the first and the last answer that were not answered, nor overlooked."""
         self._copies = 0  # further answers that the reflector gave to packets which came twice
         self._given_to = {reflector_sequence: sequence}
 
-    def add(self, sequence: int, reflector_sequence: int) -> bool:
+    def add(self, sequence: int, reflector_sequence: int, overlooked: int = 0) -> bool:
         """Count an answer; ``False`` where it shows that the reflector has lost its state.
+
+        ``overlooked``: how many packets were, between the one answered last and this one.
 
         First answers come in the order of our numbers: whatever does not is a further one.
         """
@@ -93,7 +108,7 @@ class _Segment:
         if ahead > 0:
             if self._is_restart(number, ahead):
                 return False
-            self.lost += ahead - 1
+            self.lost += ahead - 1 - overlooked
             self.last = sequence
         elif sequence < self.first or number in self._given_to or number <= self.last_reflected - _REMEMBERED:
             return True  # from before a restart, or copied on the way back: that says nothing of losses

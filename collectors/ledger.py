@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from collectors.ancillary import IcmpError
 from collectors.errors import CollectorError
 from collectors.exchange import Exchange
-from collectors.sample import Outcome, Sample, TimestampSource
+from collectors.sample import NOISE_NS, Outcome, Sample, TimestampSource
 
 LedgerEvent = Sample | IcmpError
 
@@ -59,6 +59,7 @@ class Ledger:
         self.timeout_ns = timeout_ns
         self.next_sequence = 0
         self._under_way: dict[int, Start] = {}  # in the order of their deadlines, since all have the same timeout
+        self._noisy: set[int] = set()
 
     def begun(self, start: Start) -> int:
         """Note that an attempt is under way, and return its number."""
@@ -66,6 +67,10 @@ class Ledger:
         self.next_sequence += 1
         self._under_way[sequence] = start
         return sequence
+
+    def disturbed(self) -> None:
+        """Note that this host was stalled until now: what that did to attempts under way, nobody can tell."""
+        self._noisy.update(self._under_way)
 
     def not_begun(self, start: Start, reason: str) -> Sample:
         """Settle an attempt that this host could not make; it takes no number."""
@@ -85,7 +90,7 @@ class Ledger:
             return []
         if ending.rtt_ns is not None and ending.rtt_ns > self.timeout_ns:
             ending = _TOO_LATE
-        sample = _sample(sequence, start, ending)
+        sample = self._sample(sequence, start, ending)
         return [sample] if ending.icmp is None else [ending.icmp, sample]
 
     def expire(self, monotonic_ns: int) -> list[tuple[int, Sample]]:
@@ -94,7 +99,7 @@ class Ledger:
         for sequence, start in self._under_way.items():
             if start.monotonic_ns + self.timeout_ns > monotonic_ns:
                 break
-            expired.append((sequence, _sample(sequence, start, _TOO_LATE)))
+            expired.append((sequence, self._sample(sequence, start, _TOO_LATE)))
         for sequence, _ in expired:
             del self._under_way[sequence]
         return expired
@@ -106,8 +111,23 @@ class Ledger:
             return start.monotonic_ns + self.timeout_ns
         return None
 
+    def _sample(self, sequence: int, start: Start, ending: Ending) -> Sample:
+        noisy = sequence in self._noisy or start.lateness_ns > NOISE_NS or _is_told_late(ending)
+        self._noisy.discard(sequence)
+        return _sample(sequence, start, ending, noisy=noisy)
 
-def _sample(sequence: int, start: Start, ending: Ending) -> Sample:
+
+def _is_told_late(ending: Ending) -> bool:
+    """Whether this program learned of a connection well after the kernel had it.
+
+    What an exchange takes beside its handshake is mostly the far end's.
+    """
+    if ending.rtt_ns is None or ending.handshake_ns is None or ending.exchange is not None:
+        return False
+    return ending.rtt_ns - ending.handshake_ns > NOISE_NS
+
+
+def _sample(sequence: int, start: Start, ending: Ending, *, noisy: bool) -> Sample:
     return Sample(
         slot=start.slot,
         sequence=None if ending.outcome is Outcome.NOT_SENT else sequence,
@@ -120,4 +140,5 @@ def _sample(sequence: int, start: Start, ending: Ending) -> Sample:
         reason=ending.reason,
         offender=ending.icmp.offender if ending.icmp is not None else None,
         exchange=ending.exchange,
+        noisy=noisy,
     )

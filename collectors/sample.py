@@ -13,8 +13,8 @@ from collectors.peer import Quirk
 class Outcome(StrEnum):
     """What became of a packet, or of one copy of its answer.
 
-    ``ANSWERED``, ``REORDERED``, ``LOST``, ``FAILED`` and ``NOT_SENT`` settle a packet: each packet gets exactly one of
-    them. Of a probe that makes connections a packet is an attempt to make one.
+    ``ANSWERED``, ``REORDERED``, ``LOST``, ``FAILED``, ``OVERLOOKED`` and ``NOT_SENT`` settle a packet: each packet gets
+    exactly one of them. Of a probe that makes connections a packet is an attempt to make one.
     ``LATE`` and ``DUPLICATE`` report a further answer to a packet that is settled already, and change nothing of it.
     """
 
@@ -26,6 +26,8 @@ class Outcome(StrEnum):
     """No answer within the packet's own timeout (RFC 6673, section 4.3)."""
     FAILED = "failed"
     """The far end, or somebody on the way, answered that it cannot be: neither a loss nor a round trip."""
+    OVERLOOKED = "overlooked"
+    """No answer was read in time, and this host's kernel dropped what may have been it: no statement about the path."""
     NOT_SENT = "not_sent"
     """The kernel refused the packet, or there was nowhere to send it: no statement about the path."""
     LATE = "late"
@@ -54,6 +56,15 @@ _RECEIVED = (Outcome.ANSWERED, Outcome.REORDERED)
 _FURTHER_ANSWERS = (Outcome.LATE, Outcome.DUPLICATE)
 
 
+NOISE_NS = 1_000_000
+"""How late this host may be before a sample counts as taken while it was stalled.
+
+A bare clock_nanosleep(2) loop on an idle host is 0.04 ms late at the median and 0.22 ms at p99 (docs/accuracy.md), and
+a packet of this program 0.05 and 0.3: more than a timer's own lateness takes four times that, and a scheduler that lets
+others finish their slice gives them a millisecond and more.
+"""
+
+
 class TimestampSource(StrEnum):
     """Who took the times of a sample: the kernel at both ends of the way, or this program."""
 
@@ -79,6 +90,7 @@ class Sample(NamedTuple):
     ``forward_tos``: the TOS octet or traffic class that the packet had when it reached the reflector (RFC 8972,
     section 4.4); ``backward_tos``: the one that its answer had here, where the reflector sent it with our DSCP.
     ``quirks``: how the answer departs from the standard.
+    ``noisy``: this host was stalled, for more than :data:`NOISE_NS`, while the sample was taken.
     """
 
     # No dataclass: every packet makes one, and a frozen one of so many fields takes 2.5 µs, this 1.
@@ -102,6 +114,7 @@ class Sample(NamedTuple):
     handshake_ns: int | None = None
     offender: str | None = None
     exchange: Exchange | None = None
+    noisy: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,3 +127,13 @@ class DirectionalLoss:
     sequence: int
     forward: int
     backward: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiveDrops:
+    """How many datagrams more the kernel dropped since it was last asked, for want of room in a stream's socket.
+
+    They were answers, copies of such, or what others sent there; a datagram with a wrong checksum counts too.
+    """
+
+    count: int

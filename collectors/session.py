@@ -14,15 +14,17 @@ from collectors.errors import CollectorError, reason_of
 from collectors.path import Address, NetworkPath
 from collectors.peer import DirectMeasurement, ReflectorFacts, RejectedAnswer, Rejection
 from collectors.roundtrip import Answer, Departure, DepartureOf
+from collectors.sample import ReceiveDrops
 from collectors.sockets import Datagram, StampedSocket, Watch
 from collectors.stream import Stream, StreamEvent
 
-SessionEvent = StreamEvent | IcmpError | RejectedAnswer | ReflectorFacts | DirectMeasurement
+SessionEvent = StreamEvent | IcmpError | RejectedAnswer | ReflectorFacts | DirectMeasurement | ReceiveDrops
 Deliver = Callable[[Sequence[SessionEvent]], None]
 
 # The socket is of no use any more after these: the interface or address may come back under the same name.
 _REOPEN = ("interface_unavailable", "source_unavailable", "invalid")
 _DRAINS_AT_MOST = 64  # all that a full receive buffer holds; a flood fills it again and again
+_LOW_32_BITS = 0xFFFFFFFF
 _TIMER_SLACK_S = 0.001  # uvloop's timers may fire up to a millisecond early
 
 
@@ -78,6 +80,7 @@ class Session:
         self._deliver = deliver
         self._address: Address | None = None
         self._socket: StampedSocket | None = None
+        self._dropped = 0  # as this socket told last
         self._watch: Watch | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ns = 0
@@ -114,6 +117,7 @@ class Session:
         except CollectorError as error:
             self._refuse(self._departure(slot, due_ns), error)
             return
+        self._note_drops(sock)  # before it leaves: the answer may come while the kernel still sends
         sequence = self._stream.next_sequence
         departure = self._departure(slot, due_ns)
         request = self._sender.request(sequence, departure.wall_ns)
@@ -128,6 +132,10 @@ class Session:
         self._stream.sent(departure._replace(size=len(request)))
         self._idle.clear()
         self._arm()
+
+    def disturbed(self) -> None:
+        """Note that this host was stalled until now."""
+        self._stream.disturbed()
 
     def collect_stamps(self) -> None:
         """Read the transmit stamps of what was just sent."""
@@ -180,9 +188,20 @@ class Session:
             self._watch.close()
             self._watch = None
         if self._socket is not None:
+            self._note_drops(self._socket)
             self._socket.close()
             self._socket = None
+            self._dropped = 0
             self._sender.close()
+
+    def _note_drops(self, sock: StampedSocket) -> None:
+        dropped = sock.dropped
+        if dropped == self._dropped:
+            return
+        count = (dropped - self._dropped) & _LOW_32_BITS
+        self._dropped = dropped
+        self._stream.dropped(count)
+        self._deliver([ReceiveDrops(count=count)])
 
     def _on_ready(self) -> None:
         self._drain()
@@ -255,6 +274,8 @@ class Session:
         for _ in range(_DRAINS_AT_MOST):  # an answer that waits in the socket may have come in time
             if not self._drain():
                 break
+        if self._socket is not None:
+            self._note_drops(self._socket)
         events = [*self._stream.expire(self._clock.monotonic_ns()), *self._news()]
         if events:
             self._deliver(events)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from collectors import ancillary
-from collectors.ancillary import Arrival, IcmpError, TransmitStamp, parse_arrival, parse_error_queue
+from collectors.ancillary import Arrival, IcmpError, TransmitStamp, parse_arrival, parse_drops, parse_error_queue
 from collectors.errors import CollectorError
 from collectors.path import Address, NetworkPath, PacketMarks
 from collectors.pinning import put_on_path
@@ -64,6 +64,19 @@ class StampedSocket:
     def fileno(self) -> int:
         """Return the descriptor, for ``epoll``."""
         return self._socket.fileno()
+
+    @property
+    def dropped(self) -> int:
+        """How many datagrams for it the kernel dropped, since the receive buffer was full; 0 before Linux 4.12.
+
+        Transmit stamps take room in that buffer too. Those that find none vanish uncounted: their packets' samples
+        have this program's times then. Wraps at 2**32. Takes 0.8 µs; SO_RXQ_OVFL tells the same beside datagrams, but
+        only with the next one that has room.
+        """
+        try:
+            return parse_drops(self._socket.getsockopt(socket.SOL_SOCKET, ancillary.SO_MEMINFO, ancillary.MEMINFO_SIZE))
+        except OSError:
+            return 0
 
     def close(self) -> None:
         """Close the descriptor; what is still in its queues is lost."""

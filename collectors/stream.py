@@ -1,7 +1,7 @@
 """The bookkeeping of one stream: which packets are on their way, and what became of each. No I/O, no clock.
 
-Every packet is settled exactly once: answered, reordered, lost or not sent. Further answers (late, duplicate) are
-reported beside that and change nothing of it.
+Every packet is settled exactly once: answered, reordered, lost, overlooked or not sent. Further answers (late,
+duplicate) are reported beside that and change nothing of it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from collectors.direction import DirectionAccount
 from collectors.peer import Rejection
 from collectors.roundtrip import Answer, Departure, RoundTrip, round_trip
-from collectors.sample import DirectionalLoss, Outcome, Sample
+from collectors.sample import NOISE_NS, DirectionalLoss, Outcome, Sample
 
 STAMP_GRACE_NS = 50_000_000
 """How long an answered packet waits for its transmit stamp: the stamp mostly precedes the answer (50-75 µs)."""
@@ -21,6 +21,7 @@ FOLLOW_UP_GRACE_NS = 200_000_000
 
 _REMEMBERED = 4096  # settled packets whose further answers are still told apart
 _LOW_32_BITS = 0xFFFFFFFF
+_UNANSWERED = (Outcome.LOST, Outcome.OVERLOOKED)
 
 StreamEvent = Sample | DirectionalLoss
 
@@ -30,6 +31,8 @@ class _Packet:
     sequence: int
     departure: Departure
     due_ns: int  # when it settles, whatever is still missing then
+    dropped_before: int = 0  # datagrams that this host had dropped when it left
+    noisy: bool = False  # this host was stalled while it was on its way
     transmit_ns: int | None = None
     answer: Answer | None = None  # the first, until the packet is settled
     reordered: bool = False
@@ -48,6 +51,11 @@ class Stream:
     Where the reflector follows its answers up (RFC 8972, section 4.7), an answered packet waits for the next answer,
     which tells when its own really left: for two intervals, but not beyond its own timeout, so that no sample comes
     later than a loss would. Where not even one interval fits in there, nothing is waited for.
+
+    A datagram that this host dropped may have been any answer that was due then. So of the packets that stay
+    unanswered, as many as datagrams were dropped since they left are overlooked, not lost: each of these explains one
+    packet. Where what was dropped was no answer (a copy, or what others sent), a loss is missed; it is counted all the
+    same, and the path is not blamed for what this host did.
     """
 
     def __init__(self, *, timeout_ns: int) -> None:
@@ -61,17 +69,29 @@ class Stream:
         self._interval_ns = 0  # between the last two departures
         self._departed_ns: int | None = None
         self._ended = False
+        self._dropped = 0
+        self._explained = 0  # of those dropped, the last one that is some packet's answer
 
     def sent(self, departure: Departure) -> int:
         """Note that the packet with :attr:`next_sequence` left, and return its number."""
         sequence = self.next_sequence
         self.next_sequence += 1
-        self._outstanding[sequence] = _Packet(sequence, departure, departure.monotonic_ns + self.timeout_ns)
+        due_ns = departure.monotonic_ns + self.timeout_ns
+        self._outstanding[sequence] = _Packet(sequence, departure, due_ns, self._dropped)
         if self._departed_ns is not None:
             self._interval_ns = departure.monotonic_ns - self._departed_ns
         self._departed_ns = departure.monotonic_ns
         self._ended = False
         return sequence
+
+    def dropped(self, count: int) -> None:
+        """Note that the kernel dropped datagrams of this stream's socket, before the next packet left."""
+        self._dropped += count
+
+    def disturbed(self) -> None:
+        """Note that this host was stalled until now: what that did to packets on their way, nobody can tell."""
+        for packet in self._outstanding.values():
+            packet.noisy = packet.noisy or packet.answer is None
 
     def ended(self) -> list[StreamEvent]:
         """Note that no packet follows the last one for now: its answer has no follow-up to wait for."""
@@ -226,7 +246,18 @@ class Stream:
         return self._close(packet, _answered_sample(packet, answer, outcome, times))
 
     def _settle_lost(self, packet: _Packet) -> list[StreamEvent]:
-        return self._close(packet, _lost_sample(packet))
+        outcome = Outcome.OVERLOOKED if packet.answer is None and self._is_overlooked(packet) else Outcome.LOST
+        if outcome is Outcome.OVERLOOKED:
+            self._direction.overlooked(packet.sequence)
+        return self._close(packet, _lost_sample(packet, outcome))
+
+    def _is_overlooked(self, packet: _Packet) -> bool:
+        """Whether one of the datagrams that were dropped since it left has not explained another packet yet."""
+        explained = max(self._explained, packet.dropped_before)
+        if self._dropped <= explained:
+            return False
+        self._explained = explained + 1
+        return True
 
     def _close(self, packet: _Packet, sample: Sample) -> list[StreamEvent]:
         del self._outstanding[packet.sequence]
@@ -243,7 +274,7 @@ class Stream:
         packet = self._settled.get(sequence)
         if packet is None:  # what this answer settled beside took its place among those remembered
             return []
-        outcome = Outcome.LATE if packet.outcome is Outcome.LOST else Outcome.DUPLICATE
+        outcome = Outcome.LATE if packet.outcome in _UNANSWERED else Outcome.DUPLICATE
         if outcome is Outcome.LATE:
             packet.outcome = Outcome.LATE  # what comes after it is a duplicate
         elif packet.outcome is not Outcome.LATE:
@@ -275,15 +306,16 @@ def _is_up_to(number: int, last: int) -> bool:
     return (last - number) & _LOW_32_BITS <= _LOW_32_BITS >> 1
 
 
-def _lost_sample(packet: _Packet) -> Sample:
+def _lost_sample(packet: _Packet, outcome: Outcome) -> Sample:
     departure = packet.departure
     return Sample(
         slot=departure.slot,
         sequence=packet.sequence,
         sent_at_ns=packet.transmit_ns or departure.wall_ns,
-        outcome=Outcome.LOST,
+        outcome=outcome,
         ttl=packet.answer.ttl if packet.answer else None,
         lateness_ns=departure.lateness_ns,
+        noisy=packet.noisy or departure.lateness_ns > NOISE_NS,
     )
 
 
@@ -305,4 +337,10 @@ def _answered_sample(packet: _Packet, answer: Answer, outcome: Outcome, times: R
         forward_tos=answer.forward_tos,
         backward_tos=answer.backward_tos,
         quirks=answer.quirks,
+        noisy=packet.noisy or departure.lateness_ns > NOISE_NS or _waited_ns(answer) > NOISE_NS,
     )
+
+
+def _waited_ns(answer: Answer) -> int:
+    """Return how long an answer lay in its socket before this program read it, as far as that is known."""
+    return answer.wall_ns - answer.stamp_ns if answer.stamp_ns is not None else 0

@@ -18,12 +18,12 @@ from collectors.sample import Sample
 from collectors.session import Deliver, SessionEvent
 
 RECENT = 2048
-"""How many of a stream's packets the service keeps times of: 3 minutes at 10 packets a second, 160 KiB."""
+"""How many of a stream's packets the service keeps times of: 3 minutes at 10 packets a second, 192 KiB."""
 
 MOST_REJECTED = 16
 """How many reasons and hosts of rejected answers a stream tells apart: whoever forges answers forges addresses too."""
 
-_ROW = 5
+_ROW = 6
 _NONE = -(2**63)  # in the array below, which holds no None; one-way delays may well be negative
 
 
@@ -32,10 +32,12 @@ class PacketTimes:
     """Times of packets in order of sending, a column each, ns: how late each was sent, and its delays.
 
     A lost packet has no delays (``None``); one-way delays contain the clocks' offset and need a reflector that stamps.
+    ``noisy`` is 1 for packets during which this host was stalled, else 0.
     """
 
     slots: Sequence[int]
     lateness_ns: Sequence[int]
+    noisy: Sequence[int]
     rtts_ns: Sequence[int | None]
     forward_ns: Sequence[int | None]
     backward_ns: Sequence[int | None]
@@ -59,7 +61,7 @@ class StreamFigures:
         self.rejected_answers: Counter[tuple[Rejection, str | None]] = Counter()
         self.samples: list[Sample] | None = [] if with_samples else None
         self._recent = recent
-        self._rows = array("q")  # five numbers a packet, as in PacketTimes
+        self._rows = array("q")  # six numbers a packet, as in PacketTimes
         self._handshakes_ns = array("q")
         self.exchanges = ExchangeFigures(recent=recent)
 
@@ -76,12 +78,17 @@ class StreamFigures:
         if any(later < earlier for earlier, later in pairwise(slots)):  # a lost packet is settled behind later ones
             order = sorted(range(len(slots)), key=slots.__getitem__)
             columns = [array("q", [column[place] for place in order]) for column in columns]
-        slots, lateness_ns, *delays = columns
+        slots, lateness_ns, noisy, *delays = columns
         rtts_ns, forward_ns, backward_ns = (
             [None if delay == _NONE else delay for delay in column] for column in delays
         )
         return PacketTimes(
-            slots=slots, lateness_ns=lateness_ns, rtts_ns=rtts_ns, forward_ns=forward_ns, backward_ns=backward_ns
+            slots=slots,
+            lateness_ns=lateness_ns,
+            noisy=noisy,
+            rtts_ns=rtts_ns,
+            forward_ns=forward_ns,
+            backward_ns=backward_ns,
         )
 
     def happened(self, events: Sequence[SessionEvent]) -> None:
@@ -107,7 +114,8 @@ class StreamFigures:
         if sample.sequence is None or not sample.outcome.settles:  # it did not leave, or its times are kept already
             return
         delays = (sample.rtt_ns, sample.forward_ns, sample.backward_ns)
-        self._rows.extend((sample.slot, sample.lateness_ns, *(_NONE if delay is None else delay for delay in delays)))
+        known = (_NONE if delay is None else delay for delay in delays)
+        self._rows.extend((sample.slot, sample.lateness_ns, sample.noisy, *known))
         if self._recent is not None and len(self._rows) >= 2 * _ROW * self._recent:
             del self._rows[: -_ROW * self._recent]
         if sample.handshake_ns is not None:

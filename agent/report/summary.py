@@ -6,13 +6,14 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from itertools import compress
 from typing import Any
 
 from agent.compare.pairs import pair_figures
 from agent.counts import PeerCounts, StreamCounts
 from agent.plan import ComparisonPlan
 from agent.report.exchanges import exchange_json, exchanges_summary
-from agent.report.figures import Figures, PacketTimes, StreamFigures
+from agent.report.figures import Figures, PacketTimes
 from agent.sink import StreamKey
 from collectors.http.options import HttpOptions
 from collectors.sample import Sample, TimestampSource
@@ -57,6 +58,8 @@ def stream_summary(key: StreamKey, figures: Figures) -> Json:
         "received": counts.received,
         "lost": counts.lost,
         **_directions(counts),
+        "overlooked": counts.overlooked,
+        "receive_drops": counts.receive_drops,
         "retransmitted": counts.retransmitted,
         "failed": counts.failed.total(),
         "failed_reasons": dict(counts.failed),
@@ -76,6 +79,7 @@ def stream_summary(key: StreamKey, figures: Figures) -> Json:
         "slots_missed": figures.missed[key.probe, key.target],
         "timestamps": _timestamps(counts),
         "user_timestamps": counts.timestamps[TimestampSource.USER],
+        "noisy": counts.noisy,
         "rtt_ns": asdict(delays) if delays else None,
         "handshake_ns": asdict(handshakes) if handshakes else None,
         "jitter_ns": _jitter(counts, packets) if delays else None,
@@ -171,6 +175,8 @@ def _sample(sample: Sample) -> Json:
         "rtt_ns": sample.rtt_ns,
         "outcome": sample.outcome.value,
     }
+    if sample.noisy:
+        report["noisy"] = True
     if sample.reason is not None:
         report["reason"] = sample.reason
     if sample.offender is not None:
@@ -191,7 +197,6 @@ def comparison_summaries(plan: ComparisonPlan, figures: Figures) -> list[Json]:
         if (key.probe, key.path) != (plan.probe, plan.baseline):
             continue
         candidate_key = StreamKey(probe=key.probe, kind=key.kind, target=key.target, path=plan.candidate)
-        pairs = pair_figures(_by_slot(baseline), _by_slot(figures.streams[candidate_key]))
         rows.append(
             {
                 "probe": key.probe,
@@ -199,12 +204,22 @@ def comparison_summaries(plan: ComparisonPlan, figures: Figures) -> list[Json]:
                 "baseline": plan.baseline,
                 "candidate": plan.candidate,
                 "margin_ns": plan.margin_ns,
-                **(asdict(pairs) if pairs else {"pairs": 0}),
+                **_pairs(baseline.packets(), figures.streams[candidate_key].packets()),
             }
         )
     return rows
 
 
-def _by_slot(stream: StreamFigures) -> dict[int, int]:
-    packets = stream.packets()
+def _pairs(baseline: PacketTimes, candidate: PacketTimes) -> Json:
+    ours, theirs = _by_slot(baseline), _by_slot(candidate)
+    noisy = _noisy_slots(baseline) | _noisy_slots(candidate)
+    found = pair_figures(ours, theirs, noisy=noisy)
+    return asdict(found) if found else {"pairs": 0, "excluded": len(ours.keys() & theirs.keys())}
+
+
+def _by_slot(packets: PacketTimes) -> dict[int, int]:
     return {slot: rtt for slot, rtt in zip(packets.slots, packets.rtts_ns, strict=True) if rtt is not None}
+
+
+def _noisy_slots(packets: PacketTimes) -> set[int]:
+    return set(compress(packets.slots, packets.noisy))

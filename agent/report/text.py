@@ -50,6 +50,9 @@ def _rows(streams: list[Json]) -> Iterator[tuple[str, Cell]]:
         yield "  SYN sent again", _count("retransmitted")
     if any(stream["failed"] for stream in streams):
         yield "failed", _with_reasons("failed")
+    if any(stream["receive_drops"] for stream in streams):
+        yield "not read by this host", _count("overlooked")
+        yield "dropped by this host", _count("receive_drops")
     for key, name in (("late", "late"), ("duplicates", "duplicate"), ("reordered", "reordered")):
         if any(stream[key] for stream in streams):
             yield name, _count(key)
@@ -72,6 +75,8 @@ def _rows(streams: list[Json]) -> Iterator[tuple[str, Cell]]:
     if any(stream["sent"] for stream in streams):
         yield "sent late by p99", _time("send_lateness_ns", "p99")
         yield "timestamps", _timestamps
+    if any(stream["noisy"] for stream in streams):
+        yield "host was stalled", _count("noisy")
     if any(_stamped_there(stream) for stream in streams):
         yield "reflector's timestamps", _timestamps_there
     yield from _reflector_rows(streams)
@@ -212,6 +217,8 @@ def _dscp(direction: str) -> Cell:
 def _comparison(comparison: Json, streams: list[Json]) -> list[str]:
     baseline, candidate = comparison["baseline"], comparison["candidate"]
     title = f"{comparison['probe']} to {comparison['target']}: {candidate} against {baseline}"
+    if not comparison["pairs"] and comparison["excluded"]:
+        return [f"{title}: this host was stalled in each of {comparison['excluded']} pairs, so nothing is compared"]
     if not comparison["pairs"]:
         return [f"{title}: no slot was answered on both paths, so there is nothing to compare"]
     figures = {
@@ -220,13 +227,17 @@ def _comparison(comparison: Json, streams: list[Json]) -> list[str]:
         if (stream["probe"], stream["target"]) == (comparison["probe"], comparison["target"])
     }
     return [
-        f"{title}, {comparison['pairs']} pairs",
+        f"{title}, {comparison['pairs']} pairs{_excluded(comparison['excluded'])}",
         f"  median difference {_signed(comparison['difference_p50_ns'])};"
         f" 80 % are between {_signed(comparison['difference_p10_ns'])} and {_signed(comparison['difference_p90_ns'])}",
         f"  {candidate} was faster in {comparison['faster_share']:.1%} of pairs",
         *(f"  {line}" for line in _against(figures[candidate], figures[baseline])),
         f"  {_steadier(figures[candidate], figures[baseline])}",
     ]
+
+
+def _excluded(count: int) -> str:
+    return f"; {count} left out because this host was stalled" if count else ""
 
 
 def _signed(nanoseconds: int) -> str:

@@ -14,7 +14,7 @@ from agent.sink import StreamKey
 from collectors.ancillary import IcmpError
 from collectors.errors import REASONS
 from collectors.path import NetworkPath, PathKind, Target
-from collectors.sample import DirectionalLoss, Outcome, Sample, TimestampSource
+from collectors.sample import DirectionalLoss, Outcome, ReceiveDrops, Sample, TimestampSource
 from collectors.stamp.sender import StampOptions
 
 MS = 1_000_000
@@ -69,7 +69,7 @@ def received(number: int, rtt_ns: int, outcome: Outcome = Outcome.ANSWERED) -> S
 
 
 def test_every_series_is_there_at_zero_from_the_start(counted: Counted) -> None:
-    for name in ("sent", "received", "lost", "late", "duplicate", "reordered"):
+    for name in ("sent", "received", "lost", "overlooked", "late", "duplicate", "reordered"):
         assert counted(f"packets_{name}_total") == 0
     for reason in REASONS:
         assert counted("packets_not_sent_total", reason=reason) == 0
@@ -78,6 +78,7 @@ def test_every_series_is_there_at_zero_from_the_start(counted: Counted) -> None:
     assert counted("jitter_seconds", direction="round_trip") == 0
     for source in ("kernel", "user"):
         assert counted("timestamps_total", source=source) == 0
+    assert counted("receive_drops_total") == counted("samples_noisy_total") == 0
     assert counted("rtt_seconds_count") == 0
     assert (
         counted.registry.get_sample_value(
@@ -105,6 +106,20 @@ def test_jitter_of_a_direction_is_there_only_where_the_reflector_stamps(counted:
     counted.figures.streams[KEY].happened(stamped)
     assert counted("jitter_seconds", direction="forward") == pytest.approx(0.001 / 16)
     assert counted("jitter_seconds", direction="backward") == 0
+
+
+def test_own_loss_is_none_of_the_paths(counted: Counted) -> None:
+    overlooked = Sample(slot=0, sequence=0, sent_at_ns=0, outcome=Outcome.OVERLOOKED)
+    counted.figures.streams[KEY].happened([ReceiveDrops(count=2), overlooked])
+    assert counted("receive_drops_total") == 2
+    assert counted("packets_overlooked_total") == counted("packets_sent_total") == 1
+    assert counted("packets_lost_total") == 0
+
+
+def test_noisy_samples_are_counted_whatever_became_of_their_packets(counted: Counted) -> None:
+    lost = Sample(slot=1, sequence=1, sent_at_ns=0, outcome=Outcome.LOST, noisy=True)
+    counted.figures.streams[KEY].happened([received(0, MS)._replace(noisy=True), lost, received(2, MS)])
+    assert counted("samples_noisy_total") == 2
 
 
 def test_a_lost_packet_was_sent(counted: Counted) -> None:

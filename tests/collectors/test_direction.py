@@ -48,6 +48,15 @@ def test_losses_before_a_reflector_proved_stateful_are_told_afterwards() -> None
     assert told(account, losses) == (1, 1)
 
 
+def test_an_answer_that_this_host_dropped_was_lost_on_neither_way() -> None:
+    account, _ = feed([(0, 0), (2, 1)])
+    for sequence in (3, 5):
+        account.overlooked(sequence)
+    account.answered(7, 6)  # of 3 to 6 the reflector saw all
+    loss = account.settled(8)
+    assert told(account, [loss]) == (0, 2)
+
+
 def test_losses_before_the_first_answer_are_not_told() -> None:
     account, losses = feed([(5, 2), (6, 3)])
     assert account.stateful

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.ancillary import IcmpError
+from collectors.exchange import Exchange
 from collectors.ledger import Ending, Ledger, Start
-from collectors.sample import RETRANSMITTED, Outcome, Sample, TimestampSource
+from collectors.sample import NOISE_NS, RETRANSMITTED, Outcome, Sample, TimestampSource
 
 MS = 1_000_000
 TIMEOUT_NS = 200 * MS
@@ -101,3 +103,39 @@ def test_whatever_happens_each_attempt_is_settled_exactly_once(course: list[tupl
     for _, sample in ledger.expire(now_ns + TIMEOUT_NS):
         settled[sample.sequence] += 1
     assert settled == dict.fromkeys(range(len(course)), 1)
+
+
+def test_an_attempt_that_began_late_is_noisy() -> None:
+    ledger = Ledger(timeout_ns=TIMEOUT_NS)
+    late = replace(start(0), lateness_ns=NOISE_NS + 1)
+    [sample] = ledger.ended(ledger.begun(late), CONNECTED)
+    assert isinstance(sample, Sample)
+    assert sample.noisy
+
+
+def test_an_attempt_is_noisy_of_which_this_program_learned_well_after_the_kernel() -> None:
+    ledger = Ledger(timeout_ns=TIMEOUT_NS)
+    noisy = []
+    for handshake_ns in (MS, 2 * MS):
+        ending = Ending(outcome=Outcome.ANSWERED, rtt_ns=2 * MS + 1, handshake_ns=handshake_ns)
+        [sample] = ledger.ended(ledger.begun(start(0)), ending)
+        assert isinstance(sample, Sample)
+        noisy.append(sample.noisy)
+    assert noisy == [True, False]
+
+
+def test_what_a_web_server_takes_beside_its_handshake_is_not_noise() -> None:
+    ledger = Ledger(timeout_ns=TIMEOUT_NS)
+    ending = Ending(outcome=Outcome.ANSWERED, rtt_ns=40 * MS, handshake_ns=MS, exchange=Exchange())
+    [sample] = ledger.ended(ledger.begun(start(0)), ending)
+    assert isinstance(sample, Sample)
+    assert not sample.noisy
+
+
+def test_a_stall_makes_noisy_what_was_under_way() -> None:
+    ledger = Ledger(timeout_ns=TIMEOUT_NS)
+    before = ledger.begun(start(0))
+    ledger.disturbed()
+    after = ledger.begun(start(1))
+    settled = [*ledger.ended(before, CONNECTED), *ledger.ended(after, CONNECTED)]
+    assert [sample.noisy for sample in settled if isinstance(sample, Sample)] == [True, False]

@@ -7,6 +7,7 @@ import os
 import socket
 import struct
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from ipaddress import ip_address
 
@@ -18,7 +19,7 @@ from collectors.errors import CollectorError
 from collectors.path import Address, NetworkPath, PacketMarks
 from collectors.peer import DirectMeasurement, ReflectorFacts, RejectedAnswer, Rejection
 from collectors.roundtrip import Answer, DepartureOf
-from collectors.sample import Outcome, Sample, TimestampSource
+from collectors.sample import Outcome, ReceiveDrops, Sample, TimestampSource
 from collectors.session import Session, SessionEvent
 from collectors.sockets import Datagram, StampedSocket, family_of, open_udp
 
@@ -84,6 +85,16 @@ class FloodedSender(NumberSender):
 
     def open(self, path: NetworkPath, to: Address) -> StampedSocket:
         return FloodedSocket(socket.socket(family_of(to), socket.SOCK_DGRAM))
+
+
+class CrowdedSender(NumberSender):
+    """Sends through a socket with the smallest receive buffer there is."""
+
+    def open(self, path: NetworkPath, to: Address) -> StampedSocket:
+        sock = super().open(path, to)
+        with socket.socket(fileno=os.dup(sock.fileno())) as same:
+            same.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 0)
+        return sock
 
 
 class FarEnd:
@@ -298,4 +309,47 @@ async def test_a_name_that_does_not_resolve_any_more_leaves_the_last_address_in_
     running.session.send(0, due_ns=SystemClock.monotonic_ns())
     await asyncio.wait_for(running.session.idle(), 5)
     assert (running.outcomes(), running.session.trouble) == ([Outcome.ANSWERED], None)
+    running.session.close()
+
+
+async def test_answers_that_this_host_had_no_room_for_are_overlooked_and_not_lost(far_end: FarEnd) -> None:
+    running = Running(CrowdedSender(far_end.port))
+    running.session.aim("127.0.0.1")
+    for slot in range(20):
+        running.session.send(slot, due_ns=SystemClock.monotonic_ns())
+        running.session.collect_stamps()
+        far_end.answer()  # and the loop does not run: nobody reads
+    await asyncio.wait_for(running.session.idle(), 5)
+    counted = Counter(running.outcomes())
+    drops = sum(event.count for event in running.events if isinstance(event, ReceiveDrops))
+    assert counted.keys() == {Outcome.ANSWERED, Outcome.OVERLOOKED}
+    assert counted[Outcome.OVERLOOKED] == drops
+    assert counted[Outcome.ANSWERED] == 20 - drops
+    running.session.close()
+
+
+async def test_silence_stays_a_loss_on_a_host_that_dropped_something_before(far_end: FarEnd) -> None:
+    running = Running(CrowdedSender(far_end.port))
+    running.session.aim("127.0.0.1")
+    for slot in range(20):
+        running.session.send(slot, due_ns=SystemClock.monotonic_ns())
+        running.session.collect_stamps()
+        far_end.answer()
+    await asyncio.wait_for(running.session.idle(), 5)
+    running.events.clear()
+    running.session.send(20, due_ns=SystemClock.monotonic_ns())
+    await asyncio.wait_for(running.session.idle(), 5)
+    assert running.outcomes() == [Outcome.LOST]
+    running.session.close()
+
+
+async def test_what_was_on_its_way_while_this_host_was_stalled_is_noisy(far_end: FarEnd) -> None:
+    running = Running(far_end.port)
+    running.session.aim("127.0.0.1")
+    running.session.send(0, due_ns=SystemClock.monotonic_ns())
+    running.session.disturbed()
+    far_end.answer()
+    await asyncio.wait_for(running.session.idle(), 5)
+    [sample] = [event for event in running.events if isinstance(event, Sample)]
+    assert sample.noisy
     running.session.close()

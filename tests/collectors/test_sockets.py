@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import subprocess
@@ -45,6 +46,16 @@ def collect(loop: asyncio.AbstractEventLoop, sock: StampedSocket, wanted: int) -
     watch = Watch(loop, sock, on_ready)
     done.add_done_callback(lambda _: watch.close())
     return done
+
+
+@contextlib.contextmanager
+def crowded(family: int) -> Iterator[tuple[StampedSocket, tuple[str, int]]]:
+    """Yield a socket whose receive buffer is the smallest there is, and its address."""
+    with socket.socket(family, socket.SOCK_DGRAM) as plain:
+        plain.bind(("127.0.0.1" if family == socket.AF_INET else "::1", 0))
+        sock = StampedSocket(plain)
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 0)
+        yield sock, plain.getsockname()[:2]
 
 
 async def test_every_packet_gets_its_transmit_stamp_and_every_answer_its_receive_stamp(
@@ -196,6 +207,28 @@ async def test_echo_sockets_are_answered_and_stamped() -> None:
         assert found[0].id == 5
         assert isinstance(found[1], Datagram)
         sock.close()
+
+
+@pytest.mark.parametrize(("family", "host"), LOOPBACKS)
+def test_the_kernel_counts_what_found_no_room_in_a_socket_that_nobody_reads(family: int, host: str) -> None:
+    with crowded(family) as (sock, address), socket.socket(family, socket.SOCK_DGRAM) as sender:
+        assert sock.dropped == 0
+        for _ in range(100):
+            sender.sendto(bytes(44), (host, address[1]))
+        dropped = sock.dropped
+        assert 0 < dropped < 100
+        assert sum(isinstance(item, Datagram) for item in sock.drain()) == 100 - dropped
+        assert sock.dropped == dropped
+
+
+def test_transmit_stamps_that_nobody_reads_leave_no_room_for_datagrams() -> None:
+    with crowded(socket.AF_INET) as (sock, address), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.bind(("127.0.0.1", 0))
+        for number in range(100):
+            sock.send(bytes(44), sender.getsockname(), number)
+        before = sock.dropped
+        sender.sendto(bytes(44), ("127.0.0.1", address[1]))
+        assert sock.dropped == before + 1
 
 
 UVLOOP_TRANSPORT_WITH_AN_ERROR_QUEUE = """

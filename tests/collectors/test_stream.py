@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from collectors.peer import Rejection
 from collectors.roundtrip import Answer, Departure, FollowUp
-from collectors.sample import DirectionalLoss, Outcome, Sample, TimestampSource
+from collectors.sample import NOISE_NS, DirectionalLoss, Outcome, Sample, TimestampSource
 from collectors.stream import STAMP_GRACE_NS, Stream, StreamEvent
 from tests.collectors.journeys import MS, TIMEOUT_NS, WALL, answer, departure, outcomes, samples, send
 
@@ -359,3 +359,98 @@ def test_every_packet_ends_in_exactly_one_outcome(packets: list[Fate], expiry_st
     copies = sum(len(fate.answers_ms) for fate in packets if fate.sendable)
     received = sum(outcome.received for outcome in by_slot.values())
     assert further.total() + received == copies
+
+
+def test_a_packet_is_overlooked_where_this_host_dropped_a_datagram_after_it_left() -> None:
+    stream = Stream(timeout_ns=TIMEOUT_NS)
+    send(stream, 0)
+    stream.dropped(1)
+    assert outcomes(stream.expire(TIMEOUT_NS)) == [Outcome.OVERLOOKED]
+
+
+def test_what_was_dropped_before_a_packet_left_explains_nothing_of_it() -> None:
+    stream = Stream(timeout_ns=TIMEOUT_NS)
+    stream.dropped(5)
+    send(stream, 0)
+    assert outcomes(stream.expire(TIMEOUT_NS)) == [Outcome.LOST]
+
+
+def test_each_dropped_datagram_explains_one_packet() -> None:
+    stream = Stream(timeout_ns=TIMEOUT_NS)
+    for number in range(4):
+        send(stream, number * MS)
+    stream.dropped(2)
+    send(stream, 4 * MS)
+    found = outcomes(stream.expire(TIMEOUT_NS + 4 * MS))
+    assert found == [Outcome.OVERLOOKED, Outcome.OVERLOOKED, Outcome.LOST, Outcome.LOST, Outcome.LOST]
+
+
+def test_an_answer_that_came_too_late_was_not_dropped() -> None:
+    stream = Stream(timeout_ns=TIMEOUT_NS)
+    send(stream, 0)
+    stream.dropped(1)
+    late = answer(0, TIMEOUT_NS - MS)._replace(stamp_ns=WALL + TIMEOUT_NS + MS)
+    assert outcomes(stream.answered(late)) == [Outcome.LOST, Outcome.LATE]
+
+
+def test_the_late_answer_of_an_overlooked_packet_is_late() -> None:
+    stream = Stream(timeout_ns=TIMEOUT_NS)
+    send(stream, 0)
+    stream.dropped(1)
+    stream.expire(TIMEOUT_NS)
+    assert outcomes(stream.answered(answer(0, TIMEOUT_NS + MS))) == [Outcome.LATE]
+
+
+def test_overlooked_packets_are_no_losses_on_the_way_back() -> None:
+    stream = Stream(timeout_ns=TIMEOUT_NS)
+    for number in range(4):
+        send(stream, number * MS)
+    stream.answered(answer(0, 5 * MS, reflected=1)._replace(stateful=True))
+    stream.dropped(1)
+    stream.answered(answer(3, 6 * MS, reflected=4))
+    found = stream.expire(TIMEOUT_NS + 4 * MS)
+    assert outcomes(found) == [Outcome.OVERLOOKED, Outcome.LOST]
+    assert [event for event in found if isinstance(event, DirectionalLoss)] == [
+        DirectionalLoss(sequence=3, forward=0, backward=1)
+    ]
+
+
+def test_a_sample_of_a_host_that_is_as_late_as_timers_are_is_not_noisy() -> None:
+    stream = Stream(timeout_ns=TIMEOUT_NS)
+    stream.sent(departure(0, 0, lateness_ns=NOISE_NS))
+    stream.transmitted(0, WALL)
+    [sample] = samples(stream.answered(answer(0, 5 * MS)._replace(wall_ns=WALL + 5 * MS + NOISE_NS)))
+    assert not sample.noisy
+
+
+def test_a_sample_is_noisy_whose_packet_left_late() -> None:
+    stream = Stream(timeout_ns=TIMEOUT_NS)
+    stream.sent(departure(0, 0, lateness_ns=NOISE_NS + 1))
+    stream.sent(departure(1, 0, lateness_ns=NOISE_NS + 1))
+    stream.transmitted(0, WALL)
+    [sample] = samples(stream.answered(answer(0, 5 * MS)))
+    [lost] = samples(stream.expire(TIMEOUT_NS))
+    assert sample.noisy
+    assert lost.noisy
+
+
+def test_a_sample_is_noisy_whose_answer_waited_to_be_read() -> None:
+    stream = Stream(timeout_ns=TIMEOUT_NS)
+    send(stream, 0)
+    waited = answer(0, 7 * MS)._replace(stamp_ns=WALL + 5 * MS)
+    [sample] = samples(stream.answered(waited))
+    assert sample.noisy
+    assert sample.rtt_ns == 5 * MS  # which the kernel's stamps tell all the same
+
+
+def test_a_stall_makes_noisy_what_was_on_its_way_and_nothing_else() -> None:
+    stream = Stream(timeout_ns=TIMEOUT_NS)
+    send(stream, 0)
+    send(stream, MS, stamped=False)
+    stream.answered(answer(1, 3 * MS))  # answered before the stall, and waits for its stamp
+    stream.disturbed()
+    send(stream, 20 * MS)
+    settled = [*samples(stream.transmitted(1, WALL + MS))]
+    settled += samples(stream.answered(answer(0, 21 * MS)))
+    settled += samples(stream.answered(answer(2, 22 * MS)))
+    assert {sample.sequence: sample.noisy for sample in settled} == {0: True, 1: False, 2: False}

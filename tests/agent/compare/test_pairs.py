@@ -17,6 +17,16 @@ def test_only_slots_answered_on_both_paths_are_pairs() -> None:
     )
 
 
+def test_pairs_of_a_stalled_host_are_left_out_and_counted() -> None:
+    figures = pair_figures({0: 10, 1: 90, 2: 30, 3: 1}, {0: 15, 1: 5, 2: 31}, noisy={1, 3})
+    assert figures is not None
+    assert (figures.pairs, figures.excluded, figures.faster_share) == (2, 1, 0.0)
+
+
+def test_a_host_that_was_always_stalled_compares_nothing() -> None:
+    assert pair_figures({0: 10}, {0: 15}, noisy={0}) is None
+
+
 def test_a_tie_counts_half() -> None:
     figures = pair_figures({0: 10, 1: 10}, {0: 10, 1: 9})
     assert figures is not None

@@ -15,11 +15,12 @@ from agent.report.summary import summary
 from agent.report.text import comparison_lines, streams_table
 from agent.sink import StreamKey
 from collectors.ancillary import IcmpError
-from collectors.sample import RETRANSMITTED, DirectionalLoss, Outcome, Sample, TimestampSource
+from collectors.sample import RETRANSMITTED, DirectionalLoss, Outcome, ReceiveDrops, Sample, TimestampSource
 
 MS = 1_000_000
 ER = StreamKey(probe="stamp", kind="stamp", target="hub", path="expressroute")
 VPN = StreamKey(probe="stamp", kind="stamp", target="hub", path="vpn")
+COMPARISON = ComparisonPlan(baseline="vpn", candidate="expressroute", probe="stamp")
 STARTED = datetime(2026, 1, 15, 12, tzinfo=UTC)
 
 
@@ -126,6 +127,43 @@ def test_each_kind_of_outcome_is_counted_under_its_name() -> None:
         assert words in text
 
 
+def test_what_this_host_dropped_is_told_beside_the_losses_and_is_none_of_them() -> None:
+    figures = Figures()
+    figures.opened(ER)
+    overlooked = lost(1)._replace(outcome=Outcome.OVERLOOKED)
+    figures.streams[ER].happened([received(0, MS), ReceiveDrops(count=3), overlooked, lost(2)])
+    [stream] = report(figures)["streams"]
+    counted = {key: stream[key] for key in ("sent", "received", "lost", "overlooked", "receive_drops")}
+    assert counted == {"sent": 3, "received": 1, "lost": 1, "overlooked": 1, "receive_drops": 3}
+    text = text_of(report(figures))
+    assert re.search(r"not read by this host +1\n", text)
+    assert re.search(r"dropped by this host +3\n", text)
+
+
+def test_noisy_samples_are_counted_and_their_pairs_left_out() -> None:
+    figures = two_paths(with_samples=True)
+    for slot, key in ((11, ER), (12, VPN)):
+        other = VPN if key is ER else ER
+        figures.streams[key].happened([received(slot, 90 * MS)._replace(noisy=True)])
+        figures.streams[other].happened([received(slot, MS)])
+    found = report(figures, COMPARISON)
+    assert [stream["noisy"] for stream in found["streams"]] == [1, 1]
+    assert [sample["slot"] for sample in found["streams"][0]["samples"] if "noisy" in sample] == [11]
+    [comparison] = found["comparisons"]
+    assert (comparison["pairs"], comparison["excluded"]) == (9, 2)
+    assert "9 pairs; 2 left out because this host was stalled" in text_of(found)
+
+
+def test_where_this_host_was_always_stalled_nothing_is_compared_and_the_text_says_why() -> None:
+    figures = Figures()
+    for key in (ER, VPN):
+        figures.opened(key)
+        figures.streams[key].happened([received(0, MS)._replace(noisy=True)])
+    found = report(figures, COMPARISON)
+    assert [(row["pairs"], row["excluded"]) for row in found["comparisons"]] == [(0, 1)]
+    assert "this host was stalled in each of 1 pairs" in text_of(found)
+
+
 def test_one_user_stamp_is_enough_to_say_user() -> None:
     figures = Figures()
     figures.opened(ER)
@@ -151,7 +189,7 @@ def test_the_service_keeps_the_most_recent_packets_only() -> None:
 
 
 def test_paths_are_compared_by_their_pairs() -> None:
-    found = report(two_paths(), ComparisonPlan(baseline="vpn", candidate="expressroute", probe="stamp"))
+    found = report(two_paths(), COMPARISON)
     [comparison] = found["comparisons"]
     assert (comparison["pairs"], comparison["difference_p50_ns"], comparison["faster_share"]) == (9, -10 * MS, 1.0)
     text = text_of(found)
@@ -167,7 +205,7 @@ def test_a_comparison_without_pairs_says_so() -> None:
     figures = Figures()
     figures.opened(ER)
     figures.opened(VPN)
-    found = report(figures, ComparisonPlan(baseline="vpn", candidate="expressroute", probe="stamp"))
+    found = report(figures, COMPARISON)
     assert "nothing to compare" in text_of(found)
 
 
