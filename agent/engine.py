@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, assert_never
 
+from agent.host import Suspensions
 from agent.plan import Probe, ProbeOptions
 from agent.resolve import keep_resolving, literal, resolve
 from agent.running import RunningStream
@@ -20,6 +21,7 @@ from collectors.http.client import HttpClient
 from collectors.http.options import HttpOptions
 from collectors.icmp.sender import IcmpOptions, IcmpSender
 from collectors.path import NetworkPath, Target
+from collectors.sample import NOISE_NS
 from collectors.session import Deliver, Session
 from collectors.stamp.sender import StampOptions, StampSender
 from collectors.tcp.client import TcpClient
@@ -79,13 +81,17 @@ class Engine:
         *,
         clock: Clock | None = None,
         rng: random.Random | None = None,
+        suspensions: Suspensions | None = None,
     ) -> None:
         self._clock = clock or SystemClock()
         self._rng = rng or random.Random()
         self._sink = sink
         loop = asyncio.get_running_loop()
+        noted = suspensions or Suspensions()
         self._pairings = [
-            _Pairing(probe, target, sink, self._clock, self._rng, loop) for probe in probes for target in probe.targets
+            _Pairing(probe, target, sink, self._clock, self._rng, loop, noted)
+            for probe in probes
+            for target in probe.targets
         ]
 
     @property
@@ -150,6 +156,7 @@ class _Pairing:
         clock: Clock,
         rng: random.Random,
         loop: asyncio.AbstractEventLoop,
+        suspensions: Suspensions,
     ) -> None:
         self._probe = probe
         self._target = target
@@ -157,6 +164,8 @@ class _Pairing:
         self._clock = clock
         self._rng = rng
         self._loop = loop
+        self._suspensions = suspensions
+        self._suspensions_seen = suspensions.count
         self.streams = {self._key(path): self._stream(path) for path in probe.paths}
         self._order = list(self.streams.values())
         self._ticker: Ticker | None = None
@@ -211,6 +220,7 @@ class _Pairing:
                 return
             if tick.missed:
                 self._sink.slots_missed(self._probe.name, self._target.name, tick.missed)
+            self._note_stalls(tick)
             self._send_slot(tick)
             used += 1
             if bound.reached(used, tick.due_ns + slots.interval_ns - slots.start_ns):
@@ -221,6 +231,21 @@ class _Pairing:
         self._ticker.close()
         for stream in self._order:
             await stream.idle()
+
+    def _note_stalls(self, tick: Tick) -> None:
+        """Tell of this host's own lateness, and flag what was on its way meanwhile.
+
+        Only this pairing's: its other ones have late ticks of their own, and a stall of all of them at once must not
+        take the square of their number.
+        """
+        self._sink.lagged(tick.lag_ns)
+        suspended_ns = self._suspensions.passed_ns()
+        if suspended_ns:
+            self._sink.suspended(suspended_ns)
+        if tick.lag_ns > NOISE_NS or self._suspensions.count != self._suspensions_seen:
+            self._suspensions_seen = self._suspensions.count
+            for stream in self._order:
+                stream.disturbed()
 
     def _send_slot(self, tick: Tick) -> None:
         self._rng.shuffle(self._order)

@@ -13,11 +13,13 @@ from prometheus_client.registry import Collector
 from agent import __version__
 from agent.connection_metrics import connection_families
 from agent.counts import StreamCounts
+from agent.host_metrics import host_families
 from agent.http_metrics import http_families
 from agent.peer_metrics import peer_families
 from agent.plan import Plan
 from agent.report.figures import Figures
 from agent.series import STREAM, LabelledCounter, NamedHistogram, Series, histograms, labelled_counters
+from collectors.clock import ClockState, kernel_clock_state
 from collectors.stamp.sender import StampOptions
 
 _SLOTS = ("agent", "probe", "target")
@@ -107,10 +109,18 @@ _HISTOGRAMS: tuple[NamedHistogram, ...] = (
 class Metrics(Collector):
     """Shows ``registry`` what was counted of all streams when it is read; every series has the label ``agent``."""
 
-    def __init__(self, registry: CollectorRegistry, plan: Plan, figures: Figures) -> None:
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        plan: Plan,
+        figures: Figures,
+        *,
+        clock_state: Callable[[], ClockState] = kernel_clock_state,
+    ) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus-client leaves it untyped
         self._plan = plan
         self._figures = figures
+        self._clock_state = clock_state
         registry.register(self)
         _describe(registry, plan)
 
@@ -138,6 +148,7 @@ class Metrics(Collector):
             resolved.add_metric(labels, stream.resolved)
         yield resolved
         yield self._slots_missed()
+        yield from host_families(self._plan.agent, self._figures.host, self._clock_state)
 
     def _slots_missed(self) -> Metric:
         text = "Slots that went by without a packet, because this host was too late."

@@ -27,6 +27,9 @@ class RunningStream(Protocol):
     def send(self, slot: int, due_ns: int) -> None:
         """Send the packet of this slot, which was due at this monotonic time, or settle it as not sent."""
 
+    def disturbed(self) -> None:
+        """Note that this host stood still until now: what is on its way is flagged as noisy."""
+
     def collect_stamps(self) -> None:
         """Read what the kernel already knows of the packet just sent; all paths have sent theirs."""
 

@@ -14,11 +14,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A slot whose time has come: its number, when it was due (monotonic), and how many before it went by unused."""
+    """A slot whose time has come: its number, when it was due (monotonic), and how many before it went by unused.
+
+    ``lag_ns`` is how long after the first of all these was due it was looked at.
+    """
 
     slot: int
     due_ns: int
     missed: int
+    lag_ns: int
 
 
 class Slots:
@@ -35,7 +39,8 @@ class Slots:
         if slot <= self._last:
             return None
         missed, self._last = slot - self._last - 1, slot
-        return Tick(slot, self.start_ns + slot * self.interval_ns, missed)
+        due_ns = self.start_ns + slot * self.interval_ns
+        return Tick(slot, due_ns, missed, now_ns - due_ns + missed * self.interval_ns)
 
 
 class Ticker:

@@ -36,9 +36,15 @@ def labelled_counters(table: Iterable[LabelledCounter], streams: Series) -> Iter
 def histograms(table: Iterable[NamedHistogram], streams: Series) -> Iterator[Metric]:
     """Yield a family for each histogram, in seconds."""
     for name, text, histogram in table:
-        family = HistogramMetricFamily(f"eragent_{name}_seconds", text, labels=STREAM)
-        for labels, counts in streams:
-            counted = histogram(counts)
-            bounds = [*map(floatToGoString, (bound_ns / _NS_PER_S for bound_ns in counted.bounds_ns)), "+Inf"]
-            family.add_metric(labels, list(zip(bounds, counted.cumulative(), strict=True)), counted.sum_ns / _NS_PER_S)
-        yield family
+        yield histogram_family(name, text, STREAM, ((labels, histogram(counts)) for labels, counts in streams))
+
+
+def histogram_family(
+    name: str, text: str, label_names: Sequence[str], series: Iterable[tuple[tuple[str, ...], Histogram]]
+) -> Metric:
+    """Return the family of a histogram, in seconds; ``name`` is without its prefix and unit."""
+    family = HistogramMetricFamily(f"eragent_{name}_seconds", text, labels=label_names)
+    for labels, counted in series:
+        bounds = [*map(floatToGoString, (bound_ns / _NS_PER_S for bound_ns in counted.bounds_ns)), "+Inf"]
+        family.add_metric(labels, list(zip(bounds, counted.cumulative(), strict=True)), counted.sum_ns / _NS_PER_S)
+    return family

@@ -19,7 +19,7 @@ from agent.plan import ComparisonPlan, Plan
 from agent.reflecting import ReflectorProcess
 from agent.reflector_metrics import ReflectorMetrics
 from agent.report.figures import RECENT, Figures
-from agent.report.summary import Json, assembled, comparison_summaries, stream_summary
+from agent.report.summary import Json, assembled, comparison_summaries, host_summary, stream_summary
 
 _log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ async def _summary(figures: Figures, started_at: datetime, comparisons: Sequence
     for plan in comparisons:
         compared += comparison_summaries(plan, figures)
         await asyncio.sleep(0)
-    return assembled(started_at, streams, compared)
+    return assembled(started_at, streams, compared, host_summary(figures.host))
 
 
 def _log_counts(figures: Figures) -> None:

@@ -27,5 +27,11 @@ class Sink(Protocol):
     def slots_missed(self, probe: str, target: str, count: int) -> None:
         """Learn of slots of a probe at a target that went by without a packet on any path."""
 
+    def lagged(self, lag_ns: int) -> None:
+        """Learn how late the loop came to a slot."""
+
+    def suspended(self, duration_ns: int) -> None:
+        """Learn that this host was suspended, for so long."""
+
     def resolved(self, key: StreamKey, address: str | None) -> None:
         """Learn the address that a stream is sent to; ``None`` when its name does not resolve."""

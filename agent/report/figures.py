@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from agent.counts import StreamCounts
+from agent.host import HostCounts
 from agent.plan import Probe
 from agent.report.exchanges import ExchangeFigures
 from agent.sink import StreamKey
@@ -133,6 +134,7 @@ class Figures:
     def __init__(self, *, recent: int | None = None, with_samples: bool = False, probes: Iterable[Probe] = ()) -> None:
         self.streams: dict[StreamKey, StreamFigures] = {}
         self.missed: Counter[tuple[str, str]] = Counter()
+        self.host = HostCounts()
         self._recent = recent
         self._with_samples = with_samples
         self._dscp = {probe.name: probe.options.marks.dscp for probe in probes}
@@ -147,6 +149,14 @@ class Figures:
     def slots_missed(self, probe: str, target: str, count: int) -> None:
         """Count missed slots."""
         self.missed[probe, target] += count
+
+    def lagged(self, lag_ns: int) -> None:
+        """Count how late the loop came to a slot."""
+        self.host.lagged(lag_ns)
+
+    def suspended(self, duration_ns: int) -> None:
+        """Count a suspension of this host."""
+        self.host.suspended(duration_ns)
 
     def resolved(self, key: StreamKey, address: str | None) -> None:
         """Note where a stream is sent: to the last address known, where the name does not resolve any more."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import compress
@@ -11,10 +11,12 @@ from typing import Any
 
 from agent.compare.pairs import pair_figures
 from agent.counts import PeerCounts, StreamCounts
+from agent.host import HostCounts
 from agent.plan import ComparisonPlan
 from agent.report.exchanges import exchange_json, exchanges_summary
 from agent.report.figures import Figures, PacketTimes
 from agent.sink import StreamKey
+from collectors.clock import ClockState, kernel_clock_state
 from collectors.http.options import HttpOptions
 from collectors.sample import Sample, TimestampSource
 from collectors.stamp.sender import StampOptions
@@ -28,16 +30,44 @@ Json = dict[str, Any]
 def summary(figures: Figures, *, started_at: datetime, comparisons: Iterable[ComparisonPlan] = ()) -> Json:
     """Return the report on all streams; times in nanoseconds, what is not known is null."""
     streams = [stream_summary(key, figures) for key in figures.streams]
-    return assembled(started_at, streams, [row for plan in comparisons for row in comparison_summaries(plan, figures)])
+    compared = [row for plan in comparisons for row in comparison_summaries(plan, figures)]
+    return assembled(started_at, streams, compared, host_summary(figures.host))
 
 
-def assembled(started_at: datetime, streams: Sequence[Json], comparisons: Sequence[Json]) -> Json:
+def assembled(started_at: datetime, streams: Sequence[Json], comparisons: Sequence[Json], host: Json) -> Json:
     """Put a report together from its parts."""
     return {
         "schema": SCHEMA,
         "started_at": started_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
         "streams": streams,
         "comparisons": comparisons,
+        "host": host,
+    }
+
+
+def host_summary(host: HostCounts, *, clock_state: Callable[[], ClockState] = kernel_clock_state) -> Json:
+    """Return the report on this host itself: how late it ran, and what its kernel says of its clock now."""
+    slots = host.loop_lag.cumulative()[-1]
+    return {
+        "loop_lag_ns": {"mean": host.loop_lag.sum_ns // slots, "max": host.longest_lag_ns} if slots else None,
+        "stalls": host.stalls,
+        "suspensions": host.suspensions,
+        "suspended_ns": host.suspended_ns,
+        "clock": _clock(clock_state),
+    }
+
+
+def _clock(clock_state: Callable[[], ClockState]) -> Json | None:
+    """Return the clock's state; null where a sandbox forbids to read it, or of what means nothing at present."""
+    try:
+        state = clock_state()
+    except OSError:
+        return None
+    return {
+        "synchronised": state.synchronised,
+        "error_ns": state.max_error_ns if state.synchronised else None,
+        "synchronised_within_s": state.synchronised_within_s,
+        "tai_offset_s": state.tai_offset_s,
     }
 
 

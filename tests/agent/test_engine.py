@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
+import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from ipaddress import ip_address
+from itertools import chain, repeat
 
 import pytest
 
 from agent.engine import Bound, Engine
+from agent.host import Suspensions
 from agent.plan import Probe
 from agent.sink import StreamKey
 from collectors.http.options import HttpOptions
@@ -40,6 +44,8 @@ class Recorder:
         self.samples: dict[str, list[Sample]] = defaultdict(list)
         self.order: list[tuple[int, str]] = []
         self.missed = 0
+        self.lags_ns: list[int] = []
+        self.suspensions_ns: list[int] = []
         self.addresses: dict[str, str | None] = {}
 
     def opened(self, key: StreamKey) -> Deliver:
@@ -53,6 +59,12 @@ class Recorder:
 
     def slots_missed(self, probe: str, target: str, count: int) -> None:
         self.missed += count
+
+    def lagged(self, lag_ns: int) -> None:
+        self.lags_ns.append(lag_ns)
+
+    def suspended(self, duration_ns: int) -> None:
+        self.suspensions_ns.append(duration_ns)
 
     def resolved(self, key: StreamKey, address: str | None) -> None:
         self.addresses[key.path] = address
@@ -136,6 +148,43 @@ async def test_without_a_bound_the_engine_runs_until_it_is_cancelled(reflector_p
     with pytest.raises(asyncio.CancelledError):
         await running
     assert sink.outcomes("vpn").keys() == {Outcome.ANSWERED}
+
+
+async def test_each_slot_that_was_used_tells_how_late_the_loop_came_to_it(reflector_port: int) -> None:
+    sink = Recorder()
+    await Engine((stamp_probe(reflector_port),), sink).run(Bound(packets=10))
+    assert len(sink.lags_ns) == 10
+    assert min(sink.lags_ns) >= 0
+    assert sink.suspensions_ns == []
+
+
+class Stalling(Recorder):
+    """A sink that takes far too long, once: while the third packet is sent."""
+
+    def lagged(self, lag_ns: int) -> None:
+        super().lagged(lag_ns)
+        if len(self.lags_ns) == 3:
+            time.sleep(0.05)
+
+
+async def test_a_stall_of_the_loop_shows_in_its_lag_and_makes_noisy_what_was_on_its_way() -> None:
+    sink = Stalling()
+    nobody = Target(name="nobody", host="127.0.0.200")
+    await Engine((stamp_probe(9, target=nobody),), sink).run(Bound(packets=5))
+    assert max(sink.lags_ns) > 40 * MS
+    assert all(sample.noisy for sample in sink.samples["vpn"][:3])
+
+
+async def test_a_suspension_of_the_host_is_told_once_and_what_was_on_its_way_is_noisy() -> None:
+    sink = Recorder()
+    minute_ns = 60_000 * MS
+    readings = chain([0, 0, 0], repeat(minute_ns))
+    nobody = Target(name="nobody", host="127.0.0.200")
+    probe = stamp_probe(9, paths=(NetworkPath(name="vpn"),), target=nobody)
+    engine = Engine((probe, replace(probe, name="other")), sink, suspensions=Suspensions(lambda: next(readings)))
+    await engine.run(Bound(packets=4))
+    assert sink.suspensions_ns == [minute_ns]
+    assert sum(sample.noisy for sample in sink.samples["vpn"]) >= 2  # the first packet of each probe
 
 
 async def test_without_probes_there_is_nothing_to_wait_for() -> None:

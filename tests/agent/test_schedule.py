@@ -15,17 +15,17 @@ from agent.schedule import Slots, Tick, Ticker
 def test_slots_are_due_at_start_plus_multiples_of_the_interval() -> None:
     slots = Slots(start_ns=1000, interval_ns=10)
     assert slots.reach(999) is None
-    assert slots.reach(1000) == Tick(0, 1000, 0)
+    assert slots.reach(1000) == Tick(0, 1000, 0, 0)
     assert slots.reach(1009) is None
-    assert slots.reach(1013) == Tick(1, 1010, 0)
+    assert slots.reach(1013) == Tick(1, 1010, 0, 3)
 
 
 def test_slots_that_went_by_are_missed_and_not_made_up_for() -> None:
     slots = Slots(start_ns=0, interval_ns=10)
     slots.reach(0)
-    assert slots.reach(57) == Tick(5, 50, 4)
+    assert slots.reach(57) == Tick(5, 50, 4, 47)
     assert slots.reach(58) is None
-    assert slots.reach(60) == Tick(6, 60, 0)
+    assert slots.reach(60) == Tick(6, 60, 0, 0)
 
 
 @given(st.integers(1, 10**9), st.lists(st.integers(0, 10**10), max_size=50))

@@ -11,10 +11,11 @@ from rich.console import Console
 
 from agent.plan import ComparisonPlan
 from agent.report.figures import Figures
-from agent.report.summary import summary
+from agent.report.summary import host_summary, summary
 from agent.report.text import comparison_lines, streams_table
 from agent.sink import StreamKey
 from collectors.ancillary import IcmpError
+from collectors.clock import ClockState
 from collectors.sample import RETRANSMITTED, DirectionalLoss, Outcome, ReceiveDrops, Sample, TimestampSource
 
 MS = 1_000_000
@@ -162,6 +163,22 @@ def test_where_this_host_was_always_stalled_nothing_is_compared_and_the_text_say
     found = report(figures, COMPARISON)
     assert [(row["pairs"], row["excluded"]) for row in found["comparisons"]] == [(0, 1)]
     assert "this host was stalled in each of 1 pairs" in text_of(found)
+
+
+def test_the_report_tells_what_this_host_did_and_what_its_clock_is_worth() -> None:
+    figures = Figures()
+    assert report(figures)["host"]["loop_lag_ns"] is None
+    figures.lagged(MS)
+    figures.lagged(4 * MS)
+    figures.suspended(60_000 * MS)
+    kept = ClockState(synchronised=True, error_ns=0, max_error_ns=5 * MS, tai_offset_s=37)
+    assert host_summary(figures.host, clock_state=lambda: kept) == {
+        "loop_lag_ns": {"mean": 2_500_000, "max": 4 * MS},
+        "stalls": 1,
+        "suspensions": 1,
+        "suspended_ns": 60_000 * MS,
+        "clock": {"synchronised": True, "error_ns": 5 * MS, "synchronised_within_s": 10.0, "tai_offset_s": 37},
+    }
 
 
 def test_one_user_stamp_is_enough_to_say_user() -> None:
