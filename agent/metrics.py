@@ -52,7 +52,7 @@ _COUNTERS: tuple[tuple[str, str, Callable[[StreamCounts], int]], ...] = (
     ("icmp_errors", "ICMP errors that came back for packets of the stream.", lambda counts: counts.icmp_errors),
     (
         "receive_drops",
-        "Datagrams that this host's kernel dropped because the stream's socket had no room for them.",
+        "Datagrams for the stream's socket that this host's kernel dropped: it had no room, or a checksum was wrong.",
         lambda counts: counts.receive_drops,
     ),
     (
