@@ -79,18 +79,29 @@ def ask_direct_measurement(sent: int) -> Tlv:
     return Tlv(UNRECOGNISED, TlvType.DIRECT_MEASUREMENT, bytes(DirectMeasurement(sent=sent & _U32)))
 
 
-def request_tlvs(asked: Sequence[Tlv], *, sequence: int, size: int, key: Key | None) -> bytes:
-    """Encode what follows a request's base packet: ``size`` octets, or more where the TLVs need more.
+class RequestTlvs:
+    """What follows a request's base packet: ``size`` octets, or more where the TLVs need more.
 
-    With a key the HMAC TLV follows what it vouches for. Padding comes last and needs no HMAC TLV (section 4.8).
+    With a key the HMAC TLV follows what it vouches for; it alone differs from packet to packet. Padding comes last and
+    needs no HMAC TLV (section 4.8).
     """
-    if not asked:
-        return extra_padding(size)
-    octets = b"".join([header(UNRECOGNISED, tlv.type, len(tlv.value)) + tlv.value for tlv in asked])
-    if key is not None and any(tlv.type != EXTRA_PADDING for tlv in asked):
-        octets += header(UNRECOGNISED, HMAC, MAC_SIZE) + seal(octets, sequence, key)
-    missing = size - len(octets)
-    return octets + extra_padding(missing) if missing > 0 else octets
+
+    def __init__(self, asked: Sequence[Tlv], *, size: int, key: Key | None) -> None:
+        self._asked = b"".join([header(UNRECOGNISED, tlv.type, len(tlv.value)) + tlv.value for tlv in asked])
+        self._key = key if any(tlv.type != EXTRA_PADDING for tlv in asked) else None
+        missing = size - len(self._asked) - (0 if self._key is None else _SEAL_SIZE)
+        self._padding = extra_padding(missing) if missing > 0 else b""
+
+    def octets(self, sequence: int) -> bytes:
+        """Return them for the packet of this number."""
+        if self._key is None:
+            return self._asked + self._padding
+        return self._asked + _ASK_SEAL + seal(self._asked, sequence, self._key) + self._padding
+
+
+def request_tlvs(asked: Sequence[Tlv], *, sequence: int, size: int, key: Key | None) -> bytes:
+    """Encode the :class:`RequestTlvs` of one packet."""
+    return RequestTlvs(asked, size=size, key=key).octets(sequence)
 
 
 class Reflected(NamedTuple):
@@ -185,13 +196,10 @@ def read_tlvs(trailing: bytes, *, sequence: int, key: Key | None) -> Telemetry:
     With a key, what the reflector understood needs a valid HMAC TLV. Where it understood nothing, as one without TLVs
     that copies what it gets, there is nothing to be believed, hence nothing to be verified.
     """
-    if key is None and trailing.startswith(_FOLLOW_UP_HEADER):
-        # Most replies of a reflector like ours are this; read here they take 2 µs, below 5.
-        padding = trailing[_FOLLOW_UP_END:]
-        is_alone = len(trailing) == _FOLLOW_UP_END
-        if is_alone or (is_padding_alone(padding) and not padding[0]):
-            understood = _FOLLOW_UP_ALONE if is_alone else _FOLLOW_UP_AND_PADDING
-            return Telemetry(understood, follow_up=_follow_up(trailing[HEADER_SIZE:_FOLLOW_UP_END]))
+    if trailing.startswith(_FOLLOW_UP_HEADER):
+        usual = _read_usual(trailing, sequence, key)
+        if usual is not None:
+            return usual
     if is_padding_alone(trailing) and trailing[0] in _PADDING_ALONE:
         return _PADDING_ALONE[trailing[0]]
     chain = layout(trailing)
@@ -203,6 +211,24 @@ def read_tlvs(trailing: bytes, *, sequence: int, key: Key | None) -> Telemetry:
     if vouched_for(trailing, chain, sequence_octets(sequence), key, required=True):
         return telemetry
     return Telemetry(malformed=telemetry.malformed, not_authentic=True)
+
+
+def _read_usual(trailing: bytes, sequence: int, key: Key | None) -> Telemetry | None:
+    """Read what most replies of a reflector like ours carry, in 2 µs instead of 5; ``None`` for anything else.
+
+    That is Follow-Up Telemetry, with a key the HMAC TLV, and then padding or nothing.
+    """
+    end, understood = _FOLLOW_UP_END, _USUAL
+    if key is not None:
+        seal_at, end, understood = end + HEADER_SIZE, end + _SEAL_SIZE, _USUAL_SEALED
+        if trailing[_FOLLOW_UP_END:seal_at] != _SEAL_HEADER:
+            return None
+        if not key.verifies(sequence_octets(sequence) + trailing[:_FOLLOW_UP_END], trailing[seal_at:end]):
+            return None
+    padding = trailing[end:]
+    if len(trailing) < end or (padding and (padding[0] or not is_padding_alone(padding))):
+        return None
+    return Telemetry(understood[bool(padding)], follow_up=_follow_up(trailing[HEADER_SIZE:_FOLLOW_UP_END]))
 
 
 def _read(trailing: bytes, chain: Layout) -> Telemetry:
@@ -251,8 +277,10 @@ _READERS: Mapping[int, tuple[TlvType, str, Callable[[bytes], object] | None]] = 
 
 _NOT_AUTHENTIC = Telemetry(not_authentic=True)
 _PADDING_ONLY = frozenset((TlvType.EXTRA_PADDING,))
-_FOLLOW_UP_ALONE = frozenset((TlvType.FOLLOW_UP_TELEMETRY,))
-_FOLLOW_UP_AND_PADDING = _FOLLOW_UP_ALONE | _PADDING_ONLY
+_USUAL = (frozenset((TlvType.FOLLOW_UP_TELEMETRY,)), frozenset((TlvType.FOLLOW_UP_TELEMETRY, *_PADDING_ONLY)))
+_USUAL_SEALED = (_USUAL[0] | {TlvType.HMAC}, _USUAL[1] | {TlvType.HMAC})
+_SEAL_HEADER, _ASK_SEAL = header(0, HMAC, MAC_SIZE), header(UNRECOGNISED, HMAC, MAC_SIZE)
+_SEAL_SIZE = HEADER_SIZE + MAC_SIZE
 _FOLLOW_UP_HEADER = header(0, FOLLOW_UP_TELEMETRY, FOLLOW_UP_SIZE)
 _FOLLOW_UP_END = HEADER_SIZE + FOLLOW_UP_SIZE
 _PADDING_ALONE = {0: Telemetry(understood=_PADDING_ONLY), UNRECOGNISED: Telemetry()}

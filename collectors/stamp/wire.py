@@ -47,7 +47,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from collectors.stamp.authentication import MAC_SIZE, Key
-from collectors.stamp.extensions import request_tlvs
+from collectors.stamp.extensions import RequestTlvs
 from collectors.stamp.timestamp import ErrorEstimate, ntp_bits, ptp_bits, wall_from_timestamp
 from collectors.stamp.tlv import Tlv
 
@@ -207,26 +207,18 @@ class RequestForm:
         self._ssid = ssid
         self._key = key
         self._timestamp_bits = ptp_bits if error_estimate.ptp else ntp_bits
-        self._tlvs = tlvs
-        self._missing = max(size - base_size(key), 0)
-        # Only the HMAC TLV depends on the packet's number.
-        self._trailing = b"" if tlvs and key is not None else self._encode_tlvs(0)
+        self._tlvs = RequestTlvs(tlvs, size=size - base_size(key), key=key)
 
     def packet(self, sequence: int, wall_ns: int) -> bytes:
         """Encode the packet with this number, which leaves at ``wall_ns``."""
         if not 0 <= sequence <= _MAX_SEQUENCE:
             raise StampError(f"sequence number {sequence} must fit in 32 bits")
         timestamp = self._timestamp_bits(wall_ns)
+        trailing = self._tlvs.octets(sequence)
         if self._key is None:
-            return _REQUEST.pack(sequence, timestamp, self._estimate_bits, self._ssid) + self._trailing
+            return _REQUEST.pack(sequence, timestamp, self._estimate_bits, self._ssid) + trailing
         base = _AUTHENTICATED_REQUEST.pack(sequence, timestamp, self._estimate_bits, self._ssid)
-        trailing = self._encode_tlvs(sequence) if self._tlvs else self._trailing
         return base + self._key.mac(base) + trailing
-
-    def _encode_tlvs(self, sequence: int) -> bytes:
-        if not self._tlvs and not self._missing:
-            return b""
-        return request_tlvs(self._tlvs, sequence=sequence, size=self._missing, key=self._key)
 
 
 def request(
