@@ -19,7 +19,8 @@ STAMP_GRACE_NS = 50_000_000
 FOLLOW_UP_GRACE_NS = 200_000_000
 """How long an answered packet waits at least for its follow-up, so that few timers fire where packets are close."""
 
-_REMEMBERED = 4096  # settled packets whose further answers are still told apart
+_REMEMBERED = 4096  # settled packets whose further answers are still told apart,
+_REMEMBERED_NS = 10_000_000_000  # if they left so long before the latest: half a kilobyte each adds up
 _LOW_32_BITS = 0xFFFFFFFF
 _UNANSWERED = (Outcome.LOST, Outcome.OVERLOOKED)
 
@@ -263,11 +264,18 @@ class Stream:
         del self._outstanding[packet.sequence]
         packet.answer, packet.outcome = None, sample.outcome
         self._settled[packet.sequence] = packet
-        if len(self._settled) > _REMEMBERED:
-            self._settled.popitem(last=False)
+        self._forget(packet.departure.monotonic_ns - _REMEMBERED_NS)
         settled_below = next(iter(self._outstanding), self.next_sequence)
         loss = self._direction.settled(settled_below)
         return [sample, loss] if loss is not None else [sample]
+
+    def _forget(self, departed_before_ns: int) -> None:
+        """Forget settled packets that left before this time, and the oldest of too many."""
+        while self._settled:
+            oldest = next(iter(self._settled.values()))
+            if oldest.departure.monotonic_ns >= departed_before_ns and len(self._settled) <= _REMEMBERED:
+                return
+            self._settled.popitem(last=False)
 
     def _further_answer(self, sequence: int, answer: Answer) -> list[StreamEvent]:
         """Report an answer to a packet that is settled already."""

@@ -154,6 +154,17 @@ def test_departures_are_remembered_beyond_the_settling() -> None:
     assert stream.departure(0) == departure(0, 5)
 
 
+def test_a_copy_of_an_answer_is_known_for_ten_seconds_and_then_an_unknown_packets() -> None:
+    for pause_ns, known in ((9_900 * MS, True), (10_100 * MS, False)):
+        stream = Stream(timeout_ns=TIMEOUT_NS)
+        send(stream, 0)
+        stream.answered(answer(0, 5 * MS))
+        send(stream, pause_ns)
+        stream.answered(answer(1, pause_ns + 5 * MS))
+        again = stream.answered(answer(0, pause_ns + 6 * MS))
+        assert again == Rejection.UNKNOWN_PACKET if not known else outcomes(again) == [Outcome.DUPLICATE]
+
+
 def test_a_stepped_wall_clock_does_not_change_the_round_trip() -> None:
     for step_ns in (HOUR_NS, -HOUR_NS):
         stream = Stream(timeout_ns=TIMEOUT_NS)
