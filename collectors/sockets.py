@@ -73,10 +73,7 @@ class StampedSocket:
         have this program's times then. Wraps at 2**32. Takes 0.8 µs; SO_RXQ_OVFL tells the same beside datagrams, but
         only with the next one that has room.
         """
-        try:
-            return parse_drops(self._socket.getsockopt(socket.SOL_SOCKET, ancillary.SO_MEMINFO, ancillary.MEMINFO_SIZE))
-        except OSError:
-            return 0
+        return datagrams_dropped(self._socket)
 
     def close(self) -> None:
         """Close the descriptor; what is still in its queues is lost."""
@@ -183,6 +180,14 @@ class Watch:
         """Stop calling back."""
         self._loop.remove_reader(self._epoll.fileno())
         self._epoll.close()
+
+
+def datagrams_dropped(sock: socket.socket) -> int:
+    """Return how many datagrams the kernel had no room for in a socket's queue, modulo 2**32; 0 before Linux 4.12."""
+    try:
+        return parse_drops(sock.getsockopt(socket.SOL_SOCKET, ancillary.SO_MEMINFO, ancillary.MEMINFO_SIZE))
+    except OSError:
+        return 0
 
 
 def enlarge_receive_buffer(sock: socket.socket, octets: int) -> None:

@@ -13,14 +13,11 @@ from collectors import ancillary
 from collectors.ancillary import control_items, control_message, control_spans, parse_arrival
 from collectors.errors import CollectorError, reason_of
 from collectors.path import IPAddress
-from collectors.sockets import enlarge_receive_buffer
+from collectors.sockets import datagrams_dropped, enlarge_receive_buffer
 from collectors.stamp.batch import CONTROL_SIZE, knows_bundles
 from collectors.stamp.departures import Departures
 from collectors.stamp.reflector import Arrival
 
-_SO_MEMINFO = 55
-_MEMINFO = struct.Struct("@9I")
-_MEMINFO_DROPS = 8
 _RECEIVE_BUFFER = 4 << 20  # net.core.rmem_max limits it to less for all but root
 _WORD_SIZE = 8  # octets: the layouts of what is passed to the kernel are those of 64-bit Linux
 _TTL = 255  # so that 255 minus the TTL of an answer is its hop count
@@ -58,11 +55,7 @@ class Listener:
     @property
     def dropped(self) -> int:
         """How many datagrams the kernel had no room for in the socket's queue; 0 before Linux 4.12 told it."""
-        try:
-            told = self.socket.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size)
-        except OSError:
-            return 0
-        return int(_MEMINFO.unpack(told)[_MEMINFO_DROPS])
+        return datagrams_dropped(self.socket)
 
     def arrival(self, control: bytes, now_ns: int) -> Arrival:
         """Read what the kernel told in any layout, and learn this one if it is complete.
