@@ -1,0 +1,1 @@
+"""Throughput by the iperf3 program, one child process per test."""
