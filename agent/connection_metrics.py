@@ -5,11 +5,11 @@ Streams of other kinds have none of these series.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
-from prometheus_client.core import CounterMetricFamily, Metric
-
-from agent.series import STREAM, NamedHistogram, Series, histograms
+from agent.counts import StreamCounts
+from agent.series import StreamFamily, counter, counters, histogram, only
 from collectors.exchange import HttpFailure
 from collectors.failure import Failure
 from collectors.http.options import HttpOptions
@@ -21,37 +21,37 @@ FAILURES: Mapping[str, Sequence[str]] = {
 }
 """The kinds of probes that make connections, and why those of each kind can fail."""
 
-_KIND = STREAM.index("kind")
-_HISTOGRAMS: tuple[NamedHistogram, ...] = (
-    (
-        "tcp_handshake",
-        "Time from SYN to SYN-ACK of received packets by the kernel itself (TCP_INFO): waking the agent is no part of"
-        " it.",
-        lambda counts: counts.handshake,
+
+def _failed(reasons: Sequence[str]) -> Callable[[StreamCounts], Mapping[str, int]]:
+    return lambda counts: {reason: counts.failed[reason] for reason in reasons}
+
+
+CONNECTION_FAMILIES: tuple[StreamFamily, ...] = (
+    replace(
+        counters(
+            "packets_failed",
+            "reason",
+            "Packets to which the far end, or somebody on the way, answered that it cannot be, by reason; no losses.",
+            _failed(()),
+        ),
+        read={kind: _failed(reasons) for kind, reasons in FAILURES.items()},
+    ),
+    *only(
+        (TcpOptions.kind,),
+        counter(
+            "packets_retransmitted",
+            "Lost packets whose connection came about all the same, because the kernel sent the SYN again.",
+            lambda counts: counts.retransmitted,
+        ),
+    ),
+    *only(
+        (TcpOptions.kind, HttpOptions.kind),
+        histogram(
+            "tcp_handshake",
+            "Time from SYN to SYN-ACK of received packets by the kernel itself (TCP_INFO): waking the agent is no part"
+            " of it.",
+            lambda counts: counts.handshake,
+        ),
     ),
 )
-
-
-def connection_families(streams: Series) -> Iterator[Metric]:
-    """Yield every family with the series of those of these streams that make connections."""
-    connecting = [(labels, counts) for labels, counts in streams if labels[_KIND] in FAILURES]
-    yield _failed(connecting)
-    yield _retransmitted([(labels, counts) for labels, counts in connecting if labels[_KIND] == TcpOptions.kind])
-    yield from histograms(_HISTOGRAMS, connecting)
-
-
-def _failed(streams: Series) -> Metric:
-    text = "Packets to which the far end, or somebody on the way, answered that it cannot be, by reason; no losses."
-    family = CounterMetricFamily("eragent_packets_failed", text, labels=(*STREAM, "reason"))
-    for labels, counts in streams:
-        for reason in FAILURES[labels[_KIND]]:
-            family.add_metric((*labels, reason), counts.failed[reason])
-    return family
-
-
-def _retransmitted(streams: Series) -> Metric:
-    text = "Lost packets whose connection came about all the same, because the kernel sent the SYN again."
-    family = CounterMetricFamily("eragent_packets_retransmitted", text, labels=STREAM)
-    for labels, counts in streams:
-        family.add_metric(labels, counts.retransmitted)
-    return family
+"""Only streams that make connections have series of all but the first."""

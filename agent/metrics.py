@@ -3,106 +3,131 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterator
-from itertools import compress
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Gauge, disable_created_metrics
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from agent import __version__
-from agent.connection_metrics import connection_families
+from agent.connection_metrics import CONNECTION_FAMILIES
 from agent.counts import StreamCounts
 from agent.host_metrics import host_families
-from agent.http_metrics import http_families
-from agent.peer_metrics import peer_families
+from agent.http_metrics import HTTP_FAMILIES
+from agent.peer_metrics import PEER_FAMILIES
 from agent.plan import Plan
-from agent.report.figures import Figures
-from agent.series import STREAM, LabelledCounter, NamedHistogram, Series, histograms, labelled_counters
+from agent.report.figures import Figures, StreamFigures
+from agent.series import STREAM, Family, Rows, StreamFamily, counter, counters, gauge, gauges, histogram, shown
 from collectors.clock import ClockState, kernel_clock_state
-from collectors.stamp.sender import StampOptions
 
 _SLOTS = ("agent", "probe", "target")
 _NS_PER_S = 1e9
 
-_COUNTERS: tuple[tuple[str, str, Callable[[StreamCounts], int]], ...] = (
-    (
+
+def _jitter(counts: StreamCounts) -> Mapping[str, float]:
+    # Of a direction that nobody stamps there is nothing to show; the round trip is there from the start.
+    return {
+        direction: (figure.value_ns or 0) / _NS_PER_S
+        for direction, figure in counts.jitter.items()
+        if figure.value_ns is not None or direction == "round_trip"
+    }
+
+
+PACKET_FAMILIES: tuple[StreamFamily, ...] = (
+    counter(
         "packets_sent",
         "Packets that left and are settled: received, lost, failed or overlooked; not those still on their way.",
         lambda counts: counts.sent,
     ),
-    ("packets_received", "Packets answered within their own timeout.", lambda counts: counts.received),
-    ("packets_lost", "Packets without an answer within their own timeout (RFC 6673).", lambda counts: counts.lost),
-    (
+    counter("packets_received", "Packets answered within their own timeout.", lambda counts: counts.received),
+    counter(
+        "packets_lost", "Packets without an answer within their own timeout (RFC 6673).", lambda counts: counts.lost
+    ),
+    counter(
         "packets_overlooked",
         "Packets without an answer in time whose answer this host's own kernel may have dropped; no losses.",
         lambda counts: counts.overlooked,
     ),
-    (
+    counter(
         "packets_late",
         "Answers that came after the timeout of their packet, which stays counted as lost.",
         lambda counts: counts.late,
     ),
-    ("packets_duplicate", "Further copies of answers (RFC 5560).", lambda counts: counts.duplicate),
-    (
+    counter("packets_duplicate", "Further copies of answers (RFC 5560).", lambda counts: counts.duplicate),
+    counter(
         "packets_reordered",
         "Received packets whose answer came behind that to a later packet (RFC 4737).",
         lambda counts: counts.reordered,
     ),
-    ("icmp_errors", "ICMP errors that came back for packets of the stream.", lambda counts: counts.icmp_errors),
-    (
+    counter("icmp_errors", "ICMP errors that came back for packets of the stream.", lambda counts: counts.icmp_errors),
+    counter(
         "receive_drops",
         "Datagrams for the stream's socket that this host's kernel dropped: it had no room, or a checksum was wrong.",
         lambda counts: counts.receive_drops,
     ),
-    (
+    counter(
         "samples_noisy",
         "Sent packets during which this host was stalled for more than a millisecond; comparisons leave them out.",
         lambda counts: counts.noisy,
     ),
-)
-_LABELLED_COUNTERS: tuple[LabelledCounter, ...] = (
-    (
+    counters(
         "packets_not_sent",
         "reason",
         "Packets that could not be sent, by reason; they say nothing of the path.",
         lambda counts: counts.not_sent,
     ),
-    (
+    counters(
         "packets_lost_direction",
         "direction",
         "Lost packets of which a stateful reflector's sequence numbers told the direction; the rest is unknown.",
         lambda counts: counts.lost_direction,
     ),
-    (
+    counters(
         "timestamps",
         "source",
         "Received packets by who stamped both their ends.",
         lambda counts: counts.timestamps,
     ),
-    (
+    counters(
         "answers_rejected",
         "reason",
         "Datagrams that came to a stream's socket and were not taken for answers, by reason.",
         lambda counts: counts.rejected,
     ),
-)
-_HISTOGRAMS: tuple[NamedHistogram, ...] = (
-    (
+    histogram(
         "rtt",
         "Round-trip time of received packets, without the reflector's residence time.",
         lambda counts: counts.rtt,
     ),
-    (
+    histogram(
         "ipdv",
         "Magnitude of the round-trip delay variation from one packet to the next received (RFC 3393).",
         lambda counts: counts.ipdv,
     ),
-    (
+    histogram(
         "send_lateness",
         "How long after its slot each packet was sent.",
         lambda counts: counts.lateness,
     ),
+    gauges(
+        "jitter_seconds",
+        "direction",
+        "Interarrival jitter, smoothed over about 16 packets (RFC 3550); by direction where the reflector stamps.",
+        _jitter,
+    ),
+)
+"""What streams of all kinds have."""
+
+STREAM_FAMILIES = (*PACKET_FAMILIES, *CONNECTION_FAMILIES, *HTTP_FAMILIES, *PEER_FAMILIES)
+"""Everything that is counted of streams: a family that is declared here is shown."""
+
+_RESOLVED: Family[StreamFigures] = gauge(
+    "target_resolved",
+    "Whether the target's name resolved last time (1) or not (0); the last address known stays in use.",
+    lambda stream: stream.resolved,
+)
+_MISSED: Family[int] = counter(
+    "slots_missed", "Slots that went by without a packet, because this host was too late.", lambda count: count
 )
 
 
@@ -126,60 +151,23 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield every family with the series of all streams."""
-        streams = [
-            ((self._plan.agent, key.probe, key.kind, key.target, key.path), stream)
-            for key, stream in self._figures.streams.items()
-        ]
-        counts = [(labels, stream.counts) for labels, stream in streams]
-        yield from _counters(counts)
-        yield from labelled_counters(_LABELLED_COUNTERS, counts)
-        yield from histograms(_HISTOGRAMS, counts)
-        yield _jitter(counts)
-        yield from connection_families(counts)
-        yield from http_families(counts)
-        stamp = [key.kind == StampOptions.kind for key in self._figures.streams]
-        yield from peer_families(list(compress(counts, stamp)))
-        resolved = GaugeMetricFamily(
-            "eragent_target_resolved",
-            "Whether the target's name resolved last time (1) or not (0); the last address known stays in use.",
-            labels=STREAM,
-        )
-        for labels, stream in streams:
-            resolved.add_metric(labels, stream.resolved)
-        yield resolved
-        yield self._slots_missed()
+        yield from stream_metrics(self._plan.agent, self._figures)
+        yield from shown((_MISSED,), _SLOTS, self._missed())
         yield from host_families(self._plan.agent, self._figures.host, self._clock_state)
 
-    def _slots_missed(self) -> Metric:
-        text = "Slots that went by without a packet, because this host was too late."
-        missed = CounterMetricFamily("eragent_slots_missed", text, labels=_SLOTS)
-        for probe in self._plan.probes:
-            for target in probe.targets:
-                count = self._figures.missed[probe.name, target.name]
-                missed.add_metric((self._plan.agent, probe.name, target.name), count)
-        return missed
+    def _missed(self) -> Rows[int]:
+        return [
+            ((self._plan.agent, probe.name, target.name), self._figures.missed[probe.name, target.name])
+            for probe in self._plan.probes
+            for target in probe.targets
+        ]
 
 
-def _counters(streams: Series) -> Iterator[Metric]:
-    for name, text, value in _COUNTERS:
-        family = CounterMetricFamily(f"eragent_{name}", text, labels=STREAM)
-        for labels, counts in streams:
-            family.add_metric(labels, value(counts))
-        yield family
-
-
-def _jitter(streams: Series) -> Metric:
-    family = GaugeMetricFamily(
-        "eragent_jitter_seconds",
-        "Interarrival jitter, smoothed over about 16 packets (RFC 3550); by direction where the reflector stamps.",
-        labels=(*STREAM, "direction"),
-    )
-    for labels, counts in streams:
-        for direction, figure in counts.jitter.items():
-            # Of a direction that nobody stamps there is nothing to show; the round trip is there from the start.
-            if figure.value_ns is not None or direction == "round_trip":
-                family.add_metric((*labels, direction), (figure.value_ns or 0) / _NS_PER_S)
-    return family
+def stream_metrics(agent: str, figures: Figures) -> Iterator[Metric]:
+    """Yield the families of streams with the series of all streams."""
+    streams = [((agent, key.probe, key.kind, key.target, key.path), stream) for key, stream in figures.streams.items()]
+    yield from shown(STREAM_FAMILIES, STREAM, [(labels, stream.counts) for labels, stream in streams])
+    yield from shown((_RESOLVED,), STREAM, streams)
 
 
 def _describe(registry: CollectorRegistry, plan: Plan) -> None:
