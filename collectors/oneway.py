@@ -18,6 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from collectors.claim import NO_CLAIM, PHI_PPM, ClockClaim
 from collectors.envelope import WINDOW_NS
 from collectors.offset import OffsetTrack, Step
 from collectors.skew import Skew
@@ -28,8 +29,8 @@ LIMIT_NS = 1_000_000
 
 One-way delays are looked at for differences of a few milliseconds between directions or paths, which 1 ms keeps. It
 leaves out clocks kept over the very path that is measured: NTP halves round trips too, so that the asymmetry looked for
-would be in the clock. A kernel's ``maxerror`` grows by 0.5 ms a second until its daemon corrects the clock again (the
-500 ppm of NTP): where that happens every 8 s, it alone is up to 4 ms, and a larger limit may be the operator's choice.
+would be in the clock. Claims grow by 15 ppm from one update of a clock to the next (:mod:`collectors.claim`): by
+0.1 ms where those are 8 s apart, and by 1 ms at a minute, where a larger limit may be the operator's choice.
 """
 
 FEWEST_SAMPLES = 16
@@ -52,20 +53,10 @@ class Doubt(StrEnum):
     ERROR_UNKNOWN = "error_unknown"
     """One end does not say by how much its clock may be off, or says that it is not at all."""
     CONTRADICTED = "contradicted"
-    """Packets arrived before they were sent, or the clocks drift apart, by more than their errors allow."""
+    """Packets arrived before they were sent, or the clocks drift apart, by more than their errors allow, or faster than
+    kept clocks do."""
     ERROR_TOO_LARGE = "error_too_large"
     """Together the clocks may be off by more than the limit."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClockClaim:
-    """What one end says of its clock: kept at UTC by something, and off by ``error_ns`` at most.
-
-    Of this host it is the kernel's ``maxerror``, of a reflector its Error Estimate; ``None``: it says nothing.
-    """
-
-    synchronised: bool = False
-    error_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +123,7 @@ class OneWayTrack:
         self._tai_utc_s = tai_utc_s or TAI_UTC_S
         self._track = OffsetTrack(window_ns=window_ns)
         self._latest: tuple[int, int] | None = None
-        self._here = self._there = ClockClaim()
+        self._here = self._there = NO_CLAIM
         self._unclaimed: Doubt | None = Doubt.NOT_SYNCHRONISED
         self._error_ns: int | None = None
 
@@ -154,7 +145,9 @@ class OneWayTrack:
 
     def delays_ns(self) -> tuple[int, int] | None:
         """Return the one-way delays of the latest packet, forward and backward; ``None`` unless valid."""
-        if self._latest is None or self.reason() is not None:
+        if self._latest is None or self._error_ns is None or self._error_ns > self._limit_ns:
+            return None  # at once: hosts whose clocks nobody keeps ask for each packet too
+        if self.reason() is not None:
             return None
         low_ns, high_ns = self._believed_ns(valid=True)
         offset_ns = (low_ns + high_ns) // 2
@@ -214,7 +207,8 @@ class OneWayTrack:
             return True
         if skew is None:
             return False
-        return max(skew.low_ppm, -skew.high_ppm) * 1e-6 * self._track.span_ns > 2 * error_ns
+        apart_ppm = max(skew.low_ppm, -skew.high_ppm)
+        return apart_ppm > 2 * PHI_PPM or apart_ppm * 1e-6 * self._track.span_ns > 2 * error_ns
 
     def _believed_ns(self, *, valid: bool) -> tuple[int, int]:
         bounds = self._track.bounds

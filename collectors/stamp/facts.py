@@ -1,4 +1,4 @@
-"""Keeps what is known of one reflector, and says when that changed enough to be told anew. No I/O, no clock."""
+"""Keeps what is known of one reflector, and says when that is to be told anew. No I/O, no clock."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from collectors.stamp.capabilities import Capabilities
 from collectors.stamp.timestamp import ErrorEstimate
 from collectors.stamp.tlv import TLV_NAMES
 
-_MAGNITUDE = 10  # an error grows between two readings of the reference clock and shrinks at each: less is no news
+_ANEW_AFTER_NS = 100_000_000  # an error may be another one in each answer, and telling it takes 10 µs
+_LARGEST_NS = ErrorEstimate.UNKNOWN.error_ns  # who says this knows nothing
 
 
 class FactSheet:
@@ -17,6 +18,7 @@ class FactSheet:
 
     def __init__(self) -> None:
         self.facts: ReflectorFacts | None = None
+        self._anew_ns = 0
 
     @property
     def is_stateful(self) -> bool:
@@ -36,19 +38,21 @@ class FactSheet:
             )
         )
 
-    def claim(self, estimate: ErrorEstimate) -> None:
-        """Take what it says of its clock: an error only where it is synchronised, since it means nothing otherwise."""
+    def claim(self, estimate: ErrorEstimate, at_ns: int) -> bool:
+        """Take what it says of its clock at a time that never falls back; return whether that is told.
+
+        An error is told only where the clock is synchronised, since it means nothing otherwise. Another error alone is
+        told ten times a second at most: what is not has to be said again.
+        """
         known = self.facts or ReflectorFacts()
+        if known.synchronised is estimate.synchronised and at_ns < self._anew_ns:
+            return False
+        self._anew_ns = at_ns + _ANEW_AFTER_NS
         error_ns = estimate.error_ns if estimate.synchronised else None
-        if known.synchronised is not estimate.synchronised or not _is_alike(known.error_ns, error_ns):
-            self._tell(replace(known, synchronised=estimate.synchronised, error_ns=error_ns))
+        is_known = error_ns != _LARGEST_NS
+        self._tell(replace(known, synchronised=estimate.synchronised, error_ns=error_ns if is_known else None))
+        return True
 
     def _tell(self, facts: ReflectorFacts) -> None:
         if facts != (self.facts or ReflectorFacts()):
             self.facts = facts
-
-
-def _is_alike(told_ns: int | None, error_ns: int | None) -> bool:
-    if told_ns is None or error_ns is None:
-        return told_ns is error_ns
-    return told_ns < _MAGNITUDE * error_ns and error_ns < _MAGNITUDE * told_ns

@@ -33,6 +33,7 @@ class Hearing:
         self._sheet = sheet
         self._looks = quirks.Looks(to, ssid=options.ssid)
         self._ours = self._theirs = ErrorEstimate.UNKNOWN
+        self._told: ErrorEstimate | None = None  # of what it says of its clock, the latest that others know
         self._bound_ns: int | None = None  # by how much the two clocks can differ, where both are synchronised
         self._not_followed_up = _PATIENCE
 
@@ -65,7 +66,7 @@ class Hearing:
             return recognised
         packet, departure, _ = recognised
         arrival = datagram.arrival
-        self._note_clock(packet.error_estimate)
+        self._note_clock(packet.error_estimate, monotonic_ns)
         telemetry = self._telemetry(packet)
         received_ns, sent_ns = packet.received_ns(now_ns=wall_ns), packet.sent_ns(now_ns=wall_ns)
         elapsed_ns = monotonic_ns - departure.monotonic_ns
@@ -101,13 +102,14 @@ class Hearing:
             direct_measurement=_counts(telemetry),
         )
 
-    def _note_clock(self, theirs: ErrorEstimate) -> None:
+    def _note_clock(self, theirs: ErrorEstimate, at_ns: int) -> None:
+        if theirs is not self._told and self._sheet.claim(theirs, at_ns):
+            self._told = theirs
         ours = self._asking.estimate
         if theirs is self._theirs and ours is self._ours:
             return
         self._ours, self._theirs = ours, theirs
         self._bound_ns = quirks.error_bound_ns(ours, theirs)
-        self._sheet.claim(theirs)
 
     def _telemetry(self, packet: ReflectorPacket) -> Telemetry:
         if not self._asking.carried:

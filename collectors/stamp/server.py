@@ -15,14 +15,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
+from collectors.claim import ClockClaim, OwnClaim
 from collectors.clock import Clock, ClockState
 from collectors.stamp.batch import SLOT_SIZE, Batch
 from collectors.stamp.dispatch import Dispatch
 from collectors.stamp.listener import Listener
 from collectors.stamp.reflector import Reflector, Reply
 from collectors.stamp.timestamp import ErrorEstimate
-
-_CLOCK_CHECK_NS = 10_000_000_000
 
 
 class Companion(Protocol):
@@ -61,8 +60,8 @@ class Server:
         self._reflector = reflector
         self._dispatch = Dispatch(reflector, clock)
         self._clock = clock
-        self._clock_state = clock_state
-        self._clock_checked_ns: int | None = None
+        self._own_claim = OwnClaim(clock, clock_state=clock_state)
+        self._claim: ClockClaim | None = None  # as replies tell it
         self._ready = ready
         self._companion = companion
         self._after_work = after_work
@@ -107,12 +106,12 @@ class Server:
             companion.expire(now_ns)
 
     def _check_clock(self) -> None:
-        """Ask the kernel how good its clock is, at most every ten seconds, and only when there is somebody to tell."""
-        now_ns = self._clock.monotonic_ns()
-        if self._clock_checked_ns is not None and now_ns - self._clock_checked_ns < _CLOCK_CHECK_NS:
-            return
-        self._clock_checked_ns = now_ns
-        self._reflector.set_error_estimate(_error_estimate(self._clock_state))
+        """Say in replies what this host's clock is worth, which is asked only when there is somebody to tell."""
+        claim = self._own_claim()
+        if claim is not self._claim:
+            self._claim = claim
+            estimate = ErrorEstimate.from_clock(synchronised=claim.synchronised, error_ns=claim.error_ns)
+            self._reflector.set_error_estimate(estimate)
 
     def _serve(self, descriptor: int, happened: int) -> None:
         listener = self._listeners.get(descriptor)
@@ -159,15 +158,6 @@ class Server:
     def _note_departures(self, listener: Listener) -> None:
         for session, number, stamp_ns in listener.departures.drain():
             self._reflector.left(session, number, stamp_ns)
-
-
-def _error_estimate(clock_state: Callable[[], ClockState]) -> ErrorEstimate:
-    try:
-        state = clock_state()
-    except OSError:  # a sandbox without adjtimex
-        return ErrorEstimate.UNKNOWN
-    # The bound, as senders say it too: some clients of NTP never set the estimate.
-    return ErrorEstimate.from_clock(synchronised=state.synchronised, error_ns=state.max_error_ns)
 
 
 @contextmanager

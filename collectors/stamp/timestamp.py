@@ -10,7 +10,7 @@ as the moment closest to ``now_ns``, so that NTP's rollover on 2036-02-07 goes u
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 _NS = 1_000_000_000
@@ -122,9 +122,11 @@ class ErrorEstimate:
         return cls(synchronised=synchronised, scale=scale, multiplier=min(255, -(-units >> scale)))
 
     @classmethod
-    def from_clock(cls, *, synchronised: bool, error_ns: int) -> ErrorEstimate:
-        """Say what the kernel knows of its clock: while unsynchronised its error has no meaning."""
-        return cls.from_error_ns(error_ns, synchronised=True) if synchronised else cls.UNKNOWN
+    def from_clock(cls, *, synchronised: bool, error_ns: int | None) -> ErrorEstimate:
+        """Say what is known of a clock: while unsynchronised its error has no meaning, and unknown is the largest."""
+        if error_ns is None or not synchronised:
+            return replace(cls.UNKNOWN, synchronised=synchronised)
+        return cls.from_error_ns(error_ns, synchronised=True)
 
     @classmethod
     def from_bits(cls, bits: int) -> ErrorEstimate:

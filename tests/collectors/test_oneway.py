@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.oneway import Bounded, ClockClaim, Doubt, OneWay, OneWayTrack
+from collectors.claim import ClockClaim
+from collectors.oneway import Bounded, Doubt, OneWay, OneWayTrack
 from collectors.timescale import Timescale
 from tests.collectors.clocks_apart import EPOCH_NS, MS, US, Apart, Change, Packet, S, exponential
 
@@ -115,6 +116,14 @@ def test_a_claim_is_disproved_by_packets_that_arrive_before_they_leave() -> None
 def test_a_claim_is_disproved_by_drift_long_before_delays_turn_negative() -> None:
     assert follow(Apart(skew_ppm=50, seconds=30))[0].reason is Doubt.CONTRADICTED
     assert follow(Apart(skew_ppm=0.5, seconds=100))[0].valid
+
+
+def test_clocks_that_drift_apart_faster_than_kept_ones_do_are_not_believed_whatever_they_admit() -> None:
+    wide = ClockClaim(synchronised=True, error_ns=450 * US)
+    quiet = exponential(10 * US)
+    for skew_ppm, reason in ((40, Doubt.CONTRADICTED), (20, None)):
+        apart = Apart(skew_ppm=skew_ppm, seconds=20, queue_forward=quiet, queue_backward=quiet)
+        assert follow(apart, wide, wide)[0].reason is reason
 
 
 def test_an_error_claimed_too_small_leaves_the_offsets_own_bounds_right() -> None:

@@ -177,17 +177,21 @@ def test_claims_of_a_clock_are_facts() -> None:
     assert conversation.facts == ReflectorFacts(synchronised=False)
 
 
-def test_a_small_change_of_a_claimed_error_is_no_news_but_another_order_of_magnitude_is() -> None:
+def test_another_error_is_told_ten_times_a_second_at_most_and_none_is_forgotten() -> None:
     conversation = Conversation()
     told: list[int | None] = []
-    before = None
-    for bits in (0x8F84, 0x8F85, 0x9084, 0x9184, 0x9284, 0x9384, 0x9284, 0x8F84):
-        conversation.settle(claiming(conversation, bits))
+    for number, bits in ((0, 0x8F84), (0, 0x8F85), (0, 0x8F86), (1, 0x8F86), (1, 0x8F86), (1, 0x3FFF), (1, 0x8F84)):
+        conversation.hear(claiming(conversation, bits), number=number)
         assert conversation.facts is not None
-        if conversation.facts is not before:
-            told.append(conversation.facts.error_ns)
-        before = conversation.facts
-    assert told == [1_007_081, 16_113_282, 1_007_081]
+        told.append(conversation.facts.error_ns)
+    first, third = 1_007_081, 1_022_339
+    assert told == [first, first, first, third, third, None, first]
+
+
+def test_the_largest_error_is_told_as_none() -> None:
+    conversation = Conversation()
+    conversation.settle(claiming(conversation, 0xBFFF))
+    assert conversation.facts == ReflectorFacts(synchronised=True)
 
 
 def test_what_the_check_beside_found_is_told_with_the_claims() -> None:

@@ -332,6 +332,13 @@ class StandingClock(SystemClock):
         return self.stands_at_ns
 
 
+class NoTimePasses(SystemClock):
+    """A clock of which only the monotonic time stands still."""
+
+    def monotonic_ns(self) -> int:
+        return 0
+
+
 @pytest.mark.parametrize("key", [None, KEY])
 def test_no_answer_claims_a_time_that_had_not_come_when_the_clock_was_read(
     epoll: select.epoll, key: Key | None
@@ -453,6 +460,7 @@ def test_authenticated_packets_are_answered_authenticated(epoll: select.epoll) -
     [
         (SYNCHRONISED, ESTIMATE),
         (ClockState(synchronised=False, error_ns=16_000_000_000, max_error_ns=16_000_000_000), ErrorEstimate.UNKNOWN),
+        (ClockState(synchronised=True, error_ns=0, max_error_ns=500_000), ErrorEstimate.from_bits(0xBFFF)),
         (PermissionError(errno.EPERM, "adjtimex"), ErrorEstimate.UNKNOWN),
     ],
 )
@@ -460,7 +468,7 @@ def test_answers_tell_how_good_the_clock_is(
     epoll: select.epoll, clock_state: ClockState | OSError, estimate: ErrorEstimate
 ) -> None:
     with bound(V4) as listeners, asking(V4) as sock:
-        bed = TestBed(listeners, epoll, clock_state)
+        bed = TestBed(listeners, epoll, clock_state, clock=NoTimePasses())
         with bed.running():
             for _ in range(5):
                 sock.sendto(asked(), (V4, bed.port))
