@@ -13,12 +13,19 @@ demo: ## two agents measure ExpressRoute and VPN side by side in the built-in la
 	@exec $(RUN)/eragent demo --duration $${DEMO_SECONDS:-30}s
 
 test: environment ## the whole test suite (root runs all of it; TESTS= names a part)
-	@setup/system-packages $(LAB_PACKAGES) systemd
+	@setup/system-packages $(LAB_PACKAGES) systemd iperf3
 	@setup/prometheus
 	@$(RUN)/python -m pytest $(TESTS)
 
 install: environment ## install into /opt/eragent, with the systemd unit (as root)
 	@setup/install
+
+deb: environment ## a Debian package in dist/ (DEB_PYTHON=3.11: of the hosts it is for; this host's by default)
+	@systemd/deb/build dist $(DEB_PYTHON)
+
+test-systemd: environment ## boots a Debian of its own and lives through a service's life in it (as root)
+	@setup/system-packages debootstrap systemd-container
+	@$(RUN)/python -m pytest -m systemd $(TESTS)
 
 lint: environment ## style, types and the direction of imports
 	@$(RUN)/ruff check .
@@ -31,7 +38,7 @@ format: environment ## rewrite the sources in the project's style
 	@$(RUN)/ruff format --quiet .
 
 bench: environment ## the measurements of the benchmarks folder
-	@setup/system-packages iproute2 tcpdump irtt
+	@setup/system-packages iproute2 tcpdump irtt iperf3
 	@$(RUN)/python -m benchmarks
 
 bench-accuracy: environment ## eragent beside ping, fping, irtt and others, as docs/accuracy.md (ACCURACY_SECONDS=60)
@@ -53,4 +60,4 @@ lock: ## pin the requirements anew (needs uv)
 environment:
 	@setup/environment dev
 
-.PHONY: help demo test install lint format bench bench-accuracy fuzz generate lock environment
+.PHONY: help demo test test-systemd deb install lint format bench bench-accuracy fuzz generate lock environment

@@ -1,0 +1,145 @@
+"""Runs one test by iperf3: one child process, ended in time whatever happens, and what it found until then kept."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from asyncio.subprocess import Process
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from collectors.iperf3.command import arguments
+from collectors.iperf3.failing import Iperf3Error, Iperf3Failure, Trouble
+from collectors.iperf3.options import Authentication, Iperf3Options
+from collectors.iperf3.program import Program, started
+from collectors.iperf3.reading import reading
+from collectors.iperf3.result import Iperf3Result
+from collectors.iperf3.saying import advised, trouble_of
+from collectors.path import NetworkPath
+
+MAX_OUTPUT = 64 << 20
+"""Octets of a result that are read; 128 streams for an hour take 60 MB with all their intervals."""
+_MAX_SAYING = 1 << 16
+_CHUNK = 1 << 16
+# It prints what it has and ends within 2 ms of SIGTERM; one that hangs must not keep anybody waiting for 0.1 s.
+_PRINTS_WITHIN_S = 0.06
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Output:
+    text: str
+    said: str
+    ended: Trouble | None
+
+
+async def run_test(
+    options: Iperf3Options, host: str, path: NetworkPath, *, program: Program, stop: asyncio.Event | None = None
+) -> Iperf3Result:
+    """Run one test against the iperf3 server at ``host`` (an address or name) over ``path``, and return what it found.
+
+    Everything that goes wrong is the result's ``trouble``, beside what was known by then. When ``stop`` is set, the
+    test ends within 0.1 s with what it has. Cancelled, it is ended as well, and nothing is kept. No test takes longer
+    than the deadline of its options.
+    """
+    try:
+        command = [program.path, *arguments(options, host, path, program.version)]
+        process = await started(command, _environment(options.authentication))
+    except Iperf3Error as error:
+        return Iperf3Result(trouble=Trouble(failure=error.failure, message=str(error)))
+    output = await _output(process, options.deadline_s, stop or asyncio.Event())
+    result = await _read(output.text)
+    trouble = _trouble(result, output)
+    return (
+        result if trouble is None else replace(result, trouble=advised(trouble, f"{host}, port {options.port}", path))
+    )
+
+
+def _environment(authentication: Authentication | None) -> Mapping[str, str]:
+    """Return the child's environment: its language, which the errors it tells are recognised by, and the password."""
+    environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
+    if authentication is None:
+        return environment
+    try:
+        password = authentication.password_file.read_text(encoding="utf-8").rstrip("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"the password in {authentication.password_file} cannot be read: {error}: name a file with it alone"
+        raise Iperf3Error(message, failure=Iperf3Failure.AUTHENTICATION) from error
+    return environment | {"IPERF3_PASSWORD": password}
+
+
+async def _output(process: Process, deadline_s: float, stop: asyncio.Event) -> _Output:
+    """Collect what the program prints until it ends, or is to end."""
+    assert process.stdout is not None
+    assert process.stderr is not None
+    printed = asyncio.create_task(_all_of(process.stdout, MAX_OUTPUT, process))
+    said = asyncio.create_task(_all_of(process.stderr, _MAX_SAYING, process))
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({printed, stopping}, timeout=deadline_s, return_when=asyncio.FIRST_COMPLETED)
+        ended = _why_it_is_ended(printed, stop, deadline_s)
+        if ended is not None:
+            await _end(process, printed)
+        text = await printed
+        return _Output(text=text.decode(errors="replace"), said=(await said).decode(errors="replace"), ended=ended)
+    finally:
+        stopping.cancel()
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await asyncio.gather(printed, said, process.wait())
+
+
+def _why_it_is_ended(printed: asyncio.Task[bytes], stop: asyncio.Event, deadline_s: float) -> Trouble | None:
+    if printed.done():
+        if len(printed.result()) < MAX_OUTPUT:
+            return None
+        message = f"iperf3 printed more than {MAX_OUTPUT >> 20} MiB: take longer intervals"
+        return Trouble(failure=Iperf3Failure.OTHER, message=message)
+    if stop.is_set():
+        return Trouble(failure=Iperf3Failure.CANCELLED, message="the test was ended from here")
+    message = f"the server fell silent, or was none: the test had not ended after {deadline_s:g} s"
+    return Trouble(failure=Iperf3Failure.TIMED_OUT, message=message)
+
+
+async def _end(process: Process, printed: asyncio.Task[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
+    await asyncio.wait({printed}, timeout=_PRINTS_WITHIN_S)
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+
+
+async def _all_of(stream: asyncio.StreamReader, most: int, process: Process) -> bytes:
+    """Read a stream to its end; a program that has more to say than ``most`` octets is ended for that."""
+    chunks, size = [], 0
+    while chunk := await stream.read(_CHUNK):
+        chunks.append(chunk[: most - size])
+        size += len(chunks[-1])
+        if size == most:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+    return b"".join(chunks)
+
+
+async def _read(text: str) -> Iperf3Result:
+    """Read a result, and let the loop send what is due between one interval and the next."""
+    steps = reading(text)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            result: Iperf3Result = done.value
+            return result
+        await asyncio.sleep(0)
+
+
+def _trouble(result: Iperf3Result, output: _Output) -> Trouble | None:
+    """Say why a result is not complete: that it was ended from here comes first, its own words last."""
+    if result.complete:
+        return None
+    if output.ended is not None:
+        return output.ended
+    said = output.said.strip().splitlines()
+    if result.version is None and said:  # it did not understand its options, and printed its help in place of a result
+        return trouble_of(said[0].removeprefix("iperf3: "), begun=False)
+    return result.trouble

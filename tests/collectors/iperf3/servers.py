@@ -1,0 +1,87 @@
+"""Far ends and programs for tests of throughput: iperf3's own server, and what is none."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+from collectors.iperf3.options import Iperf3Options
+from collectors.iperf3.program import Program
+from collectors.path import NetworkPath
+
+PATH = NetworkPath(name="default")
+SHORT = Iperf3Options(duration_s=1, interval_s=0.2, grace_s=5.0)
+
+
+@contextmanager
+def iperf3_server(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """Have iperf3's server running on a free port of 127.0.0.1 from the time that it says so."""
+    port = free_port()
+    command = ["iperf3", "--server", "--bind", "127.0.0.1", "--port", str(port), "--forceflush", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+        try:
+            assert server.stdout is not None
+            while "listening" not in server.stdout.readline():
+                pass
+            yield server, port
+        finally:
+            server.kill()
+
+
+@contextmanager
+def answering(answer: bytes | None) -> Iterator[int]:
+    """Have a TCP port answer each connection with these octets once it was sent any, and close; ``None`` is silence."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=_answer, args=(listener, answer), daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)  # accept(2) returns
+    thread.join()
+
+
+def _answer(listener: socket.socket, answer: bytes | None) -> None:
+    held = []
+    with contextlib.suppress(OSError):
+        while True:
+            connection, _ = listener.accept()
+            held.append(connection)
+            if answer is not None:
+                connection.recv(4096)
+                connection.sendall(answer)
+                connection.close()
+    for connection in held:
+        connection.close()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def fake(directory: Path, script: str, version: tuple[int, int] = (3, 12)) -> Program:
+    """Make a program of Python's that is taken for iperf3."""
+    path = directory / "iperf3"
+    path.write_text(f"#!{sys.executable}\nimport signal, sys, time\n{script}\n")
+    path.chmod(0o755)
+    return Program(path=str(path), version=version)
+
+
+@asynccontextmanager
+async def no_child_left() -> AsyncIterator[None]:
+    """Assert that what runs in this context leaves no child process, dead or alive."""
+    before = children()
+    yield
+    assert children() <= before
+
+
+def children(pid: int | str = "self") -> set[int]:
+    """Return the child processes of a process."""
+    files = Path(f"/proc/{pid}/task").glob("*/children")
+    return {int(child) for file in files for child in file.read_text().split()}
