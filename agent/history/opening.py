@@ -1,0 +1,63 @@
+"""Opens a history for those who only read it, also while an agent writes it. Knows nothing of samples or numpy."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from agent.history.files import FILE
+from agent.history.schema import VERSION, NewerSchemaError, version_of
+
+
+class HistoryError(Exception):
+    """A history cannot be read; the message says which, why, and what to do."""
+
+
+@contextmanager
+def reading(directory: Path) -> Iterator[sqlite3.Connection]:
+    """Read the history in ``directory`` as it is at this moment; raise :class:`HistoryError` where that cannot be."""
+    file = directory / FILE
+    if not file.is_file():
+        raise HistoryError(f"{directory} has no {FILE}: name the directory that `history` has in the configuration")
+    try:
+        connection = _connected(file)
+    except sqlite3.Error as error:
+        raise HistoryError(f"{file} cannot be opened: {error}: it and its directory must be readable") from error
+    try:
+        connection.execute("BEGIN")
+        _check_version(connection, file)
+        yield connection
+    except sqlite3.DatabaseError as error:
+        raise HistoryError(f"{file} cannot be read: {error}") from error
+    finally:
+        connection.close()
+
+
+def _connected(file: Path) -> sqlite3.Connection:
+    """Connect; where nobody writes and the directory is not ours to write, take the file for unchanging.
+
+    A file in WAL mode has an index beside it, which a reader makes where no writer has.
+    """
+    name = f"file:{quote(str(file.resolve()))}"
+    connection = sqlite3.connect(f"{name}?mode=ro", uri=True, isolation_level=None)
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    except sqlite3.OperationalError:
+        connection.close()
+        if file.with_name(file.name + "-wal").exists():
+            raise
+        connection = sqlite3.connect(f"{name}?immutable=1", uri=True, isolation_level=None)
+    return connection
+
+
+def _check_version(connection: sqlite3.Connection, file: Path) -> None:
+    try:
+        found = version_of(connection)
+    except NewerSchemaError as error:
+        raise HistoryError(f"{file} {error}") from error
+    if found < VERSION:
+        message = f"{file} has schema {found}, which this version reads after `eragent run` has brought it to {VERSION}"
+        raise HistoryError(message)
