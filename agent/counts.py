@@ -6,12 +6,11 @@ buckets, it cost 6 µs, and three times that on a host that sleeps between packe
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import Counter
-from collections.abc import Sequence
-from itertools import accumulate
 from typing import assert_never
 
+from agent.histogram import LATENESS_BOUNDS_NS, PHASE_BOUNDS_NS, RTT_BOUNDS_NS, VARIATION_BOUNDS_NS, Histogram
+from agent.oneway import OneWayCounts
 from collectors.ancillary import IcmpError
 from collectors.errors import REASONS
 from collectors.exchange import Certificate, Exchange, HttpFailure, Phase
@@ -20,49 +19,7 @@ from collectors.sample import RETRANSMITTED, DirectionalLoss, Outcome, ReceiveDr
 from collectors.session import SessionEvent
 from collectors.statistics import Rfc3550Jitter
 
-_US = 1_000
-_MS = 1_000_000
-# The R20 series of preferred numbers (ISO 3): twenty steps of 12 % a decade.
-_DECADE = (100, 112, 125, 140, 160, 180, 200, 224, 250, 280, 315, 355, 400, 450, 500, 560, 630, 710, 800, 900)
-RTT_BOUNDS_NS = (
-    *(step * _US for step in (100, 200, 300, 500, 750)),
-    *(step * 10 * _US for step in _DECADE),
-    *(step * 100 * _US for step in _DECADE),
-    *(step * _MS for step in (100, 125, 160, 200, 250, 315, 400, 500, 1000)),
-)
-"""From 0.2 to 500 ms, and 12 % apart from 1 to 100 ms, where wide-area networks are: so that p50 and p99 mean it."""
-VARIATION_BOUNDS_NS = tuple(
-    step * _US
-    for step in (10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000)
-)
-PHASE_BOUNDS_NS = (
-    *(step * _US for step in (100, 200, 500)),
-    *(step * _MS for step in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)),
-)
-"""Coarser than those of round trips: a stream has five of these histograms."""
-LATENESS_BOUNDS_NS = tuple(
-    step * _US for step in (50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000)
-)
-
-
-class Histogram:
-    """How many values were at or below each of some bounds, which ascend; values and bounds in nanoseconds."""
-
-    __slots__ = ("_counts", "bounds_ns", "sum_ns")
-
-    def __init__(self, bounds_ns: Sequence[int]) -> None:
-        self.sum_ns = 0
-        self.bounds_ns = bounds_ns
-        self._counts = [0] * (len(bounds_ns) + 1)
-
-    def observe(self, value_ns: int) -> None:
-        """Count a value."""
-        self._counts[bisect_left(self.bounds_ns, value_ns)] += 1
-        self.sum_ns += value_ns
-
-    def cumulative(self) -> list[int]:
-        """Return the counts of values up to each bound, and of all."""
-        return list(accumulate(self._counts))
+__all__ = ["ExchangeCounts", "Histogram", "PeerCounts", "StreamCounts"]
 
 
 class PeerCounts:
@@ -130,10 +87,10 @@ class StreamCounts:
     ``failed`` counts by the failures of the stream's kind; ``retransmitted`` are those of the lost for which the kernel
     sent the SYN again and got its connection; ``handshake`` is the kernel's own time of a connection's handshake.
     ``sent`` is the sum of received, lost, failed and overlooked ones; ``noisy`` are those of them that were taken while
-    this host was stalled.
+    this host was stalled. ``one_way`` is for streams whose answers have the reflector's times.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, one_way: OneWayCounts | None = None) -> None:
         self.sent = self.received = self.lost = self.late = self.duplicate = self.reordered = self.icmp_errors = 0
         self.retransmitted = self.overlooked = self.receive_drops = self.noisy = 0
         self.not_sent = dict.fromkeys(REASONS, 0)
@@ -148,6 +105,7 @@ class StreamCounts:
         self.ipdv = Histogram(VARIATION_BOUNDS_NS)
         self.lateness = Histogram(LATENESS_BOUNDS_NS)
         self.jitter = {"round_trip": Rfc3550Jitter(), "forward": Rfc3550Jitter(), "backward": Rfc3550Jitter()}
+        self.one_way = one_way or OneWayCounts()
         self._previous: Sample | None = None
 
     def take(self, event: SessionEvent) -> None:
@@ -210,10 +168,10 @@ class StreamCounts:
         self.timestamps[sample.timestamps] += 1
         self.rtt.observe(sample.rtt_ns)
         self.jitter["round_trip"].add(sample.rtt_ns, sample.rtt_ns)
-        if sample.forward_ns is not None:
+        if sample.forward_ns is not None and sample.backward_ns is not None:
             self.jitter["forward"].add(sample.forward_ns, sample.rtt_ns)
-        if sample.backward_ns is not None:
             self.jitter["backward"].add(sample.backward_ns, sample.rtt_ns)
+            self.one_way.take(sample, sample.forward_ns, sample.backward_ns, self.peer.facts)
         self._take_variation(sample, sample.rtt_ns)
         if sample.handshake_ns is not None:
             self.handshake.observe(sample.handshake_ns)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from agent.counts import LATENESS_BOUNDS_NS, Histogram
+from agent.histogram import LATENESS_BOUNDS_NS, Histogram
 from collectors.clock import suspended_ns
 from collectors.sample import NOISE_NS
 

@@ -6,7 +6,7 @@ from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard as models
 
-from agent.counts import RTT_BOUNDS_NS
+from agent.histogram import RTT_BOUNDS_NS
 from dashboards import promql
 from dashboards.distributions import bars, heat_map
 from dashboards.instrument import instrument

@@ -7,7 +7,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.counts import LATENESS_BOUNDS_NS, RTT_BOUNDS_NS, VARIATION_BOUNDS_NS, Histogram, StreamCounts
+from agent.counts import StreamCounts
+from agent.histogram import LATENESS_BOUNDS_NS, RTT_BOUNDS_NS, VARIATION_BOUNDS_NS, Histogram
 from collectors.peer import Quirk
 from collectors.sample import RETRANSMITTED, Outcome, Sample, TimestampSource
 

@@ -1,0 +1,104 @@
+"""What is counted of a stream's one-way delays: as long as the clocks support them, and else why not. No I/O."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping, Sequence
+
+from agent.histogram import RTT_BOUNDS_NS, Histogram
+from collectors.claim import NO_CLAIM, ClockClaim, OwnClaim
+from collectors.oneway import LIMIT_NS, OneWay, OneWayTrack
+from collectors.peer import ReflectorFacts
+from collectors.sample import Sample
+
+RECENT = 400
+"""Of how many packets the service keeps one-way delays: 6 KiB a stream, beside 13 for following its clocks."""
+
+_NOTHING = OneWayTrack().figures()
+
+
+class OneWayCounts:
+    """One-way delays of one stream, counted while they are valid.
+
+    ``own`` tells what this host's clock is worth; without, it claims nothing. ``interval_ns`` lies between two slots:
+    with it a packet's slot tells when it left, by a clock that nobody sets; without, its wall time has to do.
+    ``recent`` bounds how many delays are kept; ``None`` keeps all of them.
+    """
+
+    def __init__(
+        self,
+        own: OwnClaim | None = None,
+        *,
+        limit_ns: int = LIMIT_NS,
+        interval_ns: int | None = None,
+        recent: int | None = RECENT,
+    ) -> None:
+        self._own = own
+        self._limit_ns = limit_ns
+        self._interval_ns = interval_ns
+        self._recent = recent
+        self._track: OneWayTrack | None = None
+        self._facts: ReflectorFacts | None = None
+        self._there = NO_CLAIM
+        self._taken = self._kept = 0
+        self._known = (0, _NOTHING)
+        self._histograms: Mapping[str, Histogram] | None = None
+        self._delays_ns = {"forward": array("q"), "backward": array("q")}
+
+    @property
+    def known(self) -> OneWay:
+        """What is known as of the latest packet."""
+        if self._track is not None and self._known[0] != self._taken:
+            self._known = self._taken, self._track.figures()
+        return self._known[1]
+
+    @property
+    def histograms(self) -> Mapping[str, Histogram]:
+        """All delays that were valid, by direction."""
+        if self._histograms is None:  # streams of other kinds, which nobody asks for these, do not have them
+            self._histograms = {direction: Histogram(RTT_BOUNDS_NS) for direction in self._delays_ns}
+        return self._histograms
+
+    @property
+    def delays_ns(self) -> Mapping[str, Sequence[int]]:
+        """The recent ones of these, in no order."""
+        return self._delays_ns
+
+    def take(self, sample: Sample, forward_ns: int, backward_ns: int, facts: ReflectorFacts) -> None:
+        """Take a received packet with its raw differences, and what its reflector is known to claim."""
+        track = self._track
+        if track is None:
+            track = self._track = self._begin()
+        if facts is not self._facts:
+            self._facts = facts
+            self._there = ClockClaim(synchronised=facts.synchronised is True, error_ns=facts.error_ns)
+        track.clocks(NO_CLAIM if self._own is None else self._own(), self._there)
+        track.add(self._at_ns(sample), forward_ns, backward_ns)
+        self._taken += 1
+        delays_ns = track.delays_ns()
+        if delays_ns is not None:
+            self._count(*delays_ns)
+
+    def _at_ns(self, sample: Sample) -> int:
+        if self._interval_ns is None:
+            return sample.sent_at_ns
+        return sample.slot * self._interval_ns + sample.lateness_ns
+
+    def _begin(self) -> OneWayTrack:
+        if self._own is None:
+            return OneWayTrack(limit_ns=self._limit_ns)
+        self._own()  # so that its kernel was asked
+        return OneWayTrack(limit_ns=self._limit_ns, tai_utc_s=self._own.tai_offset_s)
+
+    def _count(self, forward_ns: int, backward_ns: int) -> None:
+        histograms = self.histograms
+        histograms["forward"].observe(forward_ns)
+        histograms["backward"].observe(backward_ns)
+        forward, backward = self._delays_ns["forward"], self._delays_ns["backward"]
+        if self._recent is None or len(forward) < self._recent:
+            forward.append(forward_ns)
+            backward.append(backward_ns)
+        else:
+            oldest = self._kept % self._recent
+            forward[oldest], backward[oldest] = forward_ns, backward_ns
+        self._kept += 1
