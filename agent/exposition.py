@@ -1,26 +1,46 @@
-"""Serves over HTTP what the agent knows: metrics, health, and the summary of the most recent packets."""
+"""Serves over HTTP what the agent knows: metrics, health, probes on request, the summary of the most recent packets.
+
+Whoever asks, and however slowly they read, packets leave in time: text is made and sent in steps of well under a
+millisecond, and connections, scrapes and the time that each may take are bounded.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import choose_encoder
 
 from agent.plan import SocketAddress
+from agent.scrape import Scrapes
+
+Ask = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class ListenError(Exception):
     """The address to serve on cannot be had."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What clients may take: connections and scrapes at once, and seconds until the metrics were read.
+
+    Without the first, connections that only wait would use up the descriptors that probes need for theirs.
+    """
+
+    connections: int = 64
+    scrapes: int = 8
+    write_s: float = 10.0
+
+
 class Exposition:
-    """The agent's HTTP endpoints."""
+    """The agent's HTTP endpoints; ``probe`` answers requests for ``/probe``."""
 
     def __init__(
         self,
@@ -28,10 +48,14 @@ class Exposition:
         *,
         summary: Callable[[], Awaitable[dict[str, Any]]],
         ready: Callable[[], bool],
+        probe: Ask | None = None,
+        limits: Limits | None = None,
     ) -> None:
-        self._registry = registry
+        self._limits = limits or Limits()
+        self._scrapes = Scrapes(registry, most=self._limits.scrapes, write_s=self._limits.write_s)
         self._summary = summary
         self._ready = ready
+        self._probe = probe
 
     @asynccontextmanager
     async def serving(self, sockets: Sequence[socket.socket]) -> AsyncIterator[None]:
@@ -40,29 +64,35 @@ class Exposition:
         application.add_routes(
             [
                 web.get("/", self._index),
-                web.get("/metrics", self._metrics),
+                web.get("/metrics", self._scrapes.answer),
                 web.get("/summary", self._summarised),
                 web.get("/-/healthy", self._healthy),
                 web.get("/-/ready", self._readiness),
             ]
         )
+        if self._probe is not None:
+            application.router.add_get("/probe", self._probe)
         runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=0.5)
         await runner.setup()
+        loop = asyncio.get_running_loop()
+        servers = [await loop.create_server(self._accepting(runner), sock=sock) for sock in sockets]
         try:
-            for sock in sockets:
-                await web.SockSite(runner, sock).start()
             yield
         finally:
+            for server in servers:
+                server.close()
             await runner.cleanup()
+
+    def _accepting(self, runner: web.AppRunner) -> Callable[[], asyncio.BaseProtocol]:
+        """Return what makes the protocol of each new connection."""
+        server = runner.server
+        assert server is not None, "the runner is set up"
+        return lambda: server() if len(server.connections) < self._limits.connections else _TurnedAway()
 
     async def _index(self, _: web.Request) -> web.Response:
         links = ("/metrics", "/summary", "/-/healthy", "/-/ready")
         items = "".join(f'<li><a href="{link}">{link}</a></li>' for link in links)
         return web.Response(text=f"<h1>eragent</h1><ul>{items}</ul>", content_type="text/html")
-
-    async def _metrics(self, request: web.Request) -> web.Response:
-        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-        return web.Response(body=encode(self._registry), headers={"Content-Type": content_type})
 
     async def _summarised(self, _: web.Request) -> web.Response:
         return web.json_response(await self._summary())
@@ -74,6 +104,18 @@ class Exposition:
         if self._ready():
             return web.Response(text="ready\n")
         return web.Response(text="not probing\n", status=503)
+
+
+class _TurnedAway(asyncio.Protocol):
+    """A connection beyond those that may be open."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        stream = cast(asyncio.Transport, transport)  # uvloop's is one in all but its class
+        stream.write(
+            b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n"
+            b"too many connections are open: close those that nobody needs\n"
+        )
+        stream.close()
 
 
 def listening_socket(address: SocketAddress) -> socket.socket:

@@ -7,6 +7,7 @@ one for each that was seen. What changes with every session or reading of a cloc
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import compress
 
 from agent.counts import StreamCounts
 from agent.series import StreamFamily, counter, counters, gauges, only
@@ -30,11 +31,9 @@ def _told(counts: StreamCounts) -> Mapping[tuple[str, ...], int]:
 def _marks(counts: StreamCounts) -> Mapping[tuple[str, ...], int]:
     directions = {"forward": counts.peer.forward_tos, "backward": counts.peer.backward_tos}
     return {
-        (direction, str(tos >> 2), str(tos & 3)): count
+        (direction, str(tos >> 2), str(tos & 3)): by_tos[tos]
         for direction, by_tos in directions.items()
-        if any(by_tos)  # most streams have none, and 256 places to look for them
-        for tos, count in enumerate(by_tos)
-        if count
+        for tos in compress(range(256), by_tos)  # a loop over the 512 places took as long as a histogram's 57 lines
     }
 
 

@@ -118,6 +118,11 @@ def sum_of(counted: Histogram) -> float:
     return counted.sum_ns / _NS_PER_S
 
 
+def kind_of(label_names: Labels, labels: Labels) -> str | None:
+    """Return the kind of the probe in a row of streams; ``None`` in rows of other things."""
+    return labels[_KIND] if label_names == STREAM else None
+
+
 class Shown(Metric, Generic[T]):
     """A family with its rows, as a registry wants it; its samples are made only when somebody asks for them."""
 
