@@ -1,7 +1,4 @@
-"""Metrics of probes that make connections: why those failed, and what the kernel knows of them.
-
-Streams of other kinds have none of these series.
-"""
+"""Metrics of what was turned down, by why; and of probes that make connections: what the kernel knows of those."""
 
 from __future__ import annotations
 
@@ -13,13 +10,18 @@ from agent.series import StreamFamily, counter, counters, histogram, only
 from collectors.exchange import HttpFailure
 from collectors.failure import Failure
 from collectors.http.options import HttpOptions
+from collectors.icmp.sender import IcmpOptions
+from collectors.stamp.options import StampOptions
 from collectors.tcp.options import TcpOptions
 
+_BY_ICMP = tuple(failure for failure in Failure if failure is not Failure.REFUSED)
 FAILURES: Mapping[str, Sequence[str]] = {
+    IcmpOptions.kind: _BY_ICMP,
+    StampOptions.kind: _BY_ICMP,
     TcpOptions.kind: tuple(Failure),
     HttpOptions.kind: (*Failure, *(failure for failure in HttpFailure if failure is not HttpFailure.TIMED_OUT)),
 }
-"""The kinds of probes that make connections, and why those of each kind can fail."""
+"""The kinds of probes, and why the packets or connections of each kind can fail."""
 
 
 def _failed(reasons: Sequence[str]) -> Callable[[StreamCounts], Mapping[str, int]]:

@@ -79,7 +79,9 @@ class TransmitStamp:
 class IcmpError:
     """A router or host answered one of our packets with an ICMP error.
 
-    ``errno`` is the kernel's translation; ``info`` the next hop's MTU for EMSGSIZE; ``offender`` who said so.
+    ``errno`` is the kernel's translation; ``info`` the next hop's MTU for EMSGSIZE; ``offender`` who said so; ``type``
+    and ``code`` are those of IP ``version``. ``quoted`` is as much of the packet as came back and was asked for: of UDP
+    from the payload on, of ICMP from its header.
     """
 
     errno: int
@@ -87,6 +89,8 @@ class IcmpError:
     code: int
     info: int
     offender: str | None
+    version: int = 4
+    quoted: bytes = b""
 
 
 def parse_arrival(items: AncillaryItems) -> Arrival:
@@ -102,8 +106,8 @@ def parse_arrival(items: AncillaryItems) -> Arrival:
     return Arrival(stamp_ns, ttl, tos)
 
 
-def parse_error_queue(items: AncillaryItems) -> TransmitStamp | IcmpError | None:
-    """Read one entry of the error queue; ``None`` for what is neither a stamp nor an ICMP error."""
+def parse_error_queue(items: AncillaryItems, quoted: bytes = b"") -> TransmitStamp | IcmpError | None:
+    """Read one entry of the error queue, and the data that came with it; ``None`` for neither stamp nor ICMP error."""
     stamp_ns = None
     for level, kind, data in items:
         if level == SOL_SOCKET and kind == SO_TIMESTAMPING:
@@ -111,7 +115,8 @@ def parse_error_queue(items: AncillaryItems) -> TransmitStamp | IcmpError | None
         elif (level == SOL_IP and kind == IP_RECVERR) or (level == SOL_IPV6 and kind == IPV6_RECVERR):
             errno, origin, icmp_type, code, _, info, identifier = _EXTENDED_ERROR.unpack_from(data)
             if origin in _ORIGINS_ICMP:
-                return IcmpError(errno, icmp_type, code, info, _offender(data[_EXTENDED_ERROR.size :]))
+                offender = _offender(data[_EXTENDED_ERROR.size :])
+                return IcmpError(errno, icmp_type, code, info, offender, 4 if level == SOL_IP else 6, quoted)
             if origin == _ORIGIN_TIMESTAMPING and stamp_ns is not None:
                 return TransmitStamp(identifier, stamp_ns)
     return None

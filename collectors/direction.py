@@ -7,6 +7,7 @@ way back does. With n packets sent between two answers and r of them reflected, 
 from __future__ import annotations
 
 import heapq
+from typing import NamedTuple
 
 from collectors.sample import DirectionalLoss
 
@@ -22,7 +23,8 @@ class DirectionAccount:
     A reflector that copies our numbers (stateless) looks like a stateful one that has lost nothing forward: nothing is
     said until the two numberings have differed once. Losses before the first answer, behind the last one, and across a
     restart of the reflector stay unattributed; one shows when its numbers fall back, come a second time, or run ahead
-    of ours. A late answer was not back in time, which makes it a backward loss. An overlooked one was back.
+    of ours. A late answer was not back in time, which makes it a backward loss. An overlooked one was back. One that
+    failed did not get there, and is no loss either.
     """
 
     def __init__(self) -> None:
@@ -33,7 +35,8 @@ class DirectionAccount:
         self._forward = 0  # told so far in this segment
         self._backward = 0
         self._segment: _Segment | None = None
-        self._overlooked: list[int] = []  # a heap too
+        self._excused: list[tuple[int, bool]] = []  # a heap too: missing, but not lost; whether it was reflected
+        self._since_last = _Excused()  # those that lie between the last answer and the next
 
     def answered(self, sequence: int, reflector_sequence: int) -> None:
         """Note an answer: our number, and the low 32 bits of the reflector's."""
@@ -43,12 +46,17 @@ class DirectionAccount:
 
     def overlooked(self, sequence: int) -> None:
         """Note that this host dropped the answer to a packet: it is missing, but was lost on neither way."""
-        heapq.heappush(self._overlooked, sequence)
+        heapq.heappush(self._excused, (sequence, True))
+
+    def failed(self, sequence: int) -> None:
+        """Note that somebody on the way discarded a packet and said so: the reflector did not see it."""
+        heapq.heappush(self._excused, (sequence, False))
 
     def settled(self, below: int) -> DirectionalLoss | None:
         """Note that every packet with a number under ``below`` is settled; return the losses this attributes."""
         beyond = self._beyond
         if not beyond or beyond[0][0] >= below:
+            self._gather_excused(below)  # an outage may last, and every packet of it fail
             return None
         while beyond and beyond[0][0] < below:
             self._count(*heapq.heappop(beyond))
@@ -59,19 +67,25 @@ class DirectionAccount:
 
     def _count(self, sequence: int, reflector_sequence: int) -> None:
         segment = self._segment
-        overlooked = self._overlooked_before(sequence)
-        if segment is not None and segment.add(sequence, reflector_sequence, overlooked):
+        excused = self._excused_before(sequence)
+        if segment is not None and segment.add(sequence, reflector_sequence, excused):
             return
         self.restarts += segment is not None
         self._segment = _Segment(sequence, reflector_sequence)
         self._forward = self._backward = 0
 
-    def _overlooked_before(self, sequence: int) -> int:
-        count = 0
-        while self._overlooked and self._overlooked[0] < sequence:
-            heapq.heappop(self._overlooked)
-            count += 1
-        return count
+    def _excused_before(self, sequence: int) -> _Excused:
+        self._gather_excused(sequence)
+        if self._segment is not None and sequence <= self._segment.last:
+            return _Excused()  # a copy of an answer behind which they lie
+        excused, self._since_last = self._since_last, _Excused()
+        return excused
+
+    def _gather_excused(self, below: int) -> None:
+        while self._excused and self._excused[0][0] < below:
+            _, was_reflected = heapq.heappop(self._excused)
+            overlooked, failed = self._since_last
+            self._since_last = _Excused(overlooked + was_reflected, failed + (not was_reflected))
 
     def _tell(self, segment: _Segment) -> DirectionalLoss | None:
         if any(segment.whole(reflected) < segment.last_reflected for _, reflected in self._beyond):
@@ -85,6 +99,13 @@ class DirectionAccount:
         return DirectionalLoss(sequence=segment.last, forward=new_forward, backward=new_backward)
 
 
+class _Excused(NamedTuple):
+    """How many packets are missing and not lost: overlooked, which the reflector saw, and failed, which it did not."""
+
+    overlooked: int = 0
+    failed: int = 0
+
+
 class _Segment:
     """A stretch of answers between which the reflector kept its state."""
 
@@ -92,14 +113,15 @@ class _Segment:
         self.first = self.last = sequence
         self.first_reflected = self.last_reflected = reflector_sequence
         self.lost = 0
-        """Packets between the first and the last answer that were not answered, nor overlooked."""
+        """Packets between the first and the last answer that were not answered, nor overlooked, nor failed."""
+        self._failed = 0  # between these two likewise
         self._copies = 0  # further answers that the reflector gave to packets which came twice
         self._given_to = {reflector_sequence: sequence}
 
-    def add(self, sequence: int, reflector_sequence: int, overlooked: int = 0) -> bool:
+    def add(self, sequence: int, reflector_sequence: int, excused: _Excused) -> bool:
         """Count an answer; ``False`` where it shows that the reflector has lost its state.
 
-        ``overlooked``: how many packets were, between the one answered last and this one.
+        ``excused``: how many packets were, between the one answered last and this one.
 
         First answers come in the order of our numbers: whatever does not is a further one.
         """
@@ -108,7 +130,8 @@ class _Segment:
         if ahead > 0:
             if self._is_restart(number, ahead):
                 return False
-            self.lost += ahead - 1 - overlooked
+            self.lost += ahead - 1 - excused.overlooked - excused.failed
+            self._failed += excused.failed
             self.last = sequence
         elif sequence < self.first or number in self._given_to or number <= self.last_reflected - _REMEMBERED:
             return True  # from before a restart, or copied on the way back: that says nothing of losses
@@ -135,7 +158,7 @@ class _Segment:
 
     def losses(self) -> tuple[int, int]:
         """Return how many of the lost packets were lost forward, and how many backward."""
-        sent = self.last - self.first + 1
+        sent = self.last - self.first + 1 - self._failed
         reflected = self.last_reflected - self.first_reflected + 1
         forward = min(max(sent - reflected + self._copies, 0), self.lost)
         answers = sent - self.lost + self._copies

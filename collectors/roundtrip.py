@@ -30,6 +30,16 @@ DepartureOf = Callable[[int], Departure | None]
 """Tells how the packet with this number (or its low 32 bits) left; ``None`` if nobody remembers it."""
 
 
+class Quote(NamedTuple):
+    """Which packet an ICMP error quotes: its number, or the low ``bits`` bits of that; 0 bits say nothing of it.
+
+    Routers quote 8 octets beyond the IP header at least (RFC 792): of UDP nothing that tells packets apart.
+    """
+
+    sequence: int
+    bits: int
+
+
 class FollowUp(NamedTuple):
     """When an earlier answer left, by its reflector's kernel: its number there, and that time by the wall clock."""
 

@@ -31,7 +31,7 @@ class Outcome(StrEnum):
     NOT_SENT = "not_sent"
     """The kernel refused the packet, or there was nowhere to send it: no statement about the path."""
     LATE = "late"
-    """An answer to a packet that was lost: it came after the timeout (RFC 7679, section 3.8.2)."""
+    """An answer to a packet that was lost, for which it came too late (RFC 7679, section 3.8.2), or had failed."""
     DUPLICATE = "duplicate"
     """A further copy of an answer (RFC 5560)."""
 

@@ -11,9 +11,10 @@ from typing import Protocol
 from collectors.ancillary import IcmpError, TransmitStamp
 from collectors.clock import Clock
 from collectors.errors import CollectorError, reason_of
+from collectors.failure import failure_of
 from collectors.path import Address, NetworkPath
 from collectors.peer import DirectMeasurement, ReflectorFacts, RejectedAnswer, Rejection
-from collectors.roundtrip import Answer, Departure, DepartureOf
+from collectors.roundtrip import Answer, Departure, DepartureOf, Quote
 from collectors.sample import ReceiveDrops
 from collectors.sockets import Datagram, StampedSocket, Watch
 from collectors.stream import Stream, StreamEvent
@@ -51,6 +52,9 @@ class Sender(Protocol):
         self, datagram: Datagram, *, wall_ns: int, monotonic_ns: int, departure_of: DepartureOf
     ) -> Answer | Rejection | None:
         """Understand a datagram that was read at these times, or say why not; ``None`` for what concerns others."""
+
+    def quote(self, quoted: bytes, departure_of: DepartureOf) -> Quote | Rejection | None:
+        """Tell which packet an ICMP error quotes, or say why it is none; ``None`` for what concerns others."""
 
 
 class Session:
@@ -225,7 +229,7 @@ class Session:
             case TransmitStamp():
                 return self._stream.transmitted(item.id, item.stamp_ns)
             case IcmpError():
-                return [item]
+                return self._take_error(item)
             case Datagram():
                 return self._take_datagram(item)
 
@@ -245,6 +249,15 @@ class Session:
         if isinstance(answer, Answer) and answer.direct_measurement is not None:
             events.append(answer.direct_measurement)
         return events
+
+    def _take_error(self, error: IcmpError) -> Sequence[SessionEvent]:
+        quote = self._sender.quote(error.quoted, self._stream.departure)
+        if quote is None:
+            return []
+        if isinstance(quote, Rejection):  # the packet of a port that was given anew, or one that did not leave at all
+            return [error]
+        reason = failure_of(error.errno, error, version=error.version)
+        return [error, *self._stream.failed(quote, reason, error.offender)]
 
     def _news(self) -> Sequence[ReflectorFacts]:
         """Return what is known of the far end, where that is not what was told last."""

@@ -23,6 +23,7 @@ from collectors.pinning import put_on_path
 
 _MAX_DATAGRAM = 65_536
 _ANCILLARY_SPACE = 512
+_QUOTED = 64  # octets of what an ICMP error quotes: those that tell packets apart come first
 _RECEIVE_BUFFER = 1 << 20  # the error queue is charged to it too
 _DRAIN_AT_MOST = 64  # datagrams a wake-up, so that one socket cannot starve the loop
 _PENDING_ERRORS = (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EMSGSIZE, errno.EPROTO)
@@ -144,10 +145,10 @@ class StampedSocket:
         """
         while True:
             try:
-                _, items, _, _ = self._socket.recvmsg(0, _ANCILLARY_SPACE, socket.MSG_ERRQUEUE)
+                quoted, items, _, _ = self._socket.recvmsg(_QUOTED, _ANCILLARY_SPACE, socket.MSG_ERRQUEUE)
             except BlockingIOError:
                 return
-            entry = parse_error_queue(items)
+            entry = parse_error_queue(items, quoted)
             if isinstance(entry, TransmitStamp):
                 self._stamps_due -= 1
                 entry = self._with_own_id(entry)

@@ -1,6 +1,6 @@
 """The bookkeeping of one stream: which packets are on their way, and what became of each. No I/O, no clock.
 
-Every packet is settled exactly once: answered, reordered, lost, overlooked or not sent. Further answers (late,
+Every packet is settled exactly once: answered, reordered, lost, failed, overlooked or not sent. Further answers (late,
 duplicate) are reported beside that and change nothing of it.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from collectors.direction import DirectionAccount
 from collectors.peer import Rejection
-from collectors.roundtrip import Answer, Departure, RoundTrip, round_trip
+from collectors.roundtrip import Answer, Departure, Quote, RoundTrip, round_trip
 from collectors.sample import NOISE_NS, DirectionalLoss, Outcome, Sample
 
 STAMP_GRACE_NS = 50_000_000
@@ -22,7 +22,7 @@ FOLLOW_UP_GRACE_NS = 200_000_000
 _REMEMBERED = 4096  # settled packets whose further answers are still told apart,
 _REMEMBERED_NS = 10_000_000_000  # if they left so long before the latest: half a kilobyte each adds up
 _LOW_32_BITS = 0xFFFFFFFF
-_UNANSWERED = (Outcome.LOST, Outcome.OVERLOOKED)
+_UNANSWERED = (Outcome.LOST, Outcome.FAILED, Outcome.OVERLOOKED)
 
 StreamEvent = Sample | DirectionalLoss
 
@@ -161,6 +161,22 @@ class Stream:
             return events + self._first_answer(packet, answer)
         return events + self._settle_answered(packet) + self._further_answer(sequence, answer)
 
+    def failed(self, quote: Quote, reason: str, offender: str | None) -> list[StreamEvent]:
+        """Note that somebody who had to discard a packet said so; what was answered already stays so.
+
+        Where the quote does not tell which packet it was, it is known if only one is on its way.
+        """
+        packet = self._quoted(quote)
+        if packet is None or packet.answer is not None:
+            return []
+        self._direction.failed(packet.sequence)
+        return self._close(packet, _unanswered_sample(packet, Outcome.FAILED, reason, offender))
+
+    def _quoted(self, quote: Quote) -> _Packet | None:
+        if quote.bits:
+            return self._outstanding.get(self._whole(quote.sequence, (1 << quote.bits) - 1))
+        return next(iter(self._outstanding.values())) if len(self._outstanding) == 1 else None
+
     def expire(self, monotonic_ns: int) -> list[StreamEvent]:
         """Settle what has waited long enough: for an answer, or answered, for a stamp that does not come."""
         events: list[StreamEvent] = []
@@ -250,7 +266,7 @@ class Stream:
         outcome = Outcome.OVERLOOKED if packet.answer is None and self._is_overlooked(packet) else Outcome.LOST
         if outcome is Outcome.OVERLOOKED:
             self._direction.overlooked(packet.sequence)
-        return self._close(packet, _lost_sample(packet, outcome))
+        return self._close(packet, _unanswered_sample(packet, outcome))
 
     def _is_overlooked(self, packet: _Packet) -> bool:
         """Whether one of the datagrams that were dropped since it left has not explained another packet yet."""
@@ -304,9 +320,9 @@ class Stream:
         if number is not None and number != packet.reflector_sequence:
             self._direction.answered(packet.sequence, number)
 
-    def _whole(self, sequence: int) -> int:
-        """Complete a number of which a packet or a stamp carries the low 32 bits (RFC 1982)."""
-        return self.next_sequence - ((self.next_sequence - sequence) & _LOW_32_BITS)
+    def _whole(self, sequence: int, mask: int = _LOW_32_BITS) -> int:
+        """Complete a number of which a packet or a stamp carries the low bits, mostly 32 (RFC 1982)."""
+        return self.next_sequence - ((self.next_sequence - sequence) & mask)
 
 
 def _is_up_to(number: int, last: int) -> bool:
@@ -314,7 +330,9 @@ def _is_up_to(number: int, last: int) -> bool:
     return (last - number) & _LOW_32_BITS <= _LOW_32_BITS >> 1
 
 
-def _lost_sample(packet: _Packet, outcome: Outcome) -> Sample:
+def _unanswered_sample(
+    packet: _Packet, outcome: Outcome, reason: str | None = None, offender: str | None = None
+) -> Sample:
     departure = packet.departure
     return Sample(
         slot=departure.slot,
@@ -323,6 +341,8 @@ def _lost_sample(packet: _Packet, outcome: Outcome) -> Sample:
         outcome=outcome,
         ttl=packet.answer.ttl if packet.answer else None,
         lateness_ns=departure.lateness_ns,
+        reason=reason,
+        offender=offender,
         noisy=packet.noisy or departure.lateness_ns > NOISE_NS,
     )
 

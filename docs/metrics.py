@@ -113,7 +113,8 @@ def families() -> list[Metric]:
         *_registry(StampOptions(), _TELLING).collect(),
         *reflector_families(),
     ]
-    told = {family.name: family for family in found if family.samples}  # of those of several streams, the last one's
+    found.sort(key=lambda family: len(family.samples))
+    told = {family.name: family for family in found if family.samples}  # of those of several streams, the fullest
     return sorted(told.values(), key=lambda family: family.name)
 
 

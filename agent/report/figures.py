@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from agent.counts import StreamCounts
 from agent.host import HostCounts
@@ -14,6 +15,7 @@ from agent.plan import Probe
 from agent.report.exchanges import ExchangeFigures
 from agent.sink import StreamKey
 from collectors.ancillary import IcmpError
+from collectors.failure import Failure, failure_of
 from collectors.peer import RejectedAnswer, Rejection
 from collectors.sample import Sample
 from collectors.session import Deliver, SessionEvent
@@ -44,13 +46,22 @@ class PacketTimes:
     backward_ns: Sequence[int | None]
 
 
+class IcmpErrorKind(NamedTuple):
+    """What an ICMP error says: the kernel's error number, in our words, from whom; of a next hop's MTU also that."""
+
+    number: int
+    reason: Failure
+    offender: str | None
+    mtu: int | None
+
+
 class StreamFigures:
     """What is known of one stream: counts since its start, and times of its most recent packets.
 
-    ``icmp_errors`` counts by error number and who sent it; ``rejected_answers`` by reason and who sent them, where
-    ``None`` stands for all hosts beyond the first ones. ``dscp`` is what its packets are sent with, where that is
-    known. ``samples`` holds every packet where they are asked for. ``handshakes_ns`` are the kernel's times of the
-    handshakes of connections, of those packets that had one.
+    ``icmp_errors`` counts by what they say, as far as :class:`IcmpErrorKind` tells it apart; ``rejected_answers`` by
+    reason and who sent them, where ``None`` stands for all hosts beyond the first ones. ``dscp`` is what its packets
+    are sent with, where that is known. ``samples`` holds every packet where they are asked for. ``handshakes_ns`` are
+    the kernel's times of the handshakes of connections, of those packets that had one.
     """
 
     def __init__(self, *, recent: int | None, with_samples: bool, dscp: int | None = None) -> None:
@@ -58,7 +69,7 @@ class StreamFigures:
         self.dscp = dscp
         self.resolved = False
         self.counts = StreamCounts()
-        self.icmp_errors: Counter[tuple[int, str | None]] = Counter()
+        self.icmp_errors: Counter[IcmpErrorKind] = Counter()
         self.rejected_answers: Counter[tuple[Rejection, str | None]] = Counter()
         self.samples: list[Sample] | None = [] if with_samples else None
         self._recent = recent
@@ -101,7 +112,7 @@ class StreamFigures:
                 if event.exchange is not None:
                     self.exchanges.keep(event.exchange, at_ns=event.sent_at_ns)
             elif isinstance(event, IcmpError):
-                self.icmp_errors[event.errno, event.offender] += 1
+                self.icmp_errors[_kind_of(event)] += 1
             elif isinstance(event, RejectedAnswer):
                 self._keep_rejected(event)
 
@@ -123,6 +134,12 @@ class StreamFigures:
             self._handshakes_ns.append(sample.handshake_ns)
             if self._recent is not None and len(self._handshakes_ns) >= 2 * self._recent:
                 del self._handshakes_ns[: -self._recent]
+
+
+def _kind_of(error: IcmpError) -> IcmpErrorKind:
+    reason = failure_of(error.errno, error, version=error.version)
+    mtu = error.info if reason is Failure.MESSAGE_TOO_LONG else None
+    return IcmpErrorKind(error.errno, reason, error.offender, mtu)
 
 
 class Figures:

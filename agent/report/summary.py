@@ -99,8 +99,14 @@ def stream_summary(key: StreamKey, figures: Figures) -> Json:
         "not_sent": sum(counts.not_sent.values()),
         "not_sent_reasons": {reason: count for reason, count in counts.not_sent.items() if count},
         "icmp_errors": [
-            {"error": os.strerror(number), "from": offender, "count": count}
-            for (number, offender), count in stream.icmp_errors.items()
+            {
+                "error": os.strerror(kind.number),
+                "reason": kind.reason.value,
+                "from": kind.offender,
+                "mtu": kind.mtu,
+                "count": count,
+            }
+            for kind, count in stream.icmp_errors.items()
         ],
         "rejected_answers": [
             {"reason": reason.value, "from": source, "count": count}

@@ -130,7 +130,13 @@ def _with_reasons(key: str) -> Cell:
 
 
 def _icmp_errors(stream: Json) -> str:
-    return "\n".join(f"{row['count']} x {row['error']} from {row['from']}" for row in stream["icmp_errors"]) or "0"
+    return "\n".join(map(_icmp_error, stream["icmp_errors"])) or "0"
+
+
+def _icmp_error(row: Json) -> str:
+    what = row["error"] if row["reason"] == "other" else _words(row["reason"])
+    mtu = f" (MTU {row['mtu']})" if row["mtu"] else ""
+    return f"{row['count']} x {what} from {row['from'] or 'an unknown host'}{mtu}"
 
 
 def _rejected(stream: Json) -> str:
@@ -146,7 +152,7 @@ def _tolerated(stream: Json) -> str:
 
 
 def _words(name: str) -> str:
-    return name.replace("_", " ").replace("ssid", "SSID").replace("tlvs", "TLVs")
+    return name.replace("_", " ").replace("ssid", "SSID").replace("tlvs", "TLVs").replace("ttl", "TTL")
 
 
 def _timestamps(stream: Json) -> str:

@@ -7,10 +7,10 @@ import socket
 from dataclasses import dataclass
 from typing import ClassVar
 
-from collectors.icmp.wire import TOKEN_SIZE, EchoError, echo_request, parse_echo_reply
+from collectors.icmp.wire import TOKEN_SIZE, EchoError, echo_request, parse_echo_reply, parse_quoted_request
 from collectors.path import Address, NetworkPath, PacketMarks
 from collectors.peer import Rejection
-from collectors.roundtrip import Answer, DepartureOf
+from collectors.roundtrip import Answer, DepartureOf, Quote
 from collectors.sockets import Datagram, StampedSocket, family_of, open_echo
 
 
@@ -34,13 +34,13 @@ class IcmpSender:
         self._token = secrets.token_bytes(TOKEN_SIZE)
         self._identifier = secrets.randbits(16)  # of raw sockets; a ping socket's is the kernel's choice
         self._version = 4
-        self._with_ip_header = False
+        self._is_raw = False
 
     def open(self, path: NetworkPath, to: Address) -> StampedSocket:
         """Open a ping socket, or a raw one where those are not allowed."""
         sock = open_echo(path, family_of(to), self._options.marks)
         self._version = 4 if family_of(to) == socket.AF_INET else 6
-        self._with_ip_header = sock.is_raw and self._version == 4
+        self._is_raw = sock.is_raw
         return sock
 
     def close(self) -> None:
@@ -67,7 +67,10 @@ class IcmpSender:
         """Understand an echo reply; ``None`` for the replies to others, which a raw socket sees too."""
         try:
             sequence = parse_echo_reply(
-                datagram.data, version=self._version, token=self._token, with_ip_header=self._with_ip_header
+                datagram.data,
+                version=self._version,
+                token=self._token,
+                with_ip_header=self._is_raw and self._version == 4,
             )
         except EchoError:
             return None
@@ -78,3 +81,15 @@ class IcmpSender:
             monotonic_ns=monotonic_ns,
             ttl=datagram.arrival.ttl,
         )
+
+    def quote(self, quoted: bytes, departure_of: DepartureOf) -> Quote | None:  # noqa: ARG002  # a request has no time
+        """Recognise a request of this session in an ICMP error; a raw socket sees the errors for all others too."""
+        try:
+            return parse_quoted_request(
+                quoted,
+                version=self._version,
+                token=self._token,
+                identifier=self._identifier if self._is_raw else None,
+            )
+        except EchoError:
+            return None

@@ -18,6 +18,8 @@ from __future__ import annotations
 
 import struct
 
+from collectors.roundtrip import Quote
+
 HEADER_SIZE = 8
 MIN_DATA_SIZE = 12
 TOKEN_SIZE = 8
@@ -60,6 +62,25 @@ def parse_echo_reply(message: bytes, *, version: int, token: bytes, with_ip_head
     if found != token:
         raise EchoError("the reply to another session")
     return int(sequence)
+
+
+def parse_quoted_request(message: bytes, *, version: int, token: bytes, identifier: int | None) -> Quote:
+    """Read from an echo request, or its beginning, that an ICMP error quotes which packet of the session it was.
+
+    ``identifier``: the session's, where the kernel has not compared it already. Raise :class:`EchoError` for anything
+    else than a request of this session, and never another error.
+    """
+    if len(message) < HEADER_SIZE:
+        raise EchoError("too short for an echo request")
+    request_type, _, _, its_identifier, low_16_bits = _HEADER.unpack_from(message)
+    if request_type != _TYPES[version][0] or identifier not in (None, its_identifier):
+        raise EchoError("not an echo request of this session")
+    data = message[HEADER_SIZE:]
+    if not data.startswith(token[: len(data)]):
+        raise EchoError("the request of another session")
+    if len(data) < MIN_DATA_SIZE:
+        return Quote(low_16_bits, 16)
+    return Quote(_DATA.unpack_from(data)[1], 32)
 
 
 def _checksum(message: bytes) -> int:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collectors.path import Address
 from collectors.peer import DirectMeasurement, Quirk, Rejection
-from collectors.roundtrip import Answer, DepartureOf, FollowUp
+from collectors.roundtrip import Answer, DepartureOf, FollowUp, Quote
 from collectors.sockets import Datagram
 from collectors.stamp import quirks
 from collectors.stamp.asking import Asking
 from collectors.stamp.extensions import Telemetry, read_tlvs
 from collectors.stamp.facts import FactSheet
 from collectors.stamp.options import StampOptions
-from collectors.stamp.recognition import Recognised, recognise
+from collectors.stamp.recognition import Recognised, recognise, recognise_quoted
 from collectors.stamp.timestamp import ErrorEstimate, ntp_from_wall, ptp_from_wall, wall_from_timestamp
 from collectors.stamp.tlv import TlvType
 from collectors.stamp.wire import NotAuthentic, ReflectorPacket, StampError, parse_reflector_packet
@@ -55,6 +55,13 @@ class Hearing:
             ssid_required=self._options.ssid_required,
             departure_of=departure_of,
             timestamp=self._timestamp,
+        )
+
+    def quote(self, quoted: bytes, departure_of: DepartureOf) -> Quote | Rejection:
+        """Tell which packet an ICMP error quotes, or say why it is none."""
+        is_authenticated = self._options.key is not None
+        return recognise_quoted(
+            quoted, is_authenticated=is_authenticated, departure_of=departure_of, timestamp=self._timestamp
         )
 
     def answer(

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from collectors.peer import Rejection
-from collectors.roundtrip import Departure, DepartureOf
+from collectors.roundtrip import Departure, DepartureOf, Quote
 from collectors.stamp.wire import ReflectorPacket
 
 _NO_TIME = bytes(8)
+_SEQUENCE_SIZE = 4
+_TIMESTAMP_AT = {False: 4, True: 16}  # RFC 8762, section 4.2: by whether packets are authenticated
 
 
 class Recognised(NamedTuple):
@@ -50,6 +52,28 @@ def recognise(
         proper = packet._replace(timestamp=packet.sender_timestamp, sender_timestamp=t1)
         return Recognised(proper, departure, swapped=True)
     return Rejection.WRONG_TIMESTAMP
+
+
+def recognise_quoted(
+    quoted: bytes,
+    *,
+    is_authenticated: bool,
+    departure_of: DepartureOf,
+    timestamp: Callable[[int], bytes],
+) -> Quote | Rejection:
+    """Return which test packet an ICMP error quotes the beginning of, or why it is none of the session's.
+
+    The time of departure is the proof here too, as far as it is quoted; the ports, which the kernel has compared, are
+    all that there is of a packet of which nothing else is.
+    """
+    if len(quoted) < _SEQUENCE_SIZE:
+        return Quote(0, 0)
+    sequence = int.from_bytes(quoted[:_SEQUENCE_SIZE], "big")
+    departure = departure_of(sequence)
+    if departure is None:
+        return Rejection.UNKNOWN_PACKET
+    told = quoted[_TIMESTAMP_AT[is_authenticated] :][:8]
+    return Quote(sequence, 32) if timestamp(departure.wall_ns).startswith(told) else Rejection.WRONG_TIMESTAMP
 
 
 def _is_own(packet: ReflectorPacket, departure_of: DepartureOf, timestamp: Callable[[int], bytes]) -> bool:

@@ -10,7 +10,7 @@ from collectors.clock import Clock, ClockState, kernel_clock_state
 from collectors.errors import CollectorError
 from collectors.path import Address, NetworkPath
 from collectors.peer import ReflectorFacts, Rejection
-from collectors.roundtrip import Answer, DepartureOf
+from collectors.roundtrip import Answer, DepartureOf, Quote
 from collectors.sockets import Datagram, StampedSocket, family_of, open_udp
 from collectors.stamp.asking import Asking
 from collectors.stamp.capabilities import Capabilities, CapabilityCheck
@@ -100,6 +100,11 @@ class StampSender:
         if isinstance(answer, Answer) and self._hearing.is_understood:
             self._not_understood, self._understood_ns = 0, monotonic_ns
         return answer
+
+    def quote(self, quoted: bytes, departure_of: DepartureOf) -> Quote | Rejection:
+        """Tell which test packet an ICMP error quotes, or say why it is none."""
+        assert self._hearing is not None, "errors come to the socket that was opened"
+        return self._hearing.quote(quoted, departure_of)
 
     def _start_anew(self, monotonic_ns: int) -> None:
         """Send plain packets, and ask again: there may be another reflector, which drops or copies what it gets."""

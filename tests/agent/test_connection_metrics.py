@@ -1,4 +1,4 @@
-"""Metrics of probes that make connections, as Prometheus reads them."""
+"""Metrics of what was turned down, and of probes that make connections, as Prometheus reads them."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def settled(outcome: Outcome, reason: str | None = None) -> Sample:
     return Sample(slot=0, sequence=0, sent_at_ns=0, outcome=outcome, reason=reason)
 
 
-def test_every_series_is_there_at_zero_from_the_start_for_connections_alone(counted: Counted) -> None:
+def test_every_series_is_there_at_zero_from_the_start_for_the_kinds_that_can_have_it(counted: Counted) -> None:
     for reason in Failure:
         assert counted("packets_failed_total", reason=reason) == 0
-        assert counted("packets_failed_total", PING, reason=reason) is None
+        assert counted("packets_failed_total", PING, reason=reason) == (None if reason is Failure.REFUSED else 0)
     for name in ("packets_retransmitted_total", "tcp_handshake_seconds_count"):
         assert (counted(name), counted(name, PING)) == (0, None)
 

@@ -7,7 +7,8 @@ import random
 import socket
 import time
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from ipaddress import ip_address
 from itertools import chain, repeat
@@ -112,10 +113,19 @@ async def test_a_run_is_bounded_by_its_duration(reflector_port: int) -> None:
     assert len(sink.samples["vpn"]) + sink.missed == 20
 
 
+@contextmanager
+def silence(port: int = 0) -> Iterator[int]:
+    """Take packets at 127.0.0.200 and answer none: to a closed port they would fail at once."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.200", port))
+        yield sock.getsockname()[1]
+
+
 async def test_the_engine_waits_for_what_is_on_its_way(reflector_port: int) -> None:
     sink = Recorder()
     nobody = Target(name="nobody", host="127.0.0.1", hosts={"vpn": "127.0.0.200"})
-    await Engine((stamp_probe(reflector_port, target=nobody),), sink).run(Bound(packets=3))
+    with silence(reflector_port):
+        await Engine((stamp_probe(reflector_port, target=nobody),), sink).run(Bound(packets=3))
     assert sink.outcomes("expressroute") == {Outcome.ANSWERED: 3}
     assert sink.outcomes("vpn") == {Outcome.LOST: 3}
 
@@ -170,7 +180,8 @@ class Stalling(Recorder):
 async def test_a_stall_of_the_loop_shows_in_its_lag_and_makes_noisy_what_was_on_its_way() -> None:
     sink = Stalling()
     nobody = Target(name="nobody", host="127.0.0.200")
-    await Engine((stamp_probe(9, target=nobody),), sink).run(Bound(packets=5))
+    with silence() as port:
+        await Engine((stamp_probe(port, target=nobody),), sink).run(Bound(packets=5))
     assert max(sink.lags_ns) > 40 * MS
     assert all(sample.noisy for sample in sink.samples["vpn"][:3])
 
@@ -180,9 +191,10 @@ async def test_a_suspension_of_the_host_is_told_once_and_what_was_on_its_way_is_
     minute_ns = 60_000 * MS
     readings = chain([0, 0, 0], repeat(minute_ns))
     nobody = Target(name="nobody", host="127.0.0.200")
-    probe = stamp_probe(9, paths=(NetworkPath(name="vpn"),), target=nobody)
-    engine = Engine((probe, replace(probe, name="other")), sink, suspensions=Suspensions(lambda: next(readings)))
-    await engine.run(Bound(packets=4))
+    with silence() as port:
+        probe = stamp_probe(port, paths=(NetworkPath(name="vpn"),), target=nobody)
+        engine = Engine((probe, replace(probe, name="other")), sink, suspensions=Suspensions(lambda: next(readings)))
+        await engine.run(Bound(packets=4))
     assert sink.suspensions_ns == [minute_ns]
     assert sum(sample.noisy for sample in sink.samples["vpn"]) >= 2  # the first packet of each probe
 

@@ -65,13 +65,14 @@ def test_an_entry_of_stamping_without_a_time_says_nothing() -> None:
 def test_an_icmp_error_names_who_sent_it() -> None:
     offender = struct.pack("@HH4s8x", 2, 0, bytes([192, 168, 11, 18]))
     entry = extended_error(errno=90, origin=2, kind=3, code=4, info=1400) + offender
-    assert parse_error_queue([(SOL_IP, IP_RECVERR, entry)]) == IcmpError(90, 3, 4, 1400, "192.168.11.18")
+    assert parse_error_queue([(SOL_IP, IP_RECVERR, entry)]) == IcmpError(90, 3, 4, 1400, "192.168.11.18", 4)
 
 
 def test_an_icmpv6_error_names_who_sent_it() -> None:
     offender = struct.pack("@HHI16sI", 10, 0, 0, bytes(15) + b"\x01", 0)
     entry = extended_error(errno=111, origin=3, kind=1, code=4) + offender
-    assert parse_error_queue([(SOL_IPV6, IPV6_RECVERR, entry)]) == IcmpError(111, 1, 4, 0, "::1")
+    found = parse_error_queue([(SOL_IPV6, IPV6_RECVERR, entry)], b"the packet")
+    assert found == IcmpError(111, 1, 4, 0, "::1", 6, b"the packet")
 
 
 def test_an_icmp_error_of_nobody_in_particular_has_no_offender() -> None:

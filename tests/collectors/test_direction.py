@@ -57,6 +57,38 @@ def test_an_answer_that_this_host_dropped_was_lost_on_neither_way() -> None:
     assert told(account, [loss]) == (0, 2)
 
 
+def test_a_packet_that_was_turned_down_on_its_way_is_lost_on_neither_way() -> None:
+    account, _ = feed([(0, 0), (2, 1)])
+    for sequence in (3, 5):
+        account.failed(sequence)
+        account.settled(sequence + 1)  # as long as nothing is answered
+    account.answered(7, 3)  # of 3 to 6 the reflector saw one
+    loss = account.settled(8)
+    assert told(account, [loss]) == (1, 1)
+
+
+def test_packets_turned_down_before_the_first_answer_are_beside_the_point() -> None:
+    account = DirectionAccount()
+    for sequence in range(4):
+        account.failed(sequence)
+        account.settled(sequence + 1)
+    losses = []
+    for sequence, reflected in ((4, 0), (6, 1), (8, 3)):
+        account.answered(sequence, reflected)
+        losses.append(account.settled(sequence + 1))
+    assert told(account, losses) == (1, 1)
+
+
+def test_a_copy_of_an_answer_takes_nothing_from_what_lies_behind_it() -> None:
+    account, _ = feed([(0, 0), (2, 1)])
+    account.failed(3)
+    account.settled(4)
+    account.answered(2, 2)  # the packet came twice
+    account.settled(4)
+    account.answered(4, 3)
+    assert told(account, [account.settled(5)]) == (0, 0)
+
+
 def test_losses_before_the_first_answer_are_not_told() -> None:
     account, losses = feed([(5, 2), (6, 3)])
     assert account.stateful

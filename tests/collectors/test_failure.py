@@ -1,4 +1,4 @@
-"""Who turned a connection down, and why: what ICMP and the kernel say becomes one stable word."""
+"""Who turned a packet or a connection down, and why: what ICMP and the kernel say becomes one stable word."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def icmp(kind: int, code: int) -> IcmpError:
         (4, 3, 0, Failure.NETWORK_UNREACHABLE),
         (4, 3, 1, Failure.HOST_UNREACHABLE),
         (4, 3, 3, Failure.PORT_UNREACHABLE),
+        (4, 3, 4, Failure.MESSAGE_TOO_LONG),
         (4, 3, 13, Failure.PROHIBITED),
         (4, 11, 0, Failure.TTL_EXCEEDED),
         (4, 3, 2, Failure.OTHER),
@@ -30,6 +31,7 @@ def icmp(kind: int, code: int) -> IcmpError:
         (6, 1, 1, Failure.PROHIBITED),
         (6, 1, 3, Failure.HOST_UNREACHABLE),
         (6, 1, 4, Failure.PORT_UNREACHABLE),
+        (6, 2, 0, Failure.MESSAGE_TOO_LONG),
         (6, 3, 0, Failure.TTL_EXCEEDED),
         (6, 4, 1, Failure.OTHER),
     ],

@@ -18,7 +18,7 @@ from collectors.clock import SystemClock
 from collectors.errors import CollectorError
 from collectors.path import Address, NetworkPath, PacketMarks
 from collectors.peer import DirectMeasurement, ReflectorFacts, RejectedAnswer, Rejection
-from collectors.roundtrip import Answer, DepartureOf
+from collectors.roundtrip import Answer, DepartureOf, Quote
 from collectors.sample import Outcome, ReceiveDrops, Sample, TimestampSource
 from collectors.session import Session, SessionEvent
 from collectors.sockets import Datagram, StampedSocket, family_of, open_udp
@@ -60,6 +60,23 @@ class NumberSender:
             monotonic_ns=monotonic_ns,
             direct_measurement=self.counted,
         )
+
+    def quote(self, quoted: bytes, departure_of: DepartureOf) -> Quote | Rejection | None:
+        return Quote(NUMBER.unpack(quoted)[0], 32)
+
+
+class RejectingSender(NumberSender):
+    """Takes what is quoted for packets that it never sent."""
+
+    def quote(self, quoted: bytes, departure_of: DepartureOf) -> Rejection:
+        return Rejection.UNKNOWN_PACKET
+
+
+class DeafSender(NumberSender):
+    """Takes what is quoted for packets of others."""
+
+    def quote(self, quoted: bytes, departure_of: DepartureOf) -> None:
+        return None
 
 
 class UnstampedSender(NumberSender):
@@ -206,7 +223,7 @@ async def test_the_counts_of_both_ends_are_handed_on_with_the_answer_that_brough
     running.session.close()
 
 
-async def test_a_closed_port_is_told_with_its_icmp_errors_and_stays_a_loss() -> None:
+async def test_packets_to_a_closed_port_fail_and_the_far_end_is_who_said_so() -> None:
     end = FarEnd()
     end.socket.close()
     running = Running(end.port)
@@ -215,8 +232,35 @@ async def test_a_closed_port_is_told_with_its_icmp_errors_and_stays_a_loss() -> 
         running.session.send(slot, due_ns=SystemClock.monotonic_ns())
         await asyncio.sleep(0.01)
     await asyncio.wait_for(running.session.idle(), 5)
-    assert running.outcomes() == [Outcome.LOST] * 3
+    samples = [event for event in running.events if isinstance(event, Sample)]
+    assert [sample.sequence for sample in samples] == [0, 1, 2]
+    told = {(sample.outcome, sample.reason, sample.offender) for sample in samples}
+    assert told == {(Outcome.FAILED, "port_unreachable", "127.0.0.1")}
     assert sum(isinstance(event, IcmpError) for event in running.events) == 3
+    running.session.close()
+
+
+async def test_an_error_that_quotes_no_packet_of_the_session_is_counted_and_settles_none() -> None:
+    end = FarEnd()
+    end.socket.close()
+    running = Running(RejectingSender(end.port))
+    running.session.aim("127.0.0.1")
+    running.session.send(0, due_ns=SystemClock.monotonic_ns())
+    await asyncio.wait_for(running.session.idle(), 5)
+    assert running.outcomes() == [Outcome.LOST]
+    assert sum(isinstance(event, IcmpError) for event in running.events) == 1
+    running.session.close()
+
+
+async def test_an_error_about_the_packet_of_somebody_else_is_not_even_counted() -> None:
+    end = FarEnd()
+    end.socket.close()
+    running = Running(DeafSender(end.port))
+    running.session.aim("127.0.0.1")
+    running.session.send(0, due_ns=SystemClock.monotonic_ns())
+    await asyncio.wait_for(running.session.idle(), 5)
+    assert [type(event) for event in running.events] == [Sample]
+    assert running.outcomes() == [Outcome.LOST]
     running.session.close()
 
 

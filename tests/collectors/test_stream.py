@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.peer import Rejection
-from collectors.roundtrip import Answer, Departure, FollowUp
+from collectors.roundtrip import Answer, Departure, FollowUp, Quote
 from collectors.sample import NOISE_NS, DirectionalLoss, Outcome, Sample, TimestampSource
 from collectors.stream import STAMP_GRACE_NS, Stream, StreamEvent
 from tests.collectors.journeys import MS, TIMEOUT_NS, WALL, answer, departure, outcomes, samples, send
@@ -465,3 +465,61 @@ def test_a_stall_makes_noisy_what_was_on_its_way_and_nothing_else() -> None:
     settled += samples(stream.answered(answer(0, 21 * MS)))
     settled += samples(stream.answered(answer(2, 22 * MS)))
     assert {sample.sequence: sample.noisy for sample in settled} == {0: True, 1: False, 2: False}
+
+
+UNREACHABLE = ("host_unreachable", "192.0.2.254")
+
+
+def test_a_packet_that_an_error_quotes_fails_at_once_with_reason_and_offender() -> None:
+    stream = Stream(timeout_ns=TIMEOUT_NS)
+    for slot in range(2):
+        send(stream, slot)
+    [sample] = samples(stream.failed(Quote(1, 32), *UNREACHABLE))
+    assert (sample.sequence, sample.outcome, sample.rtt_ns) == (1, Outcome.FAILED, None)
+    assert (sample.reason, sample.offender) == UNREACHABLE
+    assert stream.outstanding == 1
+
+
+def test_a_second_error_about_a_packet_changes_nothing() -> None:
+    stream = Stream(timeout_ns=TIMEOUT_NS)
+    send(stream, 0)
+    assert outcomes(stream.failed(Quote(0, 32), *UNREACHABLE)) == [Outcome.FAILED]
+    assert stream.failed(Quote(0, 32), *UNREACHABLE) == []
+
+
+def test_what_was_answered_does_not_fail() -> None:
+    stream = Stream(timeout_ns=TIMEOUT_NS)
+    send(stream, 0, stamped=False)
+    stream.answered(answer(0, MS))
+    assert stream.failed(Quote(0, 32), *UNREACHABLE) == []
+    assert outcomes(stream.transmitted(0, WALL)) == [Outcome.ANSWERED]
+
+
+def test_an_answer_to_a_copy_of_what_failed_is_late() -> None:
+    stream = Stream(timeout_ns=TIMEOUT_NS)
+    send(stream, 0)
+    stream.failed(Quote(0, 32), *UNREACHABLE)
+    again = answer(0, MS)
+    first, second = stream.answered(again), stream.answered(again)
+    assert not isinstance(first, Rejection)
+    assert not isinstance(second, Rejection)
+    assert (outcomes(first), outcomes(second)) == ([Outcome.LATE], [Outcome.DUPLICATE])
+
+
+def test_the_low_16_bits_of_a_number_are_completed() -> None:
+    stream = Stream(timeout_ns=TIMEOUT_NS)
+    stream.next_sequence = 0x2_FFFF
+    for slot in range(2):
+        send(stream, slot)
+    assert [sample.sequence for sample in samples(stream.failed(Quote(0xFFFF, 16), *UNREACHABLE))] == [0x2_FFFF]
+    assert [sample.sequence for sample in samples(stream.failed(Quote(0, 16), *UNREACHABLE))] == [0x3_0000]
+
+
+def test_an_error_that_tells_no_number_is_about_the_only_packet_on_its_way_or_nobody_knows_which() -> None:
+    stream = Stream(timeout_ns=TIMEOUT_NS)
+    assert stream.failed(Quote(0, 0), *UNREACHABLE) == []
+    send(stream, 0)
+    send(stream, 1)
+    assert stream.failed(Quote(0, 0), *UNREACHABLE) == []
+    stream.answered(answer(0, MS))
+    assert [sample.sequence for sample in samples(stream.failed(Quote(0, 0), *UNREACHABLE))] == [1]

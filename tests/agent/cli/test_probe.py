@@ -75,10 +75,18 @@ def test_icmp_is_the_default_and_ten_packets_are_sent() -> None:
 
 
 def test_a_target_that_does_not_answer_is_exit_code_1() -> None:
-    found = stamp(closed_port(), "--count", "3")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        found = stamp(silent.getsockname()[1], "--count", "3", "--timeout", "100ms")
     assert found.returncode == 1
     assert "3 (100.00%)" in found.stdout
-    assert "3 x Connection refused from 127.0.0.1" in found.stdout
+
+
+def test_a_target_without_a_reflector_is_exit_code_1_and_says_so() -> None:
+    found = stamp(closed_port(), "--count", "3")
+    assert found.returncode == 1
+    assert "3 (port_unreachable)" in found.stdout
+    assert "3 x port unreachable from 127.0.0.1" in found.stdout
 
 
 def test_connections_are_counted_with_the_programs_time_and_the_kernels() -> None:

@@ -115,17 +115,27 @@ def test_each_kind_of_outcome_is_counted_under_its_name() -> None:
     refused = Sample(slot=2, sequence=None, sent_at_ns=0, outcome=Outcome.NOT_SENT, reason="no_buffers")
     further = [received(0, MS, Outcome.DUPLICATE), received(1, 3000 * MS, Outcome.LATE)]
     figures.streams[ER].happened([received(0, MS), received(1, MS, Outcome.REORDERED), *further, refused])
-    figures.streams[ER].happened([IcmpError(113, 3, 1, 0, "192.168.11.18")])
+    errors = [IcmpError(113, 3, 1, 0, "192.168.11.18"), IcmpError(90, 2, 0, 1400, "fd00::1", 6)]
+    figures.streams[ER].happened(errors)
     figures.slots_missed("stamp", "hub", 4)
     [stream] = report(figures)["streams"]
     counted = {key: stream[key] for key in ("sent", "received", "late", "duplicates", "reordered", "not_sent")}
     assert counted == {"sent": 2, "received": 2, "late": 1, "duplicates": 1, "reordered": 1, "not_sent": 1}
     assert stream["not_sent_reasons"] == {"no_buffers": 1}
-    assert stream["icmp_errors"] == [{"error": "No route to host", "from": "192.168.11.18", "count": 1}]
+    unreachable, too_long = stream["icmp_errors"]
+    assert unreachable == {
+        "error": "No route to host",
+        "reason": "host_unreachable",
+        "from": "192.168.11.18",
+        "mtu": None,
+        "count": 1,
+    }
+    assert (too_long["reason"], too_long["from"], too_long["mtu"]) == ("message_too_long", "fd00::1", 1400)
     assert stream["slots_missed"] == 4
     text = text_of(report(figures))
-    for words in ("1 (no_buffers)", "1 x No route to host from 192.168.11.18", "slots missed", "reordered", "late"):
+    for words in ("1 (no_buffers)", "1 x host unreachable from 192.168.11.18", "slots missed", "reordered", "late"):
         assert words in text
+    assert "1 x message too long from fd00::1 (MTU 1400)" in text
 
 
 def test_what_this_host_dropped_is_told_beside_the_losses_and_is_none_of_them() -> None:

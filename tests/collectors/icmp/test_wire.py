@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.icmp.wire import EchoError, echo_request, parse_echo_reply
+from collectors.icmp.wire import EchoError, echo_request, parse_echo_reply, parse_quoted_request
+from collectors.roundtrip import Quote
 
 TOKEN = b"eragent!"
 IPV4_HEADER = bytes([0x45]) + bytes(19)
@@ -68,3 +69,40 @@ def test_any_octets_are_a_number_or_an_echo_error(message: bytes, version: int, 
     except EchoError:
         return
     assert 0 <= number < 2**32
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([4, 6]), st.sampled_from([None, 9]))
+def test_an_error_that_quotes_a_request_tells_its_number(sequence: int, version: int, identifier: int | None) -> None:
+    quoted = echo_request(version=version, identifier=9, sequence=sequence, token=TOKEN, size=56)
+    found = parse_quoted_request(quoted, version=version, token=TOKEN, identifier=identifier)
+    assert found == Quote(sequence, 32)
+
+
+@pytest.mark.parametrize("octets", [8, 11, 16, 19])
+def test_a_short_quote_tells_what_the_header_has_of_the_number(octets: int) -> None:
+    quoted = echo_request(version=4, identifier=9, sequence=0x12345, token=TOKEN, size=56)[:octets]
+    assert parse_quoted_request(quoted, version=4, token=TOKEN, identifier=9) == Quote(0x2345, 16)
+
+
+@pytest.mark.parametrize(
+    ("quoted", "reason"),
+    [
+        (echo_request(version=4, identifier=9, sequence=1, token=TOKEN, size=56)[:7], "too short"),
+        (echo_request(version=4, identifier=8, sequence=1, token=TOKEN, size=56), "not an echo request of this"),
+        (echo_request(version=4, identifier=9, sequence=1, token=b"somebody", size=56), "another session"),
+        (echo_request(version=4, identifier=9, sequence=1, token=b"somebody", size=56)[:10], "another session"),
+        (reply_to(echo_request(version=4, identifier=9, sequence=1, token=TOKEN, size=56)), "not an echo request"),
+    ],
+)
+def test_what_an_error_quotes_of_others_is_none_of_ours(quoted: bytes, reason: str) -> None:
+    with pytest.raises(EchoError, match=reason):
+        parse_quoted_request(quoted, version=4, token=TOKEN, identifier=9)
+
+
+@given(st.binary(max_size=80), st.sampled_from([4, 6]), st.sampled_from([None, 9]))
+def test_any_quoted_octets_are_a_quote_or_an_echo_error(message: bytes, version: int, identifier: int | None) -> None:
+    try:
+        found = parse_quoted_request(message, version=version, token=TOKEN, identifier=identifier)
+    except EchoError:
+        return
+    assert found.bits in (16, 32)
