@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from agent.throughput.gateways import NamedRate
 from collectors.http.options import HttpOptions
 from collectors.icmp.sender import IcmpOptions
 from collectors.path import IPNetwork, NetworkPath, Target
@@ -98,7 +99,7 @@ class ComparisonPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Everything that one agent does."""
+    """Everything that one agent does. ``gateways``: what Azure's gateway carries at the far end of a path, by name."""
 
     agent: str
     listen: SocketAddress
@@ -107,3 +108,4 @@ class Plan:
     comparisons: tuple[ComparisonPlan, ...] = ()
     paths: Mapping[str, NetworkPath] = field(default_factory=dict)
     targets: Mapping[str, Target] = field(default_factory=dict)
+    gateways: Mapping[str, tuple[NamedRate, ...]] = field(default_factory=dict)

@@ -10,6 +10,7 @@ from agent import __version__
 
 _COMMANDS = {
     "probe": "Measure paths to a target once, and say what was seen.",
+    "throughput": "Measure what paths carry, what that does to their latency, and what limits them; once.",
     "run": "Measure all the time, as a configuration file says, and serve the metrics.",
     "reflect": "Answer STAMP and TWAMP-Light test packets.",
     "check": "Check a configuration file; every error with file, line and key.",

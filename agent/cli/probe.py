@@ -8,8 +8,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from ipaddress import ip_address
-from pathlib import Path
 from typing import Any
 
 import click
@@ -17,13 +15,13 @@ import click
 from agent import loop
 from agent.cli.packets import PACKET_OPTIONS, options_of_packets, packet_options
 from agent.cli.parsed import Parsed
+from agent.cli.paths import PATH_OPTIONS, chosen_paths, options_of_paths
 from agent.config.quantities import parse_duration, parse_percentage
 from agent.engine import Bound, Engine
 from agent.plan import ComparisonPlan, Probe, ProbeOptions
 from agent.report.figures import Figures
 from agent.report.summary import Json, summary
 from collectors.http.options import HttpOptions
-from collectors.path import NetworkPath, Target
 from collectors.stamp.sender import StampOptions
 
 OUTSIDE_LIMITS = 1
@@ -33,17 +31,8 @@ DEFAULT_COUNT = 10
 _LEAST_NS, _LONGEST_TIMEOUT_NS = 1_000_000, 60_000_000_000  # as the configuration has it
 
 
-def _mark(text: str) -> int:
-    try:
-        return int(text, 0)
-    except ValueError:
-        raise ValueError(f"{text!r} is no mark: write a number such as 201 or 0xc9") from None
-
-
 _DURATION = Parsed("duration", parse_duration)
 _PERCENTAGE = Parsed("percent", parse_percentage)
-_ADDRESS = Parsed("address", ip_address)
-_MARK = Parsed("mark", _mark)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,13 +79,7 @@ Exit codes:
 @click.option("--interval", type=_DURATION, help="From one packet to the next, e.g. 100ms.  [default: 1s]")
 @click.option("--timeout", type=_DURATION, default="2s", show_default=True, help="After which a packet is lost.")
 @options_of_packets
-@click.option("--source", type=_ADDRESS, metavar="ADDRESS", help="Send from this address of the host.")
-@click.option("--interface", metavar="NAME", help="Send through this interface.")
-@click.option("--fwmark", type=_MARK, metavar="MARK", help="Mark the packets for the host's routing rules.")
-@click.option("--path", "paths", multiple=True, metavar="NAME", help="A path of --config; several are probed in pairs.")
-@click.option(
-    "--config", type=click.Path(path_type=Path), metavar="FILE", help="Where --path and its targets are from."
-)
+@options_of_paths
 @click.option("--max-loss", type=_PERCENTAGE, metavar="PERCENT", help="Exit with 1 when more are lost or fail.")
 @click.option("--max-p99", type=_DURATION, metavar="DURATION", help="Exit with 1 when a path's p99 RTT is longer.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object (schema eragent.probe/1).")
@@ -115,8 +98,9 @@ def command(**options: Any) -> None:
 
 
 _PROBE_OPTIONS = (
-    *("target", "interval", "timeout", "source", "interface", "fwmark", "paths", "config"),
+    *("target", "interval", "timeout"),
     *PACKET_OPTIONS,
+    *PATH_OPTIONS,
 )
 
 
@@ -125,40 +109,27 @@ def _probe(
     target: str | None,
     interval: int | None,
     timeout: int,
-    source: Any,
-    interface: str | None,
-    fwmark: int | None,
-    paths: tuple[str, ...],
-    config: Path | None,
-    **of_packets: Any,
+    **given: Any,
 ) -> Probe:
     """Turn the options into what the engine runs; raise :class:`click.UsageError` where they contradict each other."""
-    options = packet_options(**of_packets)
+    options = packet_options(**{name: given[name] for name in PACKET_OPTIONS})
     if target is None:
         if not isinstance(options, HttpOptions):
             raise click.UsageError("Missing option '--target'.")
         target = options.url.host
-    if paths and (source, interface, fwmark) != (None, None, None):
-        raise click.UsageError("--path brings its own source, interface and fwmark: leave out the options")
-    if paths and config is None:
-        raise click.UsageError("--path names a path of a configuration: add --config FILE")
     if interval is not None and interval < _LEAST_NS:
         raise click.UsageError("--interval is at least 1ms")
     if not _LEAST_NS <= timeout <= _LONGEST_TIMEOUT_NS:
         raise click.UsageError("--timeout is between 1ms and 60s")
-    chosen = NetworkPath(name="default", source=source, interface=interface, fwmark=fwmark)
-    found: tuple[NetworkPath, ...] = (chosen,)
-    far_end = Target(name=target, host=target)
-    if config is not None:
-        found, far_end = _configured(config, paths, target, otherwise=chosen)
-    _check_ssids(options, streams=len(found))
+    chosen = chosen_paths(target, **{name: given[name] for name in PATH_OPTIONS})
+    _check_ssids(options, streams=len(chosen.paths))
     return Probe(
         name=options.kind,
         options=options,
         interval_ns=interval or 1_000_000_000,
         timeout_ns=timeout,
-        targets=(far_end,),
-        paths=found,
+        targets=(chosen.target,),
+        paths=chosen.paths,
     )
 
 
@@ -166,30 +137,6 @@ def _check_ssids(options: ProbeOptions, *, streams: int) -> None:
     last = 65_536 - streams
     if isinstance(options, StampOptions) and options.ssid > last:
         raise click.UsageError(f"--ssid is the first of {streams} paths: begin at {last} or below")
-
-
-def _configured(
-    config: Path, names: tuple[str, ...], target: str, *, otherwise: NetworkPath
-) -> tuple[tuple[NetworkPath, ...], Target]:
-    """Look up paths and target in a configuration; a target that it does not name is a host."""
-    from agent.config.load import load_plan
-    from agent.config.problems import ConfigError
-
-    try:
-        plan = load_plan(config, with_keys=False)
-    except ConfigError as error:
-        click.echo(str(error), err=True)
-        sys.exit(2)
-    unknown = [name for name in names if name not in plan.paths]
-    if unknown:
-        known = ", ".join(plan.paths) or "none"
-        raise click.UsageError(f"--path {unknown[0]}: not in {config}; its paths: {known}")
-    paths = tuple(plan.paths[name] for name in dict.fromkeys(names)) or (otherwise,)
-    far_end = plan.targets.get(target, Target(name=target, host=target))
-    for path in paths:
-        if far_end.host is None and path.name not in far_end.hosts:
-            raise click.UsageError(f"--target {target}: {config} gives it no address on path {path.name}")
-    return paths, far_end
 
 
 def _bound(count: int | None, duration: int | None) -> Bound:

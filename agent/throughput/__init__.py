@@ -1,0 +1,1 @@
+"""Throughput of paths, what it does to everyone else meanwhile, and what limits it: when, how much, and the verdict."""

@@ -1,0 +1,89 @@
+"""Keeps the ledger of a budget on disk: one small file, replaced as a whole, so that no crash leaves half of it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from agent.throughput.budget import Booking, Ledger
+
+_log = logging.getLogger(__name__)
+
+FILE_NAME = "throughput.json"
+_VERSION = 1
+
+
+def state_directory(configured: Path | None, environment: Mapping[str, str] = os.environ) -> Path | None:
+    """Return where state is kept: the unit's directory (systemd.exec(5)), else the configured one, else nowhere."""
+    given = environment.get("STATE_DIRECTORY", "").partition(":")[0]  # systemd separates several by colons
+    return Path(given) if given else configured
+
+
+class LedgerFile:
+    """A ledger that outlives the process; without a directory it does not, and says so once."""
+
+    def __init__(self, directory: Path | None) -> None:
+        self._path = None if directory is None else directory / FILE_NAME
+        if self._path is None:
+            _log.warning(
+                "no directory for state: what tests of throughput move is forgotten with a restart, and with it how "
+                "much of a day's budget is spent; set StateDirectory= in the unit, or `history.directory`"
+            )
+        self.ledger = Ledger() if self._path is None else Ledger(_read(self._path))
+
+    @property
+    def survives(self) -> bool:
+        """Whether a restart forgets nothing."""
+        return self._path is not None
+
+    def save(self) -> None:
+        """Write the ledger; where that fails, say so and go on in memory."""
+        if self._path is None:
+            return
+        try:
+            _replace(self._path, _text(self.ledger.bookings))
+        except OSError as error:
+            why = error.strerror
+            _log.error("cannot write %s: %s: with a restart today's budget would begin anew", self._path, why)
+
+
+def _text(bookings: tuple[Booking, ...]) -> str:
+    rows = [{"path": each.path, "at": each.at.isoformat(), "octets": each.octets} for each in bookings]
+    return json.dumps({"version": _VERSION, "bookings": rows})
+
+
+def _replace(path: Path, text: str) -> None:
+    beside = path.with_suffix(".new")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with beside.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+
+
+def _read(path: Path) -> list[Booking]:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        _log.error("cannot read %s: %s: today's budget begins anew", path, error.strerror)
+        return []
+    try:
+        return [_booking(row) for row in json.loads(content)["bookings"]]
+    except (ValueError, KeyError, TypeError):
+        _log.error("%s is no file of bookings: today's budget begins anew, and the file is replaced", path)
+        return []
+
+
+def _booking(row: Mapping[str, Any]) -> Booking:
+    at, octets = datetime.fromisoformat(row["at"]), row["octets"]
+    if at.tzinfo is None or not isinstance(octets, int) or octets < 0 or not isinstance(row["path"], str):
+        raise ValueError(f"{row!r} is no booking")
+    return Booking(path=row["path"], at=at.astimezone(UTC), octets=octets)

@@ -1,0 +1,190 @@
+"""The verdict on a throughput: what limited it, and the numbers that say so. Pure; docs/throughput.md has the rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from agent.throughput.observed import Observed
+from agent.throughput.rfc6349 import Figures, figures_of
+from agent.throughput.words import evidence, flows, growth, mbit, ms, rate_in_words, size
+from collectors.iperf3.options import Protocol
+
+
+class Limit(StrEnum):
+    """What a throughput was limited by."""
+
+    WINDOW = "window"
+    """Each flow had as much under way as its window allows."""
+    LOSS = "loss"
+    """The sender slowed down for losses, and no queue of a bottleneck explains them."""
+    SHAPER = "shaper"
+    """A rate, enforced by a queue: round trips grew while it was full."""
+    POLICER = "policer"
+    """A rate, enforced by dropping without a queue."""
+    RATE = "rate"
+    """A rate that is known, whose enforcement left no trace."""
+    CPU = "cpu"
+    """One of the two ends had no processor time left."""
+    ASKED = "asked"
+    """Nothing: the test was told to send no faster, and all of it arrived."""
+    UNKNOWN = "unknown"
+
+
+NEAR_RATE = (0.90, 1.10)
+"""Between these shares of a known rate a test has reached it."""
+BUSY_CPU = 0.85
+"""The share of the cores that a test can use from which on it lacks some: of the kernel's work not all counts."""
+BUSY_HOST = 0.90
+"""The share of all of this host's processors from which on it may be the host that limits, where nothing else does."""
+NEAR_CEILING = 0.70
+"""From this share of window / RTT on, the window is what a flow waits for."""
+QUEUE_NS, QUEUE_SHARE = 1_000_000, 0.25
+"""A queue stood where round trips grew by both: a millisecond, and a quarter of the idle one."""
+STEADY = 0.10
+"""Rates of intervals that deviate by less of their mean are one steady rate."""
+RARE_LOSS = 0.001
+"""UDP loss that no rate limit explains."""
+FEWEST_LOSSES = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitedBy:
+    """The verdict: what limited a test, why in one sentence, and every number that was looked at."""
+
+    limit: Limit
+    because: str
+    evidence: tuple[str, ...]
+    figures: Figures
+
+
+def limited_by(seen: Observed) -> LimitedBy:
+    """Judge one direction of a test: the first rule that holds has it."""
+    figures = figures_of(seen)
+    rules = _UDP_RULES if seen.protocol is Protocol.UDP else _TCP_RULES
+    for rule in rules:
+        found = rule(seen, figures)
+        if found is not None:
+            limit, because = found
+            break
+    else:
+        limit, because = (
+            Limit.UNKNOWN,
+            "neither a known rate, a window, losses nor a processor explain it",
+        )
+    return LimitedBy(limit=limit, because=because, evidence=evidence(seen, figures), figures=figures)
+
+
+Found = tuple[Limit, str]
+_Rule = Callable[[Observed, Figures], Found | None]
+
+
+def _told_no_faster(seen: Observed, _: Figures) -> Found | None:
+    asked = seen.asked_bits_per_second
+    if asked is None or seen.bits_per_second < 0.95 * asked:
+        return None
+    lost = f", {seen.loss_share:.2%} of it lost" if seen.protocol is Protocol.UDP and seen.loss_share else ""
+    return Limit.ASKED, f"it was told to send {mbit(asked)}, and {mbit(seen.bits_per_second)} arrived{lost}"
+
+
+def _known_rate(seen: Observed, _: Figures) -> Found | None:
+    least, most = NEAR_RATE
+    reached = [
+        rate
+        for rate in seen.rates
+        if least <= seen.bits_per_second / (rate.bits_per_second * seen.payload_share) <= most
+    ]
+    if not reached:
+        return None
+    rate = min(reached, key=lambda each: each.bits_per_second)
+    share = seen.bits_per_second / (rate.bits_per_second * seen.payload_share)
+    because = (
+        f"{mbit(seen.bits_per_second)} of payload are {share:.0%} of what {rate_in_words(rate)} leaves beside headers"
+    )
+    if _queue_ns(seen):
+        return Limit.SHAPER, f"{because}, and a queue stood before it: {growth(seen)}"
+    if seen.protocol is Protocol.UDP and (seen.loss_share or 0) > RARE_LOSS and seen.loaded_rtt_ns is not None:
+        return Limit.POLICER, f"{because}; {seen.loss_share:.1%} were dropped and no queue stood: {growth(seen)}"
+    return Limit.RATE, because
+
+
+def _processor(seen: Observed, _: Figures) -> Found | None:
+    for end, share in (("sender", seen.sender_cpu), ("receiver", seen.receiver_cpu)):
+        if share is not None and share >= BUSY_CPU * seen.cores:
+            cores = "one core, which is" if seen.cores == 1 else f"{seen.cores} cores, which are"
+            return Limit.CPU, f"the {end} used {share:.0%} of {cores} all that a test of this kind can use"
+    return None
+
+
+def _shaper(seen: Observed, _: Figures) -> Found | None:
+    if not _queue_ns(seen) or seen.steadiness is None or seen.steadiness > STEADY:
+        return None
+    return Limit.SHAPER, (
+        f"a queue stood and the rate was steady (deviation {seen.steadiness:.1%} of the mean): {growth(seen)}"
+    )
+
+
+def _window(seen: Observed, figures: Figures) -> Found | None:
+    ceiling = figures.flow_ceiling_bits_per_second
+    if ceiling is None or figures.window_bytes is None or seen.idle_rtt_ns is None:
+        return None
+    flow = seen.bits_per_second / seen.streams
+    if flow < NEAR_CEILING * ceiling:
+        return None
+    return Limit.WINDOW, (
+        f"a flow with a window of {size(figures.window_bytes)} cannot exceed {mbit(ceiling)} at "
+        f"{ms(seen.idle_rtt_ns)} of round trip; each of {flows(seen.streams)} carried {mbit(flow)}"
+    )
+
+
+def _losses(seen: Observed, figures: Figures) -> Found | None:
+    bound = figures.loss_bound_bits_per_second
+    if bound is None or (seen.retransmits or 0) < FEWEST_LOSSES or (seen.congestion_control or "").startswith("bbr"):
+        return None
+    flow = seen.bits_per_second / seen.streams
+    if flow > 2 * bound:
+        return None
+    return Limit.LOSS, (
+        f"{seen.loss_share:.3%} of the segments were sent again; at that loss a flow of "
+        f"{seen.congestion_control or 'TCP'} reaches about {mbit(bound)}, and each of {flows(seen.streams)} carried "
+        f"{mbit(flow)} (a policer drops so too: a UDP test above the rate tells)"
+    )
+
+
+def _host(seen: Observed, _: Figures) -> Found | None:
+    if seen.host_busy is None or seen.host_busy < BUSY_HOST:
+        return None
+    return (
+        Limit.CPU,
+        f"this host's processors were busy for {seen.host_busy:.0%} of the time, the kernel's work included",
+    )
+
+
+def _datagram_losses(seen: Observed, _: Figures) -> Found | None:
+    loss = seen.loss_share
+    if loss is None or loss <= RARE_LOSS or seen.lost_packets is None or seen.lost_packets < FEWEST_LOSSES:
+        return None
+    if _queue_ns(seen):
+        return Limit.SHAPER, f"{loss:.1%} of the datagrams were lost, and a queue stood: {growth(seen)}"
+    idle = seen.idle.loss_share if seen.idle is not None else None
+    if idle is None or seen.loaded_rtt_ns is None:
+        return Limit.LOSS, f"{loss:.1%} of the datagrams were lost; without a probe nothing tells why"
+    if idle < loss / 10 and loss >= 10 * RARE_LOSS:
+        return Limit.POLICER, (
+            f"{loss:.1%} of the datagrams were lost, {idle:.2%} of the probes without load, and no queue stood: "
+            f"{growth(seen)}"
+        )
+    return Limit.LOSS, f"{loss:.1%} of the datagrams were lost, and {idle:.2%} of the probes without any load"
+
+
+_TCP_RULES: tuple[_Rule, ...] = (_told_no_faster, _known_rate, _processor, _shaper, _window, _losses, _host)
+_UDP_RULES: tuple[_Rule, ...] = (_told_no_faster, _known_rate, _processor, _datagram_losses, _host)
+
+
+def _queue_ns(seen: Observed) -> int | None:
+    """Return by how much round trips grew under load where that is a queue, else ``None``."""
+    idle, loaded = seen.idle_rtt_ns, seen.loaded_rtt_ns
+    if idle is None or loaded is None or loaded - idle < max(QUEUE_NS, QUEUE_SHARE * idle):
+        return None
+    return loaded - idle

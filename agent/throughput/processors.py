@@ -1,0 +1,43 @@
+"""How busy this host was, whoever used it: a program's own account lacks much of the kernel's work for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+_STAT = Path("/proc/stat")
+_IDLE, _IOWAIT, _GUEST = 3, 4, 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticks:
+    """What all processors together did since the host's start, in clock ticks."""
+
+    busy: int
+    idle: int
+
+
+def parse_ticks(text: str) -> Ticks | None:
+    """Read the first line of proc_stat(5); ``None`` where it is something else. Guests are in user time already."""
+    name, *fields = text.partition("\n")[0].split()
+    if name != "cpu" or len(fields) <= _IOWAIT or not all(field.isdigit() for field in fields):
+        return None
+    ticks = [int(field) for field in fields[:_GUEST]]
+    idle = ticks[_IDLE] + ticks[_IOWAIT]
+    return Ticks(busy=sum(ticks) - idle, idle=idle)
+
+
+def processors() -> Ticks | None:
+    """Return what the processors did until now; ``None`` where a sandbox hides it. 60 µs."""
+    try:
+        return parse_ticks(_STAT.read_text(encoding="ascii"))
+    except OSError:
+        return None
+
+
+def busy_share(before: Ticks | None, after: Ticks | None) -> float | None:
+    """Return the share of the time between that the processors were busy; ``None`` where nothing is known of it."""
+    if before is None or after is None:
+        return None
+    busy, idle = after.busy - before.busy, after.idle - before.idle
+    return busy / (busy + idle) if busy + idle > 0 else None

@@ -1,0 +1,76 @@
+"""One test of throughput as it is asked for, and how it went. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from agent.throughput.gateways import NamedRate
+from agent.throughput.load import Load, Period
+from agent.throughput.stages import Stage
+from collectors.iperf3.options import Direction, Iperf3Options
+from collectors.iperf3.result import Iperf3Result
+from collectors.path import NetworkPath, Target
+
+LOADS = {Direction.UP: Load.UP, Direction.DOWN: Load.DOWN, Direction.BOTH: Load.BOTH}
+
+
+def rates_of(path: NetworkPath, gateway: Iterable[NamedRate] = ()) -> tuple[NamedRate, ...]:
+    """Return what a path and its gateway should carry: what was bought, and what is published."""
+    bought = () if path.rate is None else (NamedRate(name=f"path {path.name}", bits_per_second=path.rate),)
+    return (*bought, *gateway)
+
+
+class Outcome(StrEnum):
+    """How a test went."""
+
+    COMPLETE = "complete"
+    PARTIAL = "partial"
+    """It began, and did not come to its end: what it found by then is kept."""
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    """It was not begun, so that nothing was moved."""
+
+
+OVER_BUDGET, NO_TURN, STOPPED = "budget", "turn", "stopped"
+"""Why tests are skipped: the day's octets do not allow it; another process went on testing; the run was to end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """A test that is to be made; ``probe`` names what asks for it, ``rates`` what the path's parts should carry."""
+
+    probe: str
+    target: Target
+    path: NetworkPath
+    stage: Stage
+    options: Iperf3Options
+    rates: tuple[NamedRate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """How a test went: ``reason`` is a stable word (empty: it is complete), ``message`` a sentence.
+
+    ``period`` is when it loaded the path, ``moved_octets`` what it moved, headers included, and ``host_busy`` the share
+    of this host's processors that were used meanwhile.
+    """
+
+    trial: Trial
+    at: datetime
+    outcome: Outcome
+    reason: str = ""
+    message: str = ""
+    result: Iperf3Result | None = None
+    period: Period | None = None
+    moved_octets: int = 0
+    host_busy: float | None = None
+
+
+def outcome_of(result: Iperf3Result) -> Outcome:
+    """Tell how a test went that was begun."""
+    if result.complete:
+        return Outcome.COMPLETE
+    return Outcome.PARTIAL if result.transferred_bytes else Outcome.FAILED
