@@ -8,6 +8,7 @@ from pathlib import Path
 
 from agent.throughput.gateways import NamedRate
 from collectors.http.options import HttpOptions
+from collectors.http.url import Url
 from collectors.icmp.sender import IcmpOptions
 from collectors.path import IPNetwork, NetworkPath, Target
 from collectors.stamp.provided import MAX_PROVIDED
@@ -40,6 +41,34 @@ class Probe:
             return self.options
         place = self.targets.index(target) * len(self.paths) + self.paths.index(path)
         return replace(self.options, ssid=self.options.ssid + place)
+
+
+ANY_URL = Url.parse("http://target.invalid/")
+"""What a module's HTTP options have in place of the URL that a request names (RFC 6761: never anybody's)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Module:
+    """A probe that is made when somebody asks for it: ``count`` packets over each path, to the target they name."""
+
+    name: str
+    options: ProbeOptions
+    count: int
+    interval_ns: int
+    timeout_ns: int
+    paths: tuple[NetworkPath, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnRequestPlan:
+    """What is probed on request: ``modules`` by name, ``at_once`` requests.
+
+    Targets of the plan may be asked for, and besides these addresses in the networks of ``allow``.
+    """
+
+    modules: Mapping[str, Module] = field(default_factory=dict)
+    allow: tuple[IPNetwork, ...] = ()
+    at_once: int = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +117,20 @@ class ReflectorPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Iperf3ServerPlan:
+    """Where this agent runs iperf3's server, the far side of tests of throughput, and who may test against it.
+
+    With both files, clients have to be users (iperf3's RSA authentication): an RSA key (PEM, without a passphrase), and
+    lines of user name and SHA-256. iperf3 reads both.
+    """
+
+    listen: SocketAddress
+    allow: tuple[IPNetwork, ...]
+    private_key_file: Path | None = None
+    users_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonPlan:
     """Which two paths of which probe are compared; a difference under ``margin_ns`` does not matter to the operator."""
 
@@ -98,6 +141,15 @@ class ComparisonPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryPlan:
+    """Where every sample is kept, how long, and how large the file may become."""
+
+    directory: Path
+    keep_ns: int = 35 * 86_400 * 1_000_000_000
+    max_octets: int = 2 << 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """Everything that one agent does. ``gateways``: what Azure's gateway carries at the far end of a path, by name."""
 
@@ -105,7 +157,10 @@ class Plan:
     listen: SocketAddress
     probes: tuple[Probe, ...] = ()
     reflector: ReflectorPlan | None = None
+    iperf3_server: Iperf3ServerPlan | None = None
     comparisons: tuple[ComparisonPlan, ...] = ()
+    history: HistoryPlan | None = None
     paths: Mapping[str, NetworkPath] = field(default_factory=dict)
     targets: Mapping[str, Target] = field(default_factory=dict)
+    on_request: OnRequestPlan = OnRequestPlan()
     gateways: Mapping[str, tuple[NamedRate, ...]] = field(default_factory=dict)

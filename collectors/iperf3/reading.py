@@ -205,7 +205,7 @@ def _tcp_transfer(
         received_bits_per_second=_rate(received) if received_bytes is not None else None,
         retransmits=_total([stream.count("retransmits") for stream in sent]) if sent_bytes is not None else None,
         congestion_control=end.text(_congestion_control_of(direction, end)),
-        streams=tuple(_stream_total(stream) for stream in sent),
+        streams=tuple(_stream_total(stream, direction) for stream in sent),
     )
 
 
@@ -224,10 +224,13 @@ def _congestion_control_of(direction: Direction, end: Fields) -> str:
     return "receiver_tcp_congestion" if both and direction is Direction.DOWN else "sender_tcp_congestion"
 
 
-def _stream_total(stream: Fields) -> StreamTotal:
+def _stream_total(stream: Fields, direction: Direction) -> StreamTotal:
+    bits_per_second, retransmits = stream.number("bits_per_second") or 0.0, stream.count("retransmits")
+    if direction is Direction.DOWN:  # where data goes both ways, the times are there, and of the socket that receives
+        return StreamTotal(bits_per_second=bits_per_second, retransmits=retransmits)
     return StreamTotal(
-        bits_per_second=stream.number("bits_per_second") or 0.0,
-        retransmits=stream.count("retransmits"),
+        bits_per_second=bits_per_second,
+        retransmits=retransmits,
         min_rtt_ns=_ns(stream.positive("min_rtt"), _MICROSECOND_NS),
         mean_rtt_ns=_ns(stream.positive("mean_rtt"), _MICROSECOND_NS),
         max_rtt_ns=_ns(stream.positive("max_rtt"), _MICROSECOND_NS),

@@ -88,6 +88,16 @@ def test_a_cancelled_test_keeps_its_own_half_and_invents_none_of_the_other(name:
     assert len(result.intervals) == 4
 
 
+def test_a_receiving_socket_knows_no_time_of_the_way() -> None:
+    result = recorded("3.21-both")
+    assert result.up is not None
+    assert result.down is not None
+    assert [stream.mean_rtt_ns is None for stream in (*result.up.streams, *result.down.streams)] == [
+        *(False, False),
+        *(True, True),
+    ]
+
+
 def test_datagrams_have_loss_and_jitter_of_the_receiver() -> None:
     document = json.loads(text_of("3.12-udp-up"))
     document["end"]["streams"][0]["udp"] |= {"lost_packets": 7, "out_of_order": 3}

@@ -1,0 +1,106 @@
+"""A guarded program's sockets hear allowed peers from their first moment on, whatever kinds of sockets they are."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+from ipaddress import ip_network
+
+import pytest
+
+from agent.iperf3_server.admission import admission_program
+from agent.iperf3_server.guard import GuardError, start_guarded
+from tests.collectors.iperf3.servers import no_child_left
+
+ALLOWED = admission_program([ip_network("127.0.0.0/30")])
+
+# Binds a TCP and a UDP socket and something else, says the ports, and answers datagrams.
+PROGRAM = """
+import socket, sys
+tcp, udp = socket.create_server(("127.0.0.1", 0)), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+udp.bind(("127.0.0.1", 0))
+netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW)
+netlink.bind((0, 0))
+print(tcp.getsockname()[1], udp.getsockname()[1], flush=True)
+while True:
+    data, source = udp.recvfrom(100)
+    udp.sendto(data, source)
+"""
+
+
+async def test_strangers_reach_neither_tcp_nor_udp() -> None:
+    async with no_child_left():
+        process, guard = await start_guarded([sys.executable, "-c", PROGRAM], ALLOWED)
+        assert process.stdout is not None
+        tcp, udp = map(int, (await process.stdout.readline()).split())
+        assert guard.dropped() == 0
+        await asyncio.to_thread(connects, "127.0.0.2", tcp)
+        assert await asyncio.to_thread(echoes, "127.0.0.2", udp)
+        with pytest.raises(TimeoutError):
+            await asyncio.to_thread(connects, "127.0.0.4", tcp)
+        assert guard.dropped() >= 1
+        assert not await asyncio.to_thread(echoes, "127.0.0.4", udp)
+        process.kill()
+        await process.communicate()
+        guard.close()
+        assert guard.dropped() >= 1
+
+
+def connects(source: str, port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=0.3, source_address=(source, 0)):
+        pass
+
+
+def echoes(source: str, port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind((source, 0))
+        sock.settimeout(0.3)
+        sock.sendto(b"?", ("127.0.0.1", port))
+        try:
+            return sock.recv(100) == b"?"
+        except TimeoutError:
+            return False
+
+
+async def test_a_filter_that_the_kernel_refuses_leaves_nobody_listening() -> None:
+    async with no_child_left():
+        process, guard = await start_guarded([sys.executable, "-c", PROGRAM], b"\xff" * 8)
+        output, errors = await process.communicate()
+        guard.close()
+    assert output == b""
+    assert b"Invalid argument" in errors
+
+
+async def test_without_a_guard_nothing_is_bound() -> None:
+    async with no_child_left():
+        process, guard = await start_guarded([sys.executable, "-c", PROGRAM], ALLOWED)
+        guard.close()
+        output, errors = await process.communicate()
+    assert output == b""
+    assert b"Function not implemented" in errors
+
+
+async def test_a_program_that_is_not_there_is_an_end_and_no_hang() -> None:
+    async with no_child_left():
+        process, guard = await start_guarded(["/nonexistent/iperf3"], ALLOWED)
+        _, errors = await process.communicate()
+        guard.close()
+    assert process.returncode
+    assert b"FileNotFoundError" in errors
+
+
+async def test_where_the_kernel_has_no_guards_it_says_what_it_takes() -> None:
+    refused = (sys.executable, "-c", "pass")  # ends without passing what the kernel did not give
+    async with no_child_left():
+        with pytest.raises(GuardError, match=r"strangers cannot be kept from it: .* takes Linux 5\.6"):
+            await start_guarded(["/bin/true"], ALLOWED, launch=refused)
+
+
+async def test_cancelled_while_it_starts_it_leaves_no_process() -> None:
+    async with no_child_left():
+        starting = asyncio.create_task(start_guarded([sys.executable, "-c", PROGRAM], ALLOWED))
+        await asyncio.sleep(0)
+        starting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await starting
