@@ -8,7 +8,7 @@ then and grows by that; until then the kernel's stands. What a daemon is still s
 
 How the usual ones tell it (their sources): chrony, ``ntpd`` and so Azure's machines, whose chrony reads the host's
 clock from /dev/ptp_hyperv every 8 s, tell NTP's root distance; chrony only where its configuration has ``rtcsync``.
-systemd-timesyncd tells 0 and nothing ever but 0, as some PTP daemons do: that is no bound, however it has grown.
+systemd-timesyncd tells 0, whatever the clock is off by: that is no bound, however it has grown.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from collectors.oneway import Doubt
 from collectors.peer import Quirk, Rejection
 from collectors.stamp.refusal import Refusal
 from collectors.stamp.tlv import TLV_NAMES, TlvType
@@ -20,7 +21,12 @@ def rows(heading: str) -> set[str]:
 
 @pytest.mark.parametrize(
     ("heading", "names"),
-    [("What is tolerated", Quirk), ("What is rejected", Rejection), ("Whom the reflector answers", Refusal)],
+    [
+        ("One-way delays", Doubt),
+        ("What is tolerated", Quirk),
+        ("What is rejected", Rejection),
+        ("Whom the reflector answers", Refusal),
+    ],
 )
 def test_every_reason_has_its_row_and_no_row_is_of_something_else(heading: str, names: type[StrEnum]) -> None:
     assert rows(heading) == {str(name) for name in names}

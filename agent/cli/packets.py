@@ -9,13 +9,14 @@ from typing import Any, TypeVar
 import click
 
 from agent.cli.parsed import Parsed
-from agent.config.quantities import parse_dscp
+from agent.config.quantities import parse_dscp, parse_duration
 from agent.keys import read_key
 from agent.plan import STAMP_TLVS, TIMESTAMP_FORMATS, ProbeOptions
 from collectors.http.options import METHODS, HttpOptions
 from collectors.http.url import SUCCESS, StatusRange, Url, parse_status_ranges
 from collectors.icmp.sender import IcmpOptions
 from collectors.icmp.wire import MIN_DATA_SIZE
+from collectors.oneway import LIMIT_NS
 from collectors.path import PacketMarks
 from collectors.stamp.authentication import Key
 from collectors.stamp.sender import StampOptions
@@ -25,8 +26,9 @@ from collectors.tcp.options import TcpOptions
 C = TypeVar("C", bound=Callable[..., Any])
 
 _MOST_OCTETS = 65_507
+_LEAST_LIMIT_NS, _MOST_LIMIT_NS = 1_000, 1_000_000_000  # as the configuration has it
 
-_OF_STAMP = ("key", "ssid", "timestamps", "tlvs")
+_OF_STAMP = ("key", "ssid", "timestamps", "tlvs", "one_way_limit")
 _OF_HTTP = ("url", "method", "expect", "follow", "ca_file", "no_verify")
 _ONLY_HTTP = {
     name: f"--{name.replace('_', '-')} goes with --type http: only that asks web servers" for name in _OF_HTTP
@@ -38,6 +40,7 @@ _MISPLACED: Mapping[str, Mapping[str, str]] = {
         "ssid": "--ssid goes with --type stamp: ICMP has no session identifiers",
         "timestamps": "--timestamps goes with --type stamp: ICMP echo carries none",
         "tlvs": "--tlvs goes with --type stamp: ICMP has no extensions",
+        "one_way_limit": "--one-way-limit goes with --type stamp: ICMP echo tells no time of the far end",
         **_ONLY_HTTP,
     },
     "stamp": _ONLY_HTTP,
@@ -48,6 +51,7 @@ _MISPLACED: Mapping[str, Mapping[str, str]] = {
         "ssid": "--ssid goes with --type stamp: TCP has no session identifiers",
         "timestamps": "--timestamps goes with --type stamp: those of TCP are the kernel's",
         "tlvs": "--tlvs goes with --type stamp: they are extensions of STAMP",
+        "one_way_limit": "--one-way-limit goes with --type stamp: connections tell no time of the far end",
         **_ONLY_HTTP,
     },
     "http": {
@@ -58,6 +62,7 @@ _MISPLACED: Mapping[str, Mapping[str, str]] = {
         "ssid": "--ssid goes with --type stamp: HTTP has no session identifiers",
         "timestamps": "--timestamps goes with --type stamp: HTTP carries none",
         "tlvs": "--tlvs goes with --type stamp: they are extensions of STAMP",
+        "one_way_limit": "--one-way-limit goes with --type stamp: HTTP tells no usable time of the far end",
     },
 }
 """For each kind of probe, what is not for it, and why."""
@@ -73,6 +78,13 @@ def _tlvs(text: str) -> tuple[str, ...]:
         if name not in STAMP_TLVS:
             raise ValueError(f"{name!r} is no extension: write none, or some of {','.join(STAMP_TLVS)}")
     return names
+
+
+def _clock_limit(text: str) -> int:
+    limit_ns = parse_duration(text)
+    if not _LEAST_LIMIT_NS <= limit_ns <= _MOST_LIMIT_NS:
+        raise ValueError(f"{text!r} is not between 1us and 1s")
+    return limit_ns
 
 
 _OPTIONS = (
@@ -112,6 +124,12 @@ _OPTIONS = (
         metavar="NAME,...",
         help=f"Extensions of STAMP to send, or none: {', '.join(STAMP_TLVS)}.  [default: those that serve, as far as "
         "the reflector understands them]",
+    ),
+    click.option(
+        "--one-way-limit",
+        type=Parsed("duration", _clock_limit),
+        metavar="DURATION",
+        help="Show STAMP's one-way delays while both clocks together are off by no more.  [default: 1ms]",
     ),
     click.option(
         "--url", type=Parsed("url", Url.parse), metavar="URL", help="What a web server is asked for, with --type http."
@@ -173,6 +191,7 @@ def _stamp_options(
     ssid: int | None,
     timestamps: str | None,
     tlvs: tuple[str, ...] | None,
+    one_way_limit: int | None,
 ) -> StampOptions:
     least, why = (BASE_SIZE, "for stamp") if key is None else (AUTHENTICATED_BASE_SIZE, "with a key")
     _check_size(size, least, why)
@@ -184,6 +203,7 @@ def _stamp_options(
         ssid=ssid or 0,
         ptp=timestamps == "ptp",
         tlvs=tlvs,
+        one_way_limit_ns=one_way_limit or LIMIT_NS,
     )
 
 

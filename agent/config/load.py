@@ -171,6 +171,7 @@ def _stamp_options(stamp: StampSection, marks: PacketMarks, secret: Secret | Non
         ssid_required=stamp.ssid_required,
         ptp=stamp.timestamps == "ptp",
         tlvs=None if stamp.tlvs is None else tuple(stamp.tlvs),
+        one_way_limit_ns=stamp.one_way_limit,
     )
 
 

@@ -16,6 +16,7 @@ from agent.config.values import (
     Address,
     AuthorityFile,
     BodySize,
+    ClockLimit,
     ControlSessionCount,
     Credential,
     Dscp,
@@ -175,6 +176,12 @@ class StampSection(Section):
         None,
         description="Extensions (RFC 8972) that packets carry; `[]` for none. Without it: `follow_up`, and "
         "`class_of_service` where `dscp` is set, as far as the reflector understands them.",
+    )
+    one_way_limit: ClockLimit = Field(
+        "1ms",
+        validate_default=True,
+        description="By how much both ends' clocks together may be off UTC for one-way delays to be shown, "
+        "1us to 1s. Beyond that there are none.",
     )
 
 

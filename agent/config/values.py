@@ -245,3 +245,4 @@ Switch = Annotated[bool, PlainValidator(_switch), WithJsonSchema({"type": "boole
 Interval = Annotated[int, _duration("1ms", "1h"), _duration_schema("100ms", "1s")]
 Timeout = Annotated[int, _duration("1ms", "60s"), _duration_schema("500ms", "2s")]
 Margin = Annotated[int, _duration("0ms", "60s"), _duration_schema("1ms", "500us")]
+ClockLimit = Annotated[int, _duration("1us", "1s"), _duration_schema("1ms", "200us")]

@@ -11,14 +11,19 @@ from typing import NamedTuple
 
 from agent.counts import StreamCounts
 from agent.host import HostCounts
+from agent.oneway import RECENT as RECENT_ONE_WAY
+from agent.oneway import OneWayCounts
 from agent.plan import Probe
 from agent.report.exchanges import ExchangeFigures
 from agent.sink import StreamKey
 from collectors.ancillary import IcmpError
+from collectors.claim import OwnClaim
+from collectors.clock import SystemClock
 from collectors.failure import Failure, failure_of
 from collectors.peer import RejectedAnswer, Rejection
 from collectors.sample import Sample
 from collectors.session import Deliver, SessionEvent
+from collectors.stamp.options import StampOptions
 
 RECENT = 2048
 """How many of a stream's packets the service keeps times of: 3 minutes at 10 packets a second, 192 KiB."""
@@ -64,11 +69,13 @@ class StreamFigures:
     the kernel's times of the handshakes of connections, of those packets that had one.
     """
 
-    def __init__(self, *, recent: int | None, with_samples: bool, dscp: int | None = None) -> None:
+    def __init__(
+        self, *, recent: int | None, with_samples: bool, dscp: int | None = None, one_way: OneWayCounts | None = None
+    ) -> None:
         self.address: str | None = None
         self.dscp = dscp
         self.resolved = False
-        self.counts = StreamCounts()
+        self.counts = StreamCounts(one_way)
         self.icmp_errors: Counter[IcmpErrorKind] = Counter()
         self.rejected_answers: Counter[tuple[Rejection, str | None]] = Counter()
         self.samples: list[Sample] | None = [] if with_samples else None
@@ -145,23 +152,43 @@ def _kind_of(error: IcmpError) -> IcmpErrorKind:
 class Figures:
     """The sink: :class:`StreamFigures` of every stream. ``recent`` bounds the memory, ``None`` keeps all packets.
 
-    ``probes`` say with which DSCP packets are sent; of those that are not among them it is unknown.
+    ``probes`` say with which DSCP packets are sent, how often, and how far off clocks may be for one-way delays; of
+    those that are not among them it is unknown. ``own`` tells what this host's clock is worth.
     """
 
-    def __init__(self, *, recent: int | None = None, with_samples: bool = False, probes: Iterable[Probe] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        recent: int | None = None,
+        with_samples: bool = False,
+        probes: Iterable[Probe] = (),
+        own: OwnClaim | None = None,
+    ) -> None:
         self.streams: dict[StreamKey, StreamFigures] = {}
         self.missed: Counter[tuple[str, str]] = Counter()
         self.host = HostCounts()
         self._recent = recent
         self._with_samples = with_samples
-        self._dscp = {probe.name: probe.options.marks.dscp for probe in probes}
+        self._probes = {probe.name: probe for probe in probes}
+        self._own = own or OwnClaim(SystemClock())
 
     def opened(self, key: StreamKey) -> Deliver:
         """Begin the figures of a stream."""
+        probe = self._probes.get(key.probe)
         stream = self.streams[key] = StreamFigures(
-            recent=self._recent, with_samples=self._with_samples, dscp=self._dscp.get(key.probe)
+            recent=self._recent,
+            with_samples=self._with_samples,
+            dscp=None if probe is None else probe.options.marks.dscp,
+            one_way=self._one_way(probe),
         )
         return stream.happened
+
+    def _one_way(self, probe: Probe | None) -> OneWayCounts:
+        recent = None if self._recent is None else RECENT_ONE_WAY
+        if probe is None or not isinstance(probe.options, StampOptions):
+            return OneWayCounts(self._own, recent=recent)
+        limit_ns = probe.options.one_way_limit_ns
+        return OneWayCounts(self._own, limit_ns=limit_ns, interval_ns=probe.interval_ns, recent=recent)
 
     def slots_missed(self, probe: str, target: str, count: int) -> None:
         """Count missed slots."""

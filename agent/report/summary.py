@@ -15,6 +15,7 @@ from agent.host import HostCounts
 from agent.plan import ComparisonPlan
 from agent.report.exchanges import exchange_json, exchanges_summary
 from agent.report.figures import Figures, PacketTimes
+from agent.report.oneway import one_way_json
 from agent.sink import StreamKey
 from collectors.clock import ClockState, kernel_clock_state
 from collectors.http.options import HttpOptions
@@ -119,6 +120,7 @@ def stream_summary(key: StreamKey, figures: Figures) -> Json:
         "rtt_ns": asdict(delays) if delays else None,
         "handshake_ns": asdict(handshakes) if handshakes else None,
         "jitter_ns": _jitter(counts, packets) if delays else None,
+        "one_way": one_way_json(counts.one_way) if key.kind == StampOptions.kind else None,
         "send_lateness_ns": _lateness(sorted(packets.lateness_ns)),
         "reflector": _reflector(counts.peer) if key.kind == StampOptions.kind else None,
         "http": exchanges_summary(counts.exchanges, stream.exchanges) if key.kind == HttpOptions.kind else None,

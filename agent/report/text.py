@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from agent.report.cells import Cell, Json, milliseconds
+from agent.report.oneway import one_way_rows
 from agent.report.web import web_rows
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def _rows(streams: list[Json]) -> Iterator[tuple[str, Cell]]:
         yield "slots missed", _count("slots_missed")
     if any(stream["received"] for stream in streams):
         yield from _TIMES
+    yield from one_way_rows(streams)
     if any(stream["handshake_ns"] for stream in streams):
         yield "handshake p50, kernel", _time("handshake_ns", "p50")
         yield "handshake p99, kernel", _time("handshake_ns", "p99")

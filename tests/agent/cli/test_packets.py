@@ -75,6 +75,10 @@ def test_no_extensions_are_not_the_automatic_choice() -> None:
     assert read("--type", "stamp", "--tlvs", "none")[0] == StampOptions(tlvs=())
 
 
+def test_how_far_off_clocks_may_be_is_asked_in_their_own_unit() -> None:
+    assert read("--type", "stamp", "--one-way-limit", "250us")[0] == StampOptions(one_way_limit_ns=250_000)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -88,6 +92,11 @@ def test_no_extensions_are_not_the_automatic_choice() -> None:
         (("--ssid", "7"), "--ssid goes with --type stamp: ICMP has no session identifiers"),
         (("--timestamps", "ntp"), "--timestamps goes with --type stamp: ICMP echo carries none"),
         (("--tlvs", "none"), "--tlvs goes with --type stamp: ICMP has no extensions"),
+        (("--one-way-limit", "1ms"), "--one-way-limit goes with --type stamp: ICMP echo tells no time"),
+        (("--type", "tcp", "--one-way-limit", "1ms"), "--one-way-limit goes with --type stamp: connections tell"),
+        (("--type", "http", "--one-way-limit", "1ms"), "--one-way-limit goes with --type stamp: HTTP tells"),
+        (("--type", "stamp", "--one-way-limit", "2s"), "'2s' is not between 1us and 1s"),
+        (("--type", "stamp", "--one-way-limit", "1"), "a duration needs a unit: write 1ms, not 1"),
         (("--size", "5"), "--size is at least 12 for icmp"),
         (("--size", "0"), "--size is at least 12 for icmp"),
         (("--type", "stamp", "--size", "43"), "--size is at least 44 for stamp"),

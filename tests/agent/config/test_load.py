@@ -19,6 +19,7 @@ from agent.plan import ComparisonPlan, Plan, Probe, ReflectorPlan, SocketAddress
 from collectors.http.options import HttpOptions
 from collectors.http.url import Url
 from collectors.icmp.sender import IcmpOptions
+from collectors.oneway import LIMIT_NS
 from collectors.path import NetworkPath, PacketMarks, PathKind, PathProof, Target
 from collectors.stamp.authentication import Key
 from collectors.stamp.sender import StampOptions
@@ -227,6 +228,12 @@ def test_a_list_without_extensions_is_not_the_automatic_choice() -> None:
     text = "targets: {{hub: {{address: 10.1.0.4}}}}\nprobes: [{{name: p, stamp: {}, targets: [hub]}}]\n"
     found = [plan_from(text.format(stamp)).probes[0].options for stamp in ("{tlvs: []}", "{}")]
     assert found == [StampOptions(tlvs=()), StampOptions(tlvs=None)]
+
+
+def test_how_far_off_clocks_may_be_for_one_way_delays_is_the_operators_choice() -> None:
+    text = "targets: {hub: {address: 10.1.0.4}}\nprobes: [{name: stamp, targets: [hub], stamp: %s}]\n"
+    found = [plan_from(text % stamp).probes[0].options for stamp in ("{one_way_limit: 5ms}", "{}")]
+    assert found == [StampOptions(one_way_limit_ns=5_000_000), StampOptions(one_way_limit_ns=LIMIT_NS)]
 
 
 def test_a_credential_that_systemd_did_not_pass_is_a_problem_with_a_remedy() -> None:
