@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import json
+import logging
 import os
 import select
 import signal
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
@@ -18,14 +19,14 @@ import click
 from agent.answering import Answering, Control, answering
 from agent.cli.parsed import Parsed
 from agent.keys import read_key
-from agent.plan import ReflectorPlan, SocketAddress
+from agent.plan import Iperf3ServerPlan, ReflectorPlan, SocketAddress
 from agent.reflector_counts import CountsWriter
 from collectors.errors import CollectorError
 from collectors.path import IPNetwork
 from collectors.stamp.authentication import Key
 from collectors.stamp.provided import MAX_PROVIDED
 from collectors.stamp.server import termination
-from collectors.stamp.table import MAX_SESSIONS, PACKETS_PER_SECOND
+from collectors.stamp.table import LOOPBACK, MAX_SESSIONS, PACKETS_PER_SECOND
 
 _COULD_NOT_MEASURE = 3
 _PR_SET_PDEATHSIG = 1
@@ -122,12 +123,39 @@ Example:
     metavar="NUMBER",
     help="How many sessions of TWAMP clients may be open at once.",
 )
+@click.option(
+    "--iperf3",
+    type=Parsed("addr:port", _listen_address),
+    help="Keep iperf3's server running at this address and TCP port for peers of --allow alone, for example [::]:5201.",
+)
+@click.option(
+    "--iperf3-key-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="RSA key (PEM) of iperf3's authentication; needs --iperf3-users-file.",
+)
+@click.option(
+    "--iperf3-users-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Who may test, as iperf3 reads it: lines of user and SHA-256.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 @click.option("--with-parent", type=int, hidden=True, help="End when this process, the parent, has ended.")
 @click.option("--counts-fd", type=int, hidden=True, help="Where the parent reads what was counted.")
-def command(key: Key | None, as_json: bool, with_parent: int | None, counts_fd: int | None, **options: Any) -> None:
+def command(
+    key: Key | None,
+    as_json: bool,
+    with_parent: int | None,
+    counts_fd: int | None,
+    iperf3: SocketAddress | None,
+    iperf3_key_file: Path | None,
+    iperf3_users_file: Path | None,
+    **options: Any,
+) -> None:
     """Answer STAMP and TWAMP-Light test packets (RFC 8762) until SIGTERM or SIGINT, then say what was answered."""
     plan, writer = ReflectorPlan(**options), None if counts_fd is None else _counts_writer(counts_fd)
+    iperf3_served = _iperf3_served(iperf3, plan, iperf3_key_file, iperf3_users_file)
     with (
         select.epoll() as ready,
         termination() as stop,
@@ -138,11 +166,30 @@ def command(key: Key | None, as_json: bool, with_parent: int | None, counts_fd: 
             return
         for line in _introduction(found, plan):
             click.echo(line, err=True)
-        found.server.run(stop)
+        with iperf3_served:
+            found.server.run(stop)
         for line in _summary(found):
             click.echo(line, err=True)
         if as_json:
             click.echo(json.dumps(_report(found)))
+
+
+def _iperf3_served(
+    listen: SocketAddress | None, plan: ReflectorPlan, key_file: Path | None, users_file: Path | None
+) -> AbstractContextManager[None]:
+    """Return what has iperf3's server running while it lasts, if it is wanted."""
+    if (key_file is None) is not (users_file is None):
+        raise click.UsageError("--iperf3-key-file and --iperf3-users-file go together: iperf3 needs both")
+    if listen is None:
+        return nullcontext()
+    from agent.iperf3_server.beside import supervised  # with its event loop: few reflectors want it
+    from agent.iperf3_server.supervise import Iperf3Server
+
+    logging.basicConfig(level=logging.INFO, format="eragent: %(message)s")  # whether it listens shows later
+    allow = tuple(plan.allow or LOOPBACK)
+    return supervised(
+        Iperf3Server(Iperf3ServerPlan(listen=listen, allow=allow, private_key_file=key_file, users_file=users_file))
+    )
 
 
 def _counts_writer(descriptor: int) -> CountsWriter:
