@@ -104,15 +104,16 @@ class Engine:
             if stream.trouble is not None
         }
 
-    async def run(self, bound: Bound | None = None) -> None:
+    async def run(self, bound: Bound | None = None, *, beside_another: bool = False) -> None:
         """Probe until the bound is reached and every packet is settled; without a bound, until cancelled.
 
         Without a bound, each probe and target starts at a random phase, so that they do not all send at once. An
-        unexpected exception, a sink's included, ends the run.
+        unexpected exception, a sink's included, ends the run; of the loop's callbacks it ends the one that is not
+        ``beside_another``, which watches them all.
         """
         try:
             async with asyncio.TaskGroup() as group:
-                bugs = group.create_task(_raise_bugs_of_callbacks())
+                bugs = group.create_task(_nothing() if beside_another else _raise_bugs_of_callbacks())
                 probing = [
                     group.create_task(pairing.run(bound or Bound(), at_random_phase=bound is None))
                     for pairing in self._pairings
@@ -123,6 +124,10 @@ class Engine:
         finally:
             for pairing in self._pairings:
                 pairing.close()
+
+
+async def _nothing() -> None:
+    """Watch nothing."""
 
 
 async def _raise_bugs_of_callbacks() -> None:

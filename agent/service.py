@@ -16,6 +16,7 @@ from agent.engine import Engine
 from agent.exposition import Exposition
 from agent.metrics import Metrics
 from agent.plan import ComparisonPlan, Plan
+from agent.probing import Probing
 from agent.reflecting import ReflectorProcess
 from agent.reflector_metrics import ReflectorMetrics
 from agent.report.figures import RECENT, Figures
@@ -41,6 +42,7 @@ async def serve(plan: Plan, sockets: Sequence[socket.socket]) -> None:
         registry,
         summary=lambda: _summary(figures, started_at, plan.comparisons),
         ready=probing.is_set,
+        probe=Probing(plan).answer,
     )
     async with exposition.serving(sockets), asyncio.TaskGroup() as group:
         tasks = [group.create_task(engine.run())]

@@ -21,6 +21,7 @@ from agent.config.model import (
     StampSection,
     TargetSection,
 )
+from agent.config.modules import module_problems, on_request
 from agent.config.problems import ConfigError, Problem
 from agent.config.secrets import NO_SECRETS, Secret, Secrets, secrets_of
 from agent.config.stamp import stamp_problems
@@ -74,6 +75,7 @@ def plan_of(
         *problems_between(document, right),
         *stamp_problems(document, right),
         *http_problems(document, right, folder),
+        *module_problems(document),
         *secrets.problems,
     ]
     if not isinstance(configuration, Configuration):
@@ -100,6 +102,11 @@ def _plan(configuration: Configuration, agent: str, secrets: Secrets, folder: Pa
     paths = {name: _path(name, path) for name, path in configuration.paths.items()}
     paths = paths or {DEFAULT_PATH: NetworkPath(name=DEFAULT_PATH)}
     targets = {name: _target(name, target) for name, target in configuration.targets.items()}
+    stamp_modules = {
+        name: _stamp_options(module.stamp, _marks(module.stamp), secrets.modules.get(name))
+        for name, module in configuration.modules.items()
+        if module.stamp is not None
+    }
     return Plan(
         agent=agent,
         listen=configuration.listen,
@@ -111,6 +118,7 @@ def _plan(configuration: Configuration, agent: str, secrets: Secrets, folder: Pa
         comparisons=tuple(_comparison(comparison) for comparison in configuration.comparisons),
         paths=paths,
         targets=targets,
+        on_request=on_request(configuration.on_request, configuration.modules, paths, stamp_modules, folder),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent.config import problems
@@ -24,9 +24,10 @@ class Secret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Secrets:
-    """The keys of a file's probes, by their index, and of its reflector; what is wrong with others."""
+    """The keys of a file's probes, by their index, of its modules and its reflector; what is wrong with others."""
 
     probes: Mapping[int, Secret]
+    modules: Mapping[str, Secret] = field(default_factory=dict)
     reflector: Secret | None = None
     problems: tuple[problems.Problem, ...] = ()
 
@@ -49,6 +50,7 @@ def secrets_of(document: Document, sections: Sections, environment: Mapping[str,
                 found[place] = secret
     return Secrets(
         probes={index: secret for (_, index, *_), secret in found.items() if isinstance(index, int)},
+        modules={str(name): secret for (section, name, *_), secret in found.items() if section == "modules"},
         reflector=found.get(_REFLECTOR),
         problems=tuple(wrong),
     )
@@ -61,6 +63,9 @@ def _sections(sections: Sections) -> Iterator[tuple[problems.Key, StampSection |
     for index, probe in sections.probes.items():
         if probe.stamp is not None:
             yield ("probes", index, "stamp"), probe.stamp
+    for name, module in sections.modules.items():
+        if module.stamp is not None:
+            yield ("modules", name, "stamp"), module.stamp
     if sections.reflector is not None:
         yield _REFLECTOR, sections.reflector
 

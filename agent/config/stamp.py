@@ -31,6 +31,9 @@ def _plain_sections(document: Document) -> Iterator[tuple[Key, Mapping[str, Data
     for index, probe in rows(document.data, "probes").items():
         if isinstance(probe, dict):
             yield ("probes", index, "stamp"), named(probe, "stamp")
+    for name, module in named(document.data, "modules").items():
+        if isinstance(module, dict):
+            yield ("modules", name, "stamp"), named(module, "stamp")
     yield ("reflector", "stamp"), named(named(document.data, "reflector"), "stamp")
 
 

@@ -17,6 +17,7 @@ from agent.config.model import (
     NOT_YET_PROBES,
     ComparisonSection,
     Configuration,
+    ModuleSection,
     PathSection,
     ProbeSection,
     StampReflectorSection,
@@ -41,6 +42,7 @@ class Sections:
     probes: Mapping[int, ProbeSection]
     comparisons: Mapping[int, ComparisonSection]
     reflector: StampReflectorSection | None
+    modules: Mapping[str, ModuleSection]
 
 
 def validated(document: Document) -> Configuration | list[Problem]:
@@ -52,7 +54,7 @@ def validated(document: Document) -> Configuration | list[Problem]:
 
 
 def sections(data: Mapping[str, Data]) -> Sections:
-    """Return the paths, targets, probes, comparisons and the reflector that are right in themselves."""
+    """Return the paths, targets, probes, comparisons, modules and the reflector that are right in themselves."""
     paths = _right(PathSection, named(data, "paths"))
     return Sections(
         paths=paths if named(data, "paths") else {"default": PathSection()},
@@ -60,6 +62,7 @@ def sections(data: Mapping[str, Data]) -> Sections:
         probes=_right(ProbeSection, rows(data, "probes")),
         comparisons=_right(ComparisonSection, rows(data, "comparisons")),
         reflector=_right(StampReflectorSection, named(data, "reflector")).get("stamp"),
+        modules=_right(ModuleSection, named(data, "modules")),
     )
 
 

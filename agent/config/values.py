@@ -237,6 +237,8 @@ Statuses = Annotated[
     PlainValidator(_statuses),
     WithJsonSchema({"type": ["string", "integer"], "examples": ["2xx,3xx", "200-299,401", 200]}),
 ]
+PacketCount = Annotated[int, _integer(1, 1000), _integer_schema(1, 1000)]
+RequestCount = Annotated[int, _integer(1, 100), _integer_schema(1, 100)]
 RedirectCount = Annotated[int, _integer(0, 20), _integer_schema(0, 20)]
 BodySize = Annotated[int, _integer(0, 2**30), _integer_schema(0, 2**30)]
 AuthorityFile = Annotated[Path, _text(_file), _string_schema("/etc/eragent/ca.pem")]

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from agent.config.document import parse_document
 from agent.config.load import load, load_plan, plan_of
+from agent.config.modules import default_modules
 from agent.config.problems import ConfigError, Problem
-from agent.plan import ComparisonPlan, Plan, Probe, ReflectorPlan, SocketAddress
+from agent.plan import ComparisonPlan, OnRequestPlan, Plan, Probe, ReflectorPlan, SocketAddress
 from collectors.http.options import HttpOptions
 from collectors.http.url import Url
 from collectors.icmp.sender import IcmpOptions
@@ -104,6 +105,7 @@ def test_the_plan_is_what_was_written() -> None:
         comparisons=(ComparisonPlan(baseline="vpn", candidate="expressroute", probe="stamp", margin_ns=1_000_000),),
         paths={"expressroute": expressroute, "vpn": vpn},
         targets={"azure-hub": hub},
+        on_request=OnRequestPlan(modules=default_modules((expressroute, vpn))),
     )
 
 
