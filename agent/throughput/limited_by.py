@@ -38,14 +38,20 @@ BUSY_CPU = 0.85
 """The share of the cores that a test can use from which on it lacks some: of the kernel's work not all counts."""
 BUSY_HOST = 0.90
 """The share of all of this host's processors from which on it may be the host that limits, where nothing else does."""
-NEAR_CEILING = 0.70
-"""From this share of window / RTT on, the window is what a flow waits for."""
+NEAR_CEILING = (0.70, 1.50)
+"""Between these shares of window / RTT the window is what a flow waits for: Linux gives a quarter more than asked."""
+NEAR_BUFFER = (0.35, 1.00)
+"""The share of a socket's buffer that is payload under way: a half of what a receiver has, up to 80 % of a sender's."""
 QUEUE_NS, QUEUE_SHARE = 1_000_000, 0.25
 """A queue stood where round trips grew by both: a millisecond, and a quarter of the idle one."""
 STEADY = 0.10
 """Rates of intervals that deviate by less of their mean are one steady rate."""
 RARE_LOSS = 0.001
-"""UDP loss that no rate limit explains."""
+"""UDP loss that no rate limit explains; TCP segments sent again that slow nobody down much."""
+BURSTY_LOSS = 0.0005
+"""From this share of segments sent again on losses are the reason that is left, also where they come in bursts."""
+NEAR_BOUND = 3
+"""Up to this multiple of what single losses allow they are the reason: CUBIC had twice Reno's at 0.1 % and 20 ms."""
 FEWEST_LOSSES = 3
 
 
@@ -75,6 +81,8 @@ def limited_by(seen: Observed) -> LimitedBy:
         )
     return LimitedBy(limit=limit, because=because, evidence=evidence(seen, figures), figures=figures)
 
+
+_POLICER_TOO = " (a policer drops so too: a UDP test above its rate tells)"
 
 Found = tuple[Limit, str]
 _Rule = Callable[[Observed, Figures], Found | None]
@@ -130,26 +138,55 @@ def _window(seen: Observed, figures: Figures) -> Found | None:
     if ceiling is None or figures.window_bytes is None or seen.idle_rtt_ns is None:
         return None
     flow = seen.bits_per_second / seen.streams
-    if flow < NEAR_CEILING * ceiling:
+    least, most = NEAR_CEILING
+    if not least <= flow / ceiling <= most:
         return None
     return Limit.WINDOW, (
-        f"a flow with a window of {size(figures.window_bytes)} cannot exceed {mbit(ceiling)} at "
-        f"{ms(seen.idle_rtt_ns)} of round trip; each of {flows(seen.streams)} carried {mbit(flow)}"
+        f"a window of {size(figures.window_bytes)} holds a flow to about {mbit(ceiling)} at {ms(seen.idle_rtt_ns)} of "
+        f"round trip; each of {flows(seen.streams)} carried {mbit(flow)}"
+    )
+
+
+def _buffer(seen: Observed, figures: Figures) -> Found | None:
+    """Find a flow that waits for this host's socket buffer: no loss, a steady rate, and the buffer under way."""
+    buffer, under_way = seen.host_buffer_bytes, figures.under_way_bytes
+    steady = seen.steadiness is not None and seen.steadiness <= STEADY
+    if buffer is None or under_way is None or seen.window_bytes or not steady or (figures.loss_share or 0) > RARE_LOSS:
+        return None
+    least, most = NEAR_BUFFER
+    if not least <= under_way / buffer <= most:
+        return None
+    return Limit.WINDOW, (
+        f"{size(under_way)} of each of {flows(seen.streams)} were under way, and this host's kernel lets one have "
+        f"{size(buffer)} of buffer at most, its overhead included (tcp_wmem and tcp_rmem in tcp(7))"
     )
 
 
 def _losses(seen: Observed, figures: Figures) -> Found | None:
     bound = figures.loss_bound_bits_per_second
-    if bound is None or (seen.retransmits or 0) < FEWEST_LOSSES or (seen.congestion_control or "").startswith("bbr"):
-        return None
     flow = seen.bits_per_second / seen.streams
-    if flow > 2 * bound:
+    if bound is None or not _slows_down(seen) or flow > NEAR_BOUND * bound:
         return None
     return Limit.LOSS, (
         f"{seen.loss_share:.3%} of the segments were sent again; at that loss a flow of "
         f"{seen.congestion_control or 'TCP'} reaches about {mbit(bound)}, and each of {flows(seen.streams)} carried "
-        f"{mbit(flow)} (a policer drops so too: a UDP test above the rate tells)"
+        f"{mbit(flow)}{_POLICER_TOO}"
     )
+
+
+def _bursts(seen: Observed, _: Figures) -> Found | None:
+    """Find losses that are too many for a flow to be so fast, were each by itself: they came together."""
+    if not _slows_down(seen) or (seen.loss_share or 0) < BURSTY_LOSS:
+        return None
+    return Limit.LOSS, (
+        f"{seen.loss_share:.3%} of the segments were sent again, and no queue stood; each of {flows(seen.streams)} "
+        f"carried more than single losses of that share allow, so they came in bursts{_POLICER_TOO}"
+    )
+
+
+def _slows_down(seen: Observed) -> bool:
+    """Tell whether the sender lost something, and is one that slows down for it."""
+    return (seen.retransmits or 0) >= FEWEST_LOSSES and not (seen.congestion_control or "").startswith("bbr")
 
 
 def _host(seen: Observed, _: Figures) -> Found | None:
@@ -178,7 +215,17 @@ def _datagram_losses(seen: Observed, _: Figures) -> Found | None:
     return Limit.LOSS, f"{loss:.1%} of the datagrams were lost, and {idle:.2%} of the probes without any load"
 
 
-_TCP_RULES: tuple[_Rule, ...] = (_told_no_faster, _known_rate, _processor, _shaper, _window, _losses, _host)
+_TCP_RULES: tuple[_Rule, ...] = (
+    _told_no_faster,
+    _known_rate,
+    _processor,
+    _shaper,
+    _window,
+    _losses,
+    _buffer,
+    _host,
+    _bursts,
+)
 _UDP_RULES: tuple[_Rule, ...] = (_told_no_faster, _known_rate, _processor, _datagram_losses, _host)
 
 

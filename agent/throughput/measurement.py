@@ -84,6 +84,7 @@ def _verdicts(tried: Tried, beside: StreamLatency | None) -> dict[Direction, Lim
                 loaded=loaded,
                 rates=tried.trial.rates,
                 host_busy=tried.host_busy,
+                host_buffers=tried.host_buffers,
             )
         )
         for transfer in tried.result.transfers

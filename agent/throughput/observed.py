@@ -16,10 +16,19 @@ _THREADS_SINCE = (3, 16)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HostBuffers:
+    """The largest socket buffers that this host's kernel gives TCP by itself, octets (tcp_wmem, tcp_rmem in tcp(7))."""
+
+    sending: int
+    receiving: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
     """One direction of a test. Rates in bits per second of payload, all flows together; missing is ``None``.
 
     ``window_bytes`` is what each flow was asked to use, ``peer_window_bytes`` the largest that a receiver offered.
+    ``host_buffer_bytes`` is the most that this host's kernel lets a socket have at its end of the flow.
     ``sender_cpu`` and ``receiver_cpu`` are shares of one core, of which a test can use ``cores``;
     ``host_busy`` is the share of all of this host's processors that anybody used meanwhile, the kernel included.
     ``rates`` are what the path's parts are known to carry. ``steadiness`` is the deviation of the intervals' rates as a
@@ -35,6 +44,7 @@ class Observed:
     window_bytes: int | None = None
     peer_window_bytes: int | None = None
     max_cwnd_bytes: int | None = None
+    host_buffer_bytes: int | None = None
     sent_bytes: int | None = None
     sent_bits_per_second: float | None = None
     retransmits: int | None = None
@@ -90,6 +100,7 @@ def observed(
     loaded: Latency | None,
     rates: tuple[NamedRate, ...],
     host_busy: float | None = None,
+    host_buffers: HostBuffers | None = None,
 ) -> Observed:
     """Gather what one direction's verdict needs from a test's result and from the probe beside it."""
     upward = transfer.direction is Direction.UP
@@ -107,6 +118,7 @@ def observed(
         window_bytes=options.window_bytes,
         peer_window_bytes=_most(stream.max_peer_window_bytes for stream in sending),
         max_cwnd_bytes=_most(stream.max_cwnd_bytes for stream in sending),
+        host_buffer_bytes=None if host_buffers is None else _buffer(host_buffers, upward=upward),
         sent_bytes=transfer.sent_bytes,
         sent_bits_per_second=transfer.sent_bits_per_second,
         retransmits=transfer.retransmits,
@@ -123,6 +135,10 @@ def observed(
         rates=rates,
         sender_rtt_ns=_sender_rtt(sending),
     )
+
+
+def _buffer(host: HostBuffers, *, upward: bool) -> int:
+    return host.sending if upward else host.receiving
 
 
 def _most(values: Iterable[int | None]) -> int | None:

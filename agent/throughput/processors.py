@@ -1,10 +1,16 @@
-"""How busy this host was, whoever used it: a program's own account lacks much of the kernel's work for it."""
+"""What this host has for a test: its buffers, and how busy it was, whoever used it.
+
+A program's own account of processor time lacks much of the kernel's work for it.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent.throughput.observed import HostBuffers
+
+_TCP = Path("/proc/sys/net/ipv4")
 _STAT = Path("/proc/stat")
 _IDLE, _IOWAIT, _GUEST = 3, 4, 8
 
@@ -41,3 +47,12 @@ def busy_share(before: Ticks | None, after: Ticks | None) -> float | None:
         return None
     busy, idle = after.busy - before.busy, after.idle - before.idle
     return busy / (busy + idle) if busy + idle > 0 else None
+
+
+def host_buffers() -> HostBuffers | None:
+    """Return the largest buffers of TCP's sockets; ``None`` where a sandbox hides them."""
+    try:
+        sending, receiving = ((_TCP / name).read_text(encoding="ascii").split() for name in ("tcp_wmem", "tcp_rmem"))
+        return HostBuffers(sending=int(sending[-1]), receiving=int(receiving[-1]))
+    except (OSError, ValueError, IndexError):
+        return None

@@ -20,6 +20,7 @@ class Figures:
 
     ``bandwidth_delay_product_bytes``: what must be under way to fill the path, of the smallest known rate, else of the
     measured one (RFC 6349, section 3.3.1). ``flow_ceiling_bits_per_second``: window / RTT of one flow.
+    ``under_way_bytes``: what one flow had sent and not yet heard of, on the mean.
     ``loss_bound_bits_per_second``: what one flow reaches at the observed loss. ``transfer_time_ratio``,
     ``tcp_efficiency`` and ``buffer_delay`` as RFC 6349, sections 4.1 to 4.3, the last two as shares.
     """
@@ -27,6 +28,7 @@ class Figures:
     bandwidth_delay_product_bytes: int | None = None
     window_bytes: int | None = None
     flow_ceiling_bits_per_second: float | None = None
+    under_way_bytes: int | None = None
     loss_share: float | None = None
     loss_bound_bits_per_second: float | None = None
     transfer_time_ratio: float | None = None
@@ -38,7 +40,7 @@ def figures_of(seen: Observed) -> Figures:
     """Return the figures that need no judgement."""
     rtt_s = None if seen.idle_rtt_ns is None else seen.idle_rtt_ns / 1e9
     known = min((rate.bits_per_second for rate in seen.rates), default=None)
-    window = min((size for size in (seen.window_bytes, seen.peer_window_bytes) if size), default=None)
+    window = seen.peer_window_bytes or seen.window_bytes  # what the receiver really offered, where that is known
     loss = seen.loss_share
     tcp = seen.protocol is Protocol.TCP
     fills = known if known is not None else seen.bits_per_second
@@ -47,6 +49,7 @@ def figures_of(seen: Observed) -> Figures:
         bandwidth_delay_product_bytes=None if rtt_s is None else round(fills * rtt_s / 8),
         window_bytes=window if tcp else None,
         flow_ceiling_bits_per_second=window * 8 / rtt_s if tcp and window and rtt_s else None,
+        under_way_bytes=None if rtt_s is None else round(seen.bits_per_second / seen.streams * rtt_s / 8),
         loss_share=loss,
         loss_bound_bits_per_second=_loss_bound(seen, loss) if tcp else None,
         transfer_time_ratio=(

@@ -13,7 +13,7 @@ from agent.resolve import resolve
 from agent.throughput.budget import moved
 from agent.throughput.load import GUARD_NS, Period
 from agent.throughput.measurement import Measurement, measurement
-from agent.throughput.processors import busy_share, processors
+from agent.throughput.processors import busy_share, host_buffers, processors
 from agent.throughput.recorder import Recorder
 from agent.throughput.trial import LOADS, NO_TURN, OVER_BUDGET, STOPPED, Outcome, Trial, Tried, outcome_of
 from agent.throughput.turns import Turns, TurnTakenError, wait_s
@@ -158,7 +158,8 @@ class Runner:
             attempt += 1
         octets = moved(result, trial.options)
         await self._purse.settled(trial, octets)
-        return replace(_tried(trial, at, result, period, octets), host_busy=busy_share(before, processors()))
+        busy = busy_share(before, processors())
+        return replace(_tried(trial, at, result, period, octets), host_busy=busy, host_buffers=host_buffers())
 
     async def _once(self, trial: Trial) -> Iperf3Result:
         try:

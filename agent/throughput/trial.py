@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from agent.throughput.gateways import NamedRate
 from agent.throughput.load import Load, Period
+from agent.throughput.observed import HostBuffers
 from agent.throughput.stages import Stage
 from collectors.iperf3.options import Direction, Iperf3Options
 from collectors.iperf3.result import Iperf3Result
@@ -55,7 +56,7 @@ class Tried:
     """How a test went: ``reason`` is a stable word (empty: it is complete), ``message`` a sentence.
 
     ``period`` is when it loaded the path, ``moved_octets`` what it moved, headers included, and ``host_busy`` the share
-    of this host's processors that were used meanwhile.
+    of this host's processors that were used meanwhile; ``host_buffers`` are those that it gives TCP.
     """
 
     trial: Trial
@@ -67,6 +68,7 @@ class Tried:
     period: Period | None = None
     moved_octets: int = 0
     host_busy: float | None = None
+    host_buffers: HostBuffers | None = None
 
 
 def outcome_of(result: Iperf3Result) -> Outcome:

@@ -33,7 +33,9 @@ def _of_rates(seen: Observed, figures: Figures) -> Iterator[str | None]:
 def _of_flows(seen: Observed, figures: Figures) -> Iterator[str]:
     if figures.window_bytes is not None and figures.flow_ceiling_bits_per_second is not None:
         ceiling = mbit(figures.flow_ceiling_bits_per_second)
-        yield f"window {size(figures.window_bytes)}: one flow cannot exceed {ceiling}"
+        yield f"window {size(figures.window_bytes)}, which holds one flow to about {ceiling}"
+    if figures.under_way_bytes is not None and seen.protocol is Protocol.TCP:
+        yield f"{size(figures.under_way_bytes)} of each flow under way on the mean"
     if figures.loss_share is not None:
         yield f"{figures.loss_share:.3%} {'lost' if seen.protocol is Protocol.UDP else 'sent again'}"
     if figures.loss_bound_bits_per_second is not None:

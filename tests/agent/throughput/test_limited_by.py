@@ -1,0 +1,185 @@
+"""Each verdict has a case that was seen in namespaces, and its neighbours on the other side of the rule."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.throughput.gateways import NamedRate
+from agent.throughput.limited_by import Limit, limited_by
+from agent.throughput.load import Latency
+from agent.throughput.observed import Observed
+from agent.throughput.rfc6349 import figures_of
+from collectors.iperf3.options import Protocol
+
+MBIT, MS = 1_000_000, 1_000_000
+
+
+def saw(median_ms: float, *, lost: int = 0) -> Latency:
+    return Latency(sent=400, lost=lost, noisy=0, p50_ns=round(median_ms * MS))
+
+
+BOUGHT = NamedRate(name="path expressroute", bits_per_second=200 * MBIT)
+QUIET = Observed(
+    protocol=Protocol.TCP,
+    bits_per_second=120.0 * MBIT,
+    streams=1,
+    sent_bytes=150_000_000,
+    retransmits=0,
+    congestion_control="cubic",
+    sender_cpu=0.1,
+    receiver_cpu=0.1,
+    steadiness=0.02,
+    idle=saw(20),
+    loaded=saw(20),
+)
+UDP = replace(
+    QUIET, protocol=Protocol.UDP, asked_bits_per_second=200 * MBIT, packets=100_000, lost_packets=0, mss_bytes=1_460,
+    headers_bytes=28,
+)  # fmt: skip
+
+
+def verdict(seen: Observed) -> Limit:
+    return limited_by(seen).limit
+
+
+def test_where_nothing_explains_it_that_is_said_with_all_numbers() -> None:
+    found = limited_by(QUIET)
+    assert found.limit is Limit.UNKNOWN
+    assert "120 Mbit/s of payload in 1 flow" in found.evidence
+    assert "round trip 20 ms idle, 20 ms under load" in found.evidence
+
+
+def test_a_known_rate_that_was_reached_limits_whatever_else_there_is() -> None:
+    at_rate = replace(QUIET, bits_per_second=191.0 * MBIT, rates=(BOUGHT,), sender_cpu=0.99)
+    assert verdict(at_rate) is Limit.RATE
+    assert verdict(replace(at_rate, loaded=saw(50))) is Limit.SHAPER
+    assert verdict(replace(at_rate, bits_per_second=160.0 * MBIT, sender_cpu=0.1)) is Limit.UNKNOWN
+
+
+def test_of_several_rates_the_smallest_that_was_reached_is_named() -> None:
+    tunnel = NamedRate(name="one GCMAES256 tunnel of VpnGw1", bits_per_second=650 * MBIT)
+    bought = NamedRate(name="path vpn", bits_per_second=1_000 * MBIT)
+    found = limited_by(replace(QUIET, bits_per_second=610.0 * MBIT, rates=(bought, tunnel)))
+    assert "one GCMAES256 tunnel of VpnGw1 with 650 Mbit/s" in found.because
+
+
+def test_a_standing_queue_and_a_steady_rate_are_a_shaper_of_unknown_rate() -> None:
+    queued = replace(QUIET, loaded=saw(48), retransmits=900)
+    assert verdict(queued) is Limit.SHAPER
+    assert verdict(replace(queued, steadiness=0.3, retransmits=0)) is Limit.UNKNOWN
+    assert verdict(replace(queued, loaded=saw(24), retransmits=0)) is Limit.UNKNOWN  # less than a quarter of 20 ms
+
+
+def test_a_window_that_is_used_up_limits() -> None:
+    small = replace(QUIET, bits_per_second=33.1 * MBIT, window_bytes=64 << 10, peer_window_bytes=85_500)
+    found = limited_by(small)
+    assert found.limit is Limit.WINDOW
+    assert "a window of 83.5 KiB holds a flow to about 34.2 Mbit/s at 20 ms" in found.because
+    assert verdict(replace(small, peer_window_bytes=None)) is Limit.WINDOW
+    assert verdict(replace(small, bits_per_second=15.0 * MBIT)) is Limit.UNKNOWN
+    assert verdict(replace(small, streams=4, bits_per_second=4 * 33.1 * MBIT)) is Limit.WINDOW
+
+
+def test_the_published_table_of_expressroute_is_one_of_windows() -> None:
+    # East US: 21.1 Mbit/s at 74 ms; about 190 KiB for each of the distances from 40 ms up.
+    east_us = replace(QUIET, bits_per_second=21.1 * MBIT, idle=saw(74), loaded=saw(74), window_bytes=190 << 10)
+    assert verdict(east_us) is Limit.WINDOW
+
+
+def test_a_buffer_of_this_host_that_is_used_up_is_a_window_too() -> None:
+    default = replace(QUIET, bits_per_second=1_308.0 * MBIT, host_buffer_bytes=4 << 20, peer_window_bytes=14 << 20)
+    assert verdict(default) is Limit.WINDOW
+    assert verdict(replace(default, retransmits=4_000)) is Limit.LOSS
+    assert verdict(replace(default, host_buffer_bytes=32 << 20)) is Limit.UNKNOWN
+
+
+def test_losses_that_hold_a_flow_to_what_it_carried_limit_it() -> None:
+    # 0.12 % at 20 ms: Mathis allows 20 Mbit/s.
+    lossy = replace(QUIET, bits_per_second=44.0 * MBIT, sent_bytes=16_500_000, retransmits=14)
+    found = limited_by(lossy)
+    assert found.limit is Limit.LOSS
+    assert figures_of(lossy).loss_bound_bits_per_second == pytest.approx(20.3 * MBIT, rel=0.05)
+    assert "UDP test" in found.because
+    assert verdict(replace(lossy, congestion_control="bbr")) is Limit.UNKNOWN
+    assert verdict(replace(lossy, retransmits=2)) is Limit.UNKNOWN
+
+
+def test_losses_in_bursts_are_the_reason_that_is_left() -> None:
+    bursts = replace(QUIET, bits_per_second=629.0 * MBIT, retransmits=200)
+    assert "in bursts" in limited_by(bursts).because
+    assert verdict(replace(bursts, host_busy=0.97)) is Limit.CPU
+
+
+def test_a_core_that_is_used_up_limits() -> None:
+    assert verdict(replace(QUIET, receiver_cpu=0.91)) is Limit.CPU
+    assert verdict(replace(QUIET, receiver_cpu=0.91, cores=4)) is Limit.UNKNOWN
+    assert verdict(replace(QUIET, host_busy=0.95)) is Limit.CPU
+
+
+def test_udp_that_all_arrives_was_limited_by_what_it_was_told() -> None:
+    assert verdict(replace(UDP, bits_per_second=199.9 * MBIT)) is Limit.ASKED
+
+
+def test_udp_that_is_lost_behind_a_queue_met_a_shaper() -> None:
+    assert verdict(replace(UDP, bits_per_second=98.8 * MBIT, lost_packets=24_000, loaded=saw(60))) is Limit.SHAPER
+
+
+def test_udp_that_is_lost_without_a_queue_met_a_policer() -> None:
+    policed = replace(UDP, bits_per_second=120.0 * MBIT, lost_packets=30_000)
+    found = limited_by(policed)
+    assert found.limit is Limit.POLICER
+    assert "30.0% of the datagrams were lost, 0.00% of the probes without load, and no queue stood" in found.because
+    at_rate = replace(policed, bits_per_second=191.0 * MBIT, asked_bits_per_second=260 * MBIT, rates=(BOUGHT,))
+    assert "path expressroute with 200 Mbit/s" in limited_by(at_rate).because
+    assert verdict(at_rate) is Limit.POLICER
+
+
+def test_udp_that_is_lost_as_probes_are_without_load_met_a_lossy_path() -> None:
+    assert verdict(replace(UDP, bits_per_second=120.0 * MBIT, lost_packets=30_000, idle=saw(20, lost=40))) is Limit.LOSS
+
+
+def test_without_a_probe_the_sender_s_own_round_trips_serve() -> None:
+    blind = replace(QUIET, idle=None, loaded=None, sender_rtt_ns=(20 * MS, 48 * MS))
+    assert verdict(blind) is Limit.SHAPER
+    assert verdict(replace(blind, sender_rtt_ns=None)) is Limit.UNKNOWN
+
+
+def test_figures_of_rfc_6349() -> None:
+    seen = replace(QUIET, rates=(BOUGHT,), loaded=saw(30), retransmits=1_000)
+    figures = figures_of(seen)
+    assert figures.bandwidth_delay_product_bytes == 200 * MBIT * 0.020 / 8
+    assert figures.transfer_time_ratio == pytest.approx(200 * (1448 / 1500) / 120)
+    assert figures.tcp_efficiency == pytest.approx(1 - 1_000 / (1_000 + 103_592))
+    assert figures.buffer_delay == 0.5
+
+
+optional = st.none() | st.floats(0, 1e12)
+
+
+@given(
+    seen=st.builds(
+        Observed,
+        protocol=st.sampled_from(Protocol),
+        bits_per_second=st.floats(0, 1e12),
+        streams=st.integers(1, 128),
+        window_bytes=st.none() | st.integers(1, 2**30),
+        sent_bytes=st.none() | st.integers(0, 10**12),
+        retransmits=st.none() | st.integers(0, 10**6),
+        packets=st.none() | st.integers(0, 10**6),
+        lost_packets=st.none() | st.integers(0, 10**6),
+        sender_cpu=st.none() | st.floats(0, 10),
+        steadiness=st.none() | st.floats(0, 2),
+        host_buffer_bytes=st.none() | st.integers(1, 2**30),
+        idle=st.none() | st.builds(saw, st.floats(0, 1e4), lost=st.integers(0, 400)),
+        loaded=st.none() | st.builds(saw, st.floats(0, 1e4), lost=st.integers(0, 400)),
+        rates=st.sampled_from([(), (BOUGHT,)]),
+    )
+)
+def test_whatever_is_known_or_not_there_is_a_verdict_with_its_reason(seen: Observed) -> None:
+    found = limited_by(seen)
+    assert found.because
+    assert found.evidence
