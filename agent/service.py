@@ -14,6 +14,8 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from agent import systemd
 from agent.engine import Engine
 from agent.exposition import Exposition
+from agent.history.recorder import Recorder
+from agent.history_metrics import HistoryMetrics
 from agent.metrics import Metrics
 from agent.plan import ComparisonPlan, Plan
 from agent.probing import Probing
@@ -21,6 +23,7 @@ from agent.reflecting import ReflectorProcess
 from agent.reflector_metrics import ReflectorMetrics
 from agent.report.figures import RECENT, Figures
 from agent.report.summary import Json, assembled, comparison_summaries, host_summary, stream_summary
+from agent.sink import FanOut
 
 _log = logging.getLogger(__name__)
 
@@ -35,7 +38,10 @@ async def serve(plan: Plan, sockets: Sequence[socket.socket]) -> None:
     reflector = None if plan.reflector is None else ReflectorProcess(plan.reflector)
     if reflector is not None:
         ReflectorMetrics(registry, plan.agent, reflector)
-    engine = Engine(plan.probes, figures)
+    recorder = None if plan.history is None else Recorder(plan.history, plan.agent, plan.probes)
+    if recorder is not None:
+        HistoryMetrics(registry, plan.agent, recorder.counts)
+    engine = Engine(plan.probes, figures if recorder is None else FanOut(figures, recorder.sink))
     started_at = datetime.now(UTC)
     probing = asyncio.Event()
     exposition = Exposition(
@@ -48,6 +54,8 @@ async def serve(plan: Plan, sockets: Sequence[socket.socket]) -> None:
         tasks = [group.create_task(engine.run())]
         if reflector is not None:
             tasks.append(group.create_task(reflector.run()))
+        if recorder is not None:
+            tasks.append(group.create_task(recorder.run()))
         probing.set()
         systemd.notify("READY=1")
         _log.info("probing %d streams; metrics on %s", len(figures.streams), _names(sockets))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from collectors.session import Deliver
+from collectors.session import Deliver, SessionEvent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,3 +36,40 @@ class Sink(Protocol):
 
     def resolved(self, key: StreamKey, address: str | None) -> None:
         """Learn the address that a stream is sent to; ``None`` when its name does not resolve."""
+
+
+class FanOut:
+    """A sink that hands everything on to several, in their order."""
+
+    def __init__(self, *sinks: Sink) -> None:
+        self._sinks = sinks
+
+    def opened(self, key: StreamKey) -> Deliver:
+        """Tell all of a stream."""
+        takers = [sink.opened(key) for sink in self._sinks]
+
+        def deliver(events: Sequence[SessionEvent]) -> None:
+            for take in takers:
+                take(events)
+
+        return deliver
+
+    def slots_missed(self, probe: str, target: str, count: int) -> None:
+        """Tell all of missed slots."""
+        for sink in self._sinks:
+            sink.slots_missed(probe, target, count)
+
+    def lagged(self, lag_ns: int) -> None:
+        """Tell all how late the loop came to a slot."""
+        for sink in self._sinks:
+            sink.lagged(lag_ns)
+
+    def suspended(self, duration_ns: int) -> None:
+        """Tell all of a suspension."""
+        for sink in self._sinks:
+            sink.suspended(duration_ns)
+
+    def resolved(self, key: StreamKey, address: str | None) -> None:
+        """Tell all where a stream is sent."""
+        for sink in self._sinks:
+            sink.resolved(key, address)

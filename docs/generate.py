@@ -52,6 +52,9 @@ probes:
 reflector:                           # answer the agent at the far side
   stamp: {allow: [10.1.0.0/16]}
 
+history:
+  keep: 35d                          # every sample, in /var/lib/eragent
+
 comparisons:
   - baseline: vpn
     candidate: expressroute

@@ -10,6 +10,8 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.metrics_core import Metric
 
+from agent.history.counts import HistoryCounts
+from agent.history_metrics import HistoryMetrics
 from agent.metrics import Metrics
 from agent.plan import Plan, Probe, ProbeOptions, ReflectorPlan, SocketAddress
 from agent.reflecting import ReflectorProcess
@@ -37,7 +39,7 @@ _LABELS = {
     "target": "name of the target",
     "path": "name of the path",
     "reason": "why packets or answers could not be sent, packets failed, answers were not taken for any, datagrams got"
-    " none, or TWAMP clients were refused",
+    " none, TWAMP clients were refused, or samples could not be written",
     "direction": "`forward` is the way to the target, `backward` the way back, `round_trip` both",
     "source": "of timestamps: who took them; of a path: the source address that pins packets to it",
     "quirk": "how answers depart from the standard that are used all the same",
@@ -112,6 +114,7 @@ def families() -> list[Metric]:
         *_registry(_HTTP, _ASKED).collect(),
         *_registry(StampOptions(), _TELLING).collect(),
         *reflector_families(),
+        *history_families(),
     ]
     found.sort(key=lambda family: len(family.samples))
     told = {family.name: family for family in found if family.samples}  # of those of several streams, the fullest
@@ -123,6 +126,15 @@ def reflector_families() -> list[Metric]:
     registry = CollectorRegistry()
     nowhere = SocketAddress(host="127.0.0.1", port=0)
     ReflectorMetrics(registry, "agent", ReflectorProcess(ReflectorPlan(listen=nowhere, allow=(), twamp=nowhere)))
+    return list(registry.collect())
+
+
+def history_families() -> list[Metric]:
+    """Return every metric of the writing of a history that has samples."""
+    registry = CollectorRegistry()
+    counts = HistoryCounts()
+    counts.last_commit_ns = counts.oldest_ns = 1
+    HistoryMetrics(registry, "agent", counts)
     return list(registry.collect())
 
 
@@ -153,8 +165,9 @@ def sample_names() -> set[str]:
 
 def reference() -> str:
     """Return the page."""
-    own = reflector_families()
-    measured, process = _split(family for family in families() if family.name not in {known.name for known in own})
+    own, kept = reflector_families(), history_families()
+    apart = {known.name for known in (*own, *kept)}
+    measured, process = _split(family for family in families() if family.name not in apart)
     return "\n".join(
         [
             _HEAD,
@@ -169,6 +182,13 @@ def reference() -> str:
             "",
             *_table(own),
             "",
+            "## Of the history",
+            "",
+            "They are there where the configuration has a section `history`. What to do about each reason stands in",
+            "[history.md](history.md).",
+            "",
+            *_table(kept),
+            "",
             "## Of the agent's process",
             "",
             "They come from the Prometheus client library and have no label `agent`; join them with",
@@ -180,11 +200,11 @@ def reference() -> str:
             "",
             "| label | meaning |",
             "|---|---|",
-            *(f"| `{label}` | {_LABELS[label]} |" for label in _labels_of([*measured, *own])),
+            *(f"| `{label}` | {_LABELS[label]} |" for label in _labels_of([*measured, *own, *kept])),
             "",
             "Values that are fixed:",
             "",
-            *_fixed_values([*measured, *own]),
+            *_fixed_values([*measured, *own, *kept]),
             "",
             "## How many series",
             "",

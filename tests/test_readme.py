@@ -15,6 +15,8 @@ from prometheus_client import CollectorRegistry
 from agent.cli import main
 from agent.config.document import parse_document
 from agent.config.load import plan_of
+from agent.history.counts import HistoryCounts
+from agent.history_metrics import HistoryMetrics
 from agent.metrics import Metrics
 from agent.plan import Plan, ReflectorPlan, SocketAddress
 from agent.reflecting import ReflectorProcess
@@ -66,6 +68,7 @@ def metric_names() -> set[str]:
     here = SocketAddress(host="127.0.0.1", port=1)
     Metrics(registry, Plan(agent="a", listen=here), Figures())
     ReflectorMetrics(registry, "a", ReflectorProcess(ReflectorPlan(listen=here, allow=(), twamp=here)))
+    HistoryMetrics(registry, "a", HistoryCounts())
     names = set()
     for family in registry.collect():
         names.add(family.name + ("_total" if family.type == "counter" else ""))

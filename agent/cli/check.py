@@ -12,7 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from agent.config.problems import Problem
-    from agent.plan import Plan, Probe, ProbeOptions, ReflectorPlan
+    from agent.plan import HistoryPlan, Plan, Probe, ProbeOptions, ReflectorPlan
     from collectors.http.options import HttpOptions
     from collectors.path import NetworkPath, Target
 
@@ -87,6 +87,8 @@ def summary(plan: Plan, loads: Sequence[PathLoad], file: str) -> str:
         ]
     if plan.reflector:
         lines += _answers(plan.reflector)
+    if plan.history:
+        lines.append(_keeps(plan.history))
     lines += [
         f"It compares {comparison.candidate} with {comparison.baseline} by probe {comparison.probe}."
         for comparison in plan.comparisons
@@ -101,6 +103,13 @@ def _answers(reflector: ReflectorPlan) -> Iterator[str]:
     yield f"It answers STAMP on {reflector.listen} for {allowed}{ssids}{key}."
     if reflector.twamp is not None:
         yield f"It sets up {reflector.twamp_max_sessions} TWAMP sessions at most, asked for on {reflector.twamp} (TCP)."
+
+
+def _keeps(history: HistoryPlan) -> str:
+    from agent.config.quantities import format_duration, format_size
+
+    size, keep = format_size(history.max_octets), format_duration(history.keep_ns)
+    return f"It keeps every sample in {history.directory} for {keep}, {size} at most."
 
 
 def _checked(config: Path, *, offline: bool) -> Plan:

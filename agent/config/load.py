@@ -14,6 +14,7 @@ from agent.config.http import http_problems
 from agent.config.model import (
     ComparisonSection,
     Configuration,
+    HistorySection,
     HttpSection,
     IcmpSection,
     PathSection,
@@ -27,7 +28,7 @@ from agent.config.secrets import NO_SECRETS, Secret, Secrets, secrets_of
 from agent.config.stamp import stamp_problems
 from agent.config.validation import sections, validated
 from agent.config.values import parse_name
-from agent.plan import ComparisonPlan, Plan, Probe, ProbeOptions, ReflectorPlan
+from agent.plan import ComparisonPlan, HistoryPlan, Plan, Probe, ProbeOptions, ReflectorPlan
 from collectors.http.options import HttpOptions
 from collectors.icmp.sender import IcmpOptions
 from collectors.path import NetworkPath, PacketMarks, PathProof, Target
@@ -116,6 +117,7 @@ def _plan(configuration: Configuration, agent: str, secrets: Secrets, folder: Pa
         ),
         reflector=_reflector(configuration, secrets.reflector),
         comparisons=tuple(_comparison(comparison) for comparison in configuration.comparisons),
+        history=_history(configuration.history, folder),
         paths=paths,
         targets=targets,
         on_request=on_request(configuration.on_request, configuration.modules, paths, stamp_modules, folder),
@@ -210,6 +212,12 @@ def _reflector(configuration: Configuration, secret: Secret | None) -> Reflector
         twamp=None if twamp is None else twamp.listen,
         twamp_max_sessions=MAX_PROVIDED if twamp is None else twamp.max_sessions,
     )
+
+
+def _history(history: HistorySection | None, folder: Path) -> HistoryPlan | None:
+    if history is None:
+        return None
+    return HistoryPlan(directory=folder / history.directory, keep_ns=history.keep, max_octets=history.max_size)
 
 
 def _comparison(comparison: ComparisonSection) -> ComparisonPlan:

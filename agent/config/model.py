@@ -6,6 +6,7 @@ The descriptions are what ``docs/configuration.md`` and the JSON Schema for edit
 from __future__ import annotations
 
 from ipaddress import ip_network
+from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -19,12 +20,15 @@ from agent.config.values import (
     ClockLimit,
     ControlSessionCount,
     Credential,
+    Directory,
     Dscp,
+    FileSize,
     Host,
     HttpUrl,
     IcmpSize,
     Interface,
     Interval,
+    Keep,
     KeyFile,
     Kind,
     Listen,
@@ -61,7 +65,6 @@ NOT_YET_PROBES = ("iperf3",)
 """Kinds of probes that the format has a place for, and this version does not send."""
 
 NOT_YET: dict[Key, tuple[str, ...]] = {
-    (): ("history",),
     ("probes", "*"): (*NOT_YET_PROBES, "every", "budget"),
     ("reflector",): ("iperf3",),
 }
@@ -341,6 +344,22 @@ class ReflectorSection(Section):
     )
 
 
+class HistorySection(Section):
+    """Keeps every sample on this host's disk, for `eragent export` and for comparisons; see docs/history.md."""
+
+    directory: Directory = Field(
+        Path("/var/lib/eragent"),
+        description="Directory of its own for this agent, which it can write; `StateDirectory=` of the unit makes the "
+        "default. A relative name is looked for beside this file.",
+    )
+    keep: Keep = Field("35d", validate_default=True, description="How long samples are kept, 1h to 3650d.")
+    max_size: FileSize = Field(
+        "2GiB",
+        validate_default=True,
+        description="How large the file may become, 16MiB to 1TiB: beyond it the oldest samples go first.",
+    )
+
+
 class ComparisonSection(Section):
     """Two paths of one probe, compared all the time."""
 
@@ -373,6 +392,9 @@ class Configuration(Section):
     )
     on_request: OnRequestSection = Field(OnRequestSection(), description="Whom `/probe` may be asked to probe.")
     reflector: ReflectorSection | None = Field(None, description="Answer the probes of other agents.")
+    history: HistorySection | None = Field(
+        None, description="Keep every sample on disk; `{}` takes the defaults. Without it: nothing is kept."
+    )
     comparisons: list[ComparisonSection] = Field([], description="Which paths are compared.")
 
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import PlainValidator, WithJsonSchema
 
-from agent.config.quantities import DSCP_NAMES, parse_dscp, parse_duration, parse_rate
+from agent.config.quantities import DSCP_NAMES, parse_dscp, parse_duration, parse_rate, parse_size
 from agent.keys import parse_credential_name
 from agent.plan import STAMP_TLVS, TIMESTAMP_FORMATS, SocketAddress
 from collectors.http.options import METHODS
@@ -242,6 +242,13 @@ RequestCount = Annotated[int, _integer(1, 100), _integer_schema(1, 100)]
 RedirectCount = Annotated[int, _integer(0, 20), _integer_schema(0, 20)]
 BodySize = Annotated[int, _integer(0, 2**30), _integer_schema(0, 2**30)]
 AuthorityFile = Annotated[Path, _text(_file), _string_schema("/etc/eragent/ca.pem")]
+Directory = Annotated[Path, _text(_file), _string_schema("/var/lib/eragent")]
+Keep = Annotated[int, _duration("1h", "3650d"), _duration_schema("35d", "12h")]
+FileSize = Annotated[
+    int,
+    _quantity(parse_size, least=16 << 20, most=1 << 40, bounds="between 16MiB and 1TiB"),
+    _string_schema("2GiB", "500MB", pattern=r"^[0-9]+(\.[0-9]+)? ?(B|kB|KiB|MB|MiB|GB|GiB|TB|TiB)$"),
+]
 Dscp = Annotated[int, PlainValidator(_dscp), _DSCP_SCHEMA]
 Switch = Annotated[bool, PlainValidator(_switch), WithJsonSchema({"type": "boolean"})]
 Interval = Annotated[int, _duration("1ms", "1h"), _duration_schema("100ms", "1s")]

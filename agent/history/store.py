@@ -144,6 +144,11 @@ class Store:
 
     def oldest_minute(self) -> int | None:
         """Return the first minute that samples are there of, ``None`` where there are none."""
+        (in_parts,) = self._execute("SELECT min(minute) FROM parts").fetchone()
+        return min((minute for minute in (in_parts, self.oldest_block()) if minute is not None), default=None)
+
+    def oldest_block(self) -> int | None:
+        """Return the first minute that is summed up, ``None`` where none is."""
         return min((minute for minute in map(self._oldest_of, self._streams()) if minute is not None), default=None)
 
     def forget_before(self, minute: int, *, at_most: int) -> int:
@@ -161,14 +166,18 @@ class Store:
 
     def used_octets(self) -> int:
         """Return what the file holds, without the pages that are free in it."""
-        pages, free, size = (
-            self._execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
-        )
-        return int((pages - free) * size)
+        return (self._pragma("page_count") - self.free_pages()) * self._pragma("page_size")
+
+    def free_pages(self) -> int:
+        """Return how many pages of the file hold nothing."""
+        return self._pragma("freelist_count")
 
     def shrink(self) -> None:
         """Give free pages back, some at a time; outside of a transaction."""
         self._execute(f"PRAGMA incremental_vacuum({_SHRINK_PAGES})").fetchall()
+
+    def _pragma(self, name: str) -> int:
+        return int(self._execute(f"PRAGMA {name}").fetchone()[0])
 
     def _streams(self) -> Iterator[int]:
         return (number for (number,) in self._execute("SELECT id FROM streams").fetchall())

@@ -9,13 +9,18 @@ from hypothesis import strategies as st
 
 from agent.history.rows import OUTCOMES, Row, Rows
 from agent.history.store import MINUTE_NS
+from agent.plan import Probe
 from agent.sink import StreamKey
 from collectors.sample import Outcome
+from collectors.stamp.sender import StampOptions
 
 INTERVAL_NS = 100_000_000
 MINUTE = 28_000_000
 """A minute in 2023, counted since the Unix epoch."""
 BEGIN_NS = MINUTE * MINUTE_NS
+PROBE = Probe(
+    name="stamp", options=StampOptions(), interval_ns=INTERVAL_NS, timeout_ns=2_000_000_000, targets=(), paths=()
+)
 KEY = StreamKey(probe="stamp", kind="stamp", target="hub", path="vpn")
 
 _TIME = st.integers(-(2**61), 2**61)
@@ -29,7 +34,7 @@ ROW = st.builds(
     forward_ns=st.none() | _SMALL | _TIME,
     backward_ns=st.none() | _SMALL | _TIME,
     noisy=st.booleans(),
-    reason=st.none() | st.text(st.characters(exclude_characters="\n"), min_size=1, max_size=9),
+    reason=st.none() | st.text(st.characters(codec="utf-8", exclude_characters="\n"), min_size=1, max_size=9),
 )
 
 

@@ -1,0 +1,253 @@
+"""Puts what the sink queued on disk, turn by turn; whatever the disk does, it goes on. Starts no thread."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from agent.history.counts import HistoryCounts
+from agent.history.files import Lock, LockedError, set_aside, size
+from agent.history.retention import give_back, keep_within
+from agent.history.rows import Rows
+from agent.history.schema import NewerSchemaError
+from agent.history.sink import AddressFound, Measured, Missing, OpenedStream, Queue
+from agent.history.store import MINUTE_NS, Store, connect
+from agent.history.summary import Extras
+from agent.history.trouble import Reason, Trouble, trouble_of
+from agent.plan import HistoryPlan
+from collectors.sample import DirectionalLoss, Outcome, Sample
+
+_log = logging.getLogger(__name__)
+
+_SETTLED_NS = 10_000_000_000
+"""How long after its end a minute is summed up; what is settled later still is added to it then."""
+_AT_ONCE = 4
+"""Minutes that are summed up in one turn at least: each takes a few milliseconds."""
+_TURNS = 30
+"""Turns in which all that is due is summed up, however much it is."""
+
+_LATE = Extras(late=1)
+_DUPLICATE = Extras(duplicate=1)
+
+
+@dataclass(slots=True)
+class _Pending:
+    """What came of a stream's minute and is not written."""
+
+    rows: Rows = field(default_factory=Rows)
+    extras: Extras = field(default_factory=Extras)
+
+
+class Writer:
+    """Writes one history. All methods are for one thread; only the queue and the counts are shared with another."""
+
+    def __init__(
+        self,
+        plan: HistoryPlan,
+        agent: str,
+        queue: Queue,
+        counts: HistoryCounts,
+        *,
+        wall_ns: Callable[[], int] = time.time_ns,
+        monotonic_ns: Callable[[], int] = time.monotonic_ns,
+        connect: Callable[[Path], sqlite3.Connection] = connect,
+    ) -> None:
+        self._plan = plan
+        self._agent = agent
+        self._queue = queue
+        self._counts = counts
+        self._wall_ns = wall_ns
+        self._monotonic_ns = monotonic_ns
+        self._connect = connect
+        self._lock: Lock | None = None
+        self._store: Store | None = None
+        self._run: int | None = None
+        self._numbers: dict[OpenedStream, int] = {}
+        self._pending: dict[tuple[OpenedStream, int], _Pending] = {}
+        self._told: list[AddressFound | Missing | Measured] = []
+        self._open_minutes: set[tuple[int, int]] = set()
+        self._last_minutes: dict[OpenedStream, int] = {}
+        self._retained_ns = 0
+
+    def turn(self) -> None:
+        """Take what is queued and try to write it; what cannot be written is tried again in the next turn."""
+        self._take()
+        self._try(lambda store: self._write(store, self._due(self._wall_ns())))
+
+    def finish(self) -> None:
+        """Write the last of it, sum up every minute, note the end, and close the file."""
+        self._take()
+        self._try(lambda store: self._write(store, None))
+        left = self._counts.held
+        if left:
+            _log.warning("history: the last %d samples could not be written", left)
+        self._close()
+
+    def _try(self, write: Callable[[Store], None]) -> None:
+        try:
+            store = self._store or self._open()
+            write(store)
+        except (sqlite3.Error, OSError, LockedError, NewerSchemaError) as error:
+            self._failed(trouble_of(error, self._plan.directory))
+        else:
+            self._succeeded()
+
+    def _open(self) -> Store:
+        directory = self._plan.directory
+        directory.mkdir(mode=0o750, parents=True, exist_ok=True)
+        if self._lock is None:
+            self._lock = Lock(directory, self._agent)
+        store = self._store = Store(self._connect(directory))
+        self._open_minutes = set(store.incomplete())
+        return store
+
+    def _take(self) -> None:
+        queue = self._queue
+        for _ in range(len(queue)):
+            happening = queue.popleft()
+            if isinstance(happening, tuple):
+                stream, event = happening
+                self._take_event(stream, event)
+            else:
+                self._told.append(happening)
+
+    def _take_event(self, stream: OpenedStream, event: Sample | DirectionalLoss) -> None:
+        if isinstance(event, DirectionalLoss):  # told by a later answer: it belongs to that one's minute
+            extras = Extras(lost_forward=event.forward, lost_backward=event.backward)
+            self._pending_of(stream, self._last_minutes.get(stream, self._wall_ns() // MINUTE_NS)).extras += extras
+            return
+        minute = event.sent_at_ns // MINUTE_NS
+        pending = self._pending_of(stream, minute)
+        if event.outcome.settles:
+            self._last_minutes[stream] = minute
+            pending.rows.append(event, first_slot=stream.first_slot)
+        else:
+            pending.extras += _LATE if event.outcome is Outcome.LATE else _DUPLICATE
+
+    def _pending_of(self, stream: OpenedStream, minute: int) -> _Pending:
+        return self._pending.setdefault((stream, minute), _Pending())
+
+    def _write(self, store: Store, due: list[tuple[int, int]] | None) -> None:
+        """Put everything on disk in one transaction, and sum up minutes: those that are due, or all with ``None``."""
+        began_ns = self._monotonic_ns()
+        now_ns = self._wall_ns()
+        store.begin()
+        run = store.run_began(self._agent, now_ns) if self._run is None else self._run
+        touched = self._append(store)
+        self._tell(store)
+        ending = due is None
+        for minute in sorted(self._open_minutes | touched) if due is None else due:
+            store.complete(*minute)
+        store.run_seen(run, now_ns, ended=ending)
+        store.commit()
+        self._committed(run, touched, due, began_ns, now_ns)
+        if not ending:
+            self._retain(store, now_ns)
+
+    def _append(self, store: Store) -> set[tuple[int, int]]:
+        touched = set()
+        for (stream, minute), pending in self._pending.items():
+            number = self._number(store, stream)
+            store.append(number, minute, pending.rows, pending.extras, interval_ns=stream.interval_ns)
+            touched.add((number, minute))
+        return touched
+
+    def _tell(self, store: Store) -> None:
+        for told in self._told:
+            match told:
+                case AddressFound():
+                    store.address(self._number(store, told.stream), told.at_ns, told.address)
+                case Missing():
+                    store.gap(told.from_ns, told.until_ns, told.reason, told.samples)
+                case Measured():
+                    store.measured(told.at_ns, told.kind, told.target, told.path, told.data)
+
+    def _number(self, store: Store, stream: OpenedStream) -> int:
+        number = self._numbers.get(stream)
+        if number is None:
+            number = self._numbers[stream] = store.stream(stream.key, stream.interval_ns)
+        return number
+
+    def _due(self, now_ns: int) -> list[tuple[int, int]]:
+        over = (now_ns - _SETTLED_NS) // MINUTE_NS
+        due = sorted((minute for minute in self._open_minutes if minute[1] < over), key=lambda minute: minute[1])
+        return due[: max(_AT_ONCE, -(-len(due) // _TURNS))]
+
+    def _committed(
+        self, run: int, touched: set[tuple[int, int]], due: list[tuple[int, int]] | None, began_ns: int, now_ns: int
+    ) -> None:
+        counts = self._counts
+        self._run = run
+        self._open_minutes |= touched
+        self._open_minutes -= self._open_minutes if due is None else set(due)
+        counts.written += sum(len(pending.rows) for pending in self._pending.values())
+        self._pending.clear()
+        self._told.clear()
+        counts.commits += 1
+        counts.commit_ns += self._monotonic_ns() - began_ns
+        counts.last_commit_ns = now_ns
+        counts.octets = size(self._plan.directory)
+
+    def _retain(self, store: Store, now_ns: int) -> None:
+        if now_ns - self._retained_ns < MINUTE_NS:
+            return
+        store.begin()
+        more = keep_within(store, now_ns=now_ns, keep_ns=self._plan.keep_ns, max_octets=self._plan.max_octets)
+        oldest = store.oldest_minute()
+        store.commit()
+        give_back(store)
+        self._counts.oldest_ns = None if oldest is None else oldest * MINUTE_NS
+        if not more:
+            self._retained_ns = now_ns
+
+    def _failed(self, trouble: Trouble) -> None:
+        counts = self._counts
+        counts.errors[trouble.reason] += 1
+        self._numbers.clear()  # some may be of a transaction that is not to be
+        if self._store is not None and trouble.may_pass:
+            self._roll_back()
+        else:
+            self._close()
+        if trouble.reason is Reason.DAMAGED:
+            self._set_aside(trouble)
+        elif counts.trouble is None or counts.trouble.reason is not trouble.reason:
+            _log.warning("history: %s; up to %d samples wait in memory", trouble.message, counts.held)
+        counts.trouble = trouble
+
+    def _succeeded(self) -> None:
+        if self._counts.trouble is not None:
+            _log.warning("history: written again; %d samples were dropped so far", self._counts.dropped.total())
+        self._counts.trouble = None
+
+    def _roll_back(self) -> None:
+        assert self._store is not None
+        try:
+            self._store.roll_back()
+        except sqlite3.Error:  # then the file cannot stay open
+            self._close()
+
+    def _close(self) -> None:
+        store, self._store = self._store, None
+        if store is not None:
+            store.close()
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def _set_aside(self, trouble: Trouble) -> None:
+        """Make room for a new history; what is pending goes there."""
+        at = datetime.fromtimestamp(self._wall_ns() / 1e9, UTC)
+        try:
+            damaged = set_aside(self._plan.directory, at)
+        except OSError as error:
+            _log.warning("history: %s, and it cannot be renamed: %s", trouble.message, error.strerror)
+            return
+        self._counts.set_aside += 1
+        self._run = None
+        self._open_minutes.clear()
+        _log.warning("history: %s; it is kept as %s, and a new one is begun", trouble.message, damaged)
