@@ -16,6 +16,8 @@ from agent.engine import Engine
 from agent.exposition import Exposition
 from agent.history.recorder import Recorder
 from agent.history_metrics import HistoryMetrics
+from agent.iperf3_server.supervise import Iperf3Server
+from agent.iperf3_server_metrics import Iperf3ServerMetrics
 from agent.metrics import Metrics
 from agent.plan import ComparisonPlan, Plan
 from agent.probing import Probing
@@ -38,6 +40,9 @@ async def serve(plan: Plan, sockets: Sequence[socket.socket]) -> None:
     reflector = None if plan.reflector is None else ReflectorProcess(plan.reflector)
     if reflector is not None:
         ReflectorMetrics(registry, plan.agent, reflector)
+    iperf3_server = None if plan.iperf3_server is None else Iperf3Server(plan.iperf3_server)
+    if iperf3_server is not None:
+        Iperf3ServerMetrics(registry, plan.agent, iperf3_server)
     recorder = None if plan.history is None else Recorder(plan.history, plan.agent, plan.probes)
     if recorder is not None:
         HistoryMetrics(registry, plan.agent, recorder.counts)
@@ -54,6 +59,8 @@ async def serve(plan: Plan, sockets: Sequence[socket.socket]) -> None:
         tasks = [group.create_task(engine.run())]
         if reflector is not None:
             tasks.append(group.create_task(reflector.run()))
+        if iperf3_server is not None:
+            tasks.append(group.create_task(iperf3_server.run()))
         if recorder is not None:
             tasks.append(group.create_task(recorder.run()))
         probing.set()

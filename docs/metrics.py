@@ -12,8 +12,10 @@ from prometheus_client.metrics_core import Metric
 
 from agent.history.counts import HistoryCounts
 from agent.history_metrics import HistoryMetrics
+from agent.iperf3_server.supervise import Iperf3Server
+from agent.iperf3_server_metrics import Iperf3ServerMetrics
 from agent.metrics import Metrics
-from agent.plan import Plan, Probe, ProbeOptions, ReflectorPlan, SocketAddress
+from agent.plan import Iperf3ServerPlan, Plan, Probe, ProbeOptions, ReflectorPlan, SocketAddress
 from agent.reflecting import ReflectorProcess
 from agent.reflector_metrics import ReflectorMetrics
 from agent.report.figures import Figures
@@ -122,10 +124,11 @@ def families() -> list[Metric]:
 
 
 def reflector_families() -> list[Metric]:
-    """Return every metric of an agent's own reflector, TWAMP-Control's among them."""
+    """Return every metric of an agent's own reflector, TWAMP-Control's and those of iperf3's server among them."""
     registry = CollectorRegistry()
     nowhere = SocketAddress(host="127.0.0.1", port=0)
     ReflectorMetrics(registry, "agent", ReflectorProcess(ReflectorPlan(listen=nowhere, allow=(), twamp=nowhere)))
+    Iperf3ServerMetrics(registry, "agent", Iperf3Server(Iperf3ServerPlan(listen=nowhere, allow=())))
     return list(registry.collect())
 
 
@@ -178,7 +181,7 @@ def reference() -> str:
             "## Of the agent's own reflector",
             "",
             "They are there where the configuration has a section `reflector`, those of TWAMP where that has a section",
-            "`twamp`, and count over its restarts.",
+            "`twamp`, those of iperf3's server where it has a section `iperf3`, and count over restarts.",
             "",
             *_table(own),
             "",

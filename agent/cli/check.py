@@ -12,7 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from agent.config.problems import Problem
-    from agent.plan import HistoryPlan, Plan, Probe, ProbeOptions, ReflectorPlan
+    from agent.plan import HistoryPlan, Iperf3ServerPlan, Plan, Probe, ProbeOptions, ReflectorPlan
     from collectors.http.options import HttpOptions
     from collectors.path import NetworkPath, Target
 
@@ -87,6 +87,8 @@ def summary(plan: Plan, loads: Sequence[PathLoad], file: str) -> str:
         ]
     if plan.reflector:
         lines += _answers(plan.reflector)
+    if plan.iperf3_server:
+        lines.append(_serves(plan.iperf3_server))
     if plan.history:
         lines.append(_keeps(plan.history))
     lines += [
@@ -110,6 +112,12 @@ def _keeps(history: HistoryPlan) -> str:
 
     size, keep = format_size(history.max_octets), format_duration(history.keep_ns)
     return f"It keeps every sample in {history.directory} for {keep}, {size} at most."
+
+
+def _serves(server: Iperf3ServerPlan) -> str:
+    allowed = ", ".join(str(network) for network in server.allow)
+    users = f", if they are users in {server.users_file}" if server.users_file else ""
+    return f"It serves tests by iperf3 on {server.listen} for {allowed}{users}."
 
 
 def _checked(config: Path, *, offline: bool) -> Plan:

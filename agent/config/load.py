@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agent.config.checks import DEFAULT_PATH, problems_between
 from agent.config.document import Document, parse_document
 from agent.config.http import http_problems
+from agent.config.iperf3_server import iperf3_server_plan, iperf3_server_problems
 from agent.config.model import (
     ComparisonSection,
     Configuration,
@@ -77,6 +78,7 @@ def plan_of(
         *stamp_problems(document, right),
         *http_problems(document, right, folder),
         *module_problems(document),
+        *iperf3_server_problems(document, environment, with_keys=with_keys),
         *secrets.problems,
     ]
     if not isinstance(configuration, Configuration):
@@ -88,7 +90,11 @@ def plan_of(
         found.append(document.problem(("agent", "name"), f"missing, and this host's name does not serve: {error}"))
     if found:
         raise ConfigError(found)
-    return Loaded(plan=_plan(configuration, agent, secrets, folder), document=document)
+    plan = _plan(configuration, agent, secrets, folder)
+    if with_keys and configuration.reflector is not None:
+        server = iperf3_server_plan(configuration.reflector.iperf3, folder, environment)
+        plan = replace(plan, iperf3_server=server)
+    return Loaded(plan=plan, document=document)
 
 
 def _octets(path: Path) -> bytes:

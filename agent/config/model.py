@@ -66,7 +66,6 @@ NOT_YET_PROBES = ("iperf3",)
 
 NOT_YET: dict[Key, tuple[str, ...]] = {
     ("probes", "*"): (*NOT_YET_PROBES, "every", "budget"),
-    ("reflector",): ("iperf3",),
 }
 """Keys that the format has a place for, and this version does nothing with."""
 
@@ -333,6 +332,33 @@ class TwampSection(Section):
     max_sessions: ControlSessionCount = Field(MAX_PROVIDED, description="How many test sessions may be open at once.")
 
 
+class Iperf3ReflectorSection(Section):
+    """Runs iperf3's server, the far side of tests of throughput; it takes one at a time. See docs/throughput.md."""
+
+    listen: ListenAddress = Field(
+        "[::]:5201", validate_default=True, description="Address and port of tests, TCP and during one by UDP also UDP."
+    )
+    allow: list[Network] = Field(
+        [ip_network("127.0.0.0/8"), ip_network("::1/128")],
+        min_length=1,
+        description="Networks of the peers that may test; packets of all others are dropped.",
+    )
+    key_file: KeyFile | None = Field(
+        None,
+        description="RSA key (PEM, without a passphrase) of iperf3's authentication; then clients have to be users. A "
+        "relative name is looked for beside this file.",
+    )
+    key_credential: Credential | None = Field(
+        None, description="The same as a credential of systemd: NAME of `LoadCredential=NAME:FILE` in the unit."
+    )
+    users_file: KeyFile | None = Field(
+        None, description="Who the users are, as iperf3 reads it: lines of name, comma and SHA-256 of `{NAME}PASSWORD`."
+    )
+    users_credential: Credential | None = Field(
+        None, description="The same as a credential of systemd: NAME of `LoadCredential=NAME:FILE` in the unit."
+    )
+
+
 class ReflectorSection(Section):
     """What this agent answers to its peers."""
 
@@ -341,6 +367,9 @@ class ReflectorSection(Section):
         None,
         description="Let TWAMP clients in the networks of `stamp.allow` set up sessions; `{}` takes the defaults. "
         "Without it: nobody.",
+    )
+    iperf3: Iperf3ReflectorSection | None = Field(
+        None, description="Run iperf3's server; `{}` takes the defaults. Without it: none."
     )
 
 

@@ -75,6 +75,10 @@ def test_a_drop_in_passes_the_key_under_the_name_that_the_configuration_mentions
     assert "`key_credential: stamp-key`" in _DROP_INS["stamp-key.conf"]
 
 
+def test_a_drop_in_lets_the_agent_guard_the_sockets_of_iperf3() -> None:
+    assert _settings(_DROP_INS["iperf3-server.conf"]) == {"SystemCallFilter": ["seccomp pidfd_getfd"]}
+
+
 def test_the_unit_starts_the_installed_program_with_the_default_configuration() -> None:
     settings = _settings(_UNIT)
     assert settings["Type"] == ["notify"]

@@ -1,0 +1,23 @@
+"""The page on throughput names every way in which a test fails, and what the far side needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from agent.config.model import Iperf3ReflectorSection
+from collectors.iperf3.failing import Iperf3Failure
+
+_ROOT = Path(__file__).parent.parent
+PAGE = (_ROOT / "docs" / "throughput.md").read_text(encoding="utf-8")
+
+
+def test_every_failure_is_explained() -> None:
+    assert {failure for failure in Iperf3Failure if f"| `{failure}` |" not in PAGE} == set()
+
+
+def test_keys_and_files_of_the_far_side_exist() -> None:
+    for key in ("allow", "key_file", "users_file"):
+        assert f"`{key}" in PAGE
+        assert key in Iperf3ReflectorSection.model_fields
+    assert "`iperf3-server.conf`" in PAGE
+    assert (_ROOT / "systemd" / "iperf3-server.conf").exists()
