@@ -14,6 +14,7 @@ from agent.connection_metrics import CONNECTION_FAMILIES
 from agent.counts import StreamCounts
 from agent.host_metrics import host_families
 from agent.http_metrics import HTTP_FAMILIES
+from agent.oneway_metrics import ONE_WAY_FAMILIES
 from agent.peer_metrics import PEER_FAMILIES
 from agent.plan import Plan
 from agent.report.figures import Figures, StreamFigures
@@ -118,7 +119,7 @@ PACKET_FAMILIES: tuple[StreamFamily, ...] = (
 )
 """What streams of all kinds have."""
 
-STREAM_FAMILIES = (*PACKET_FAMILIES, *CONNECTION_FAMILIES, *HTTP_FAMILIES, *PEER_FAMILIES)
+STREAM_FAMILIES = (*PACKET_FAMILIES, *CONNECTION_FAMILIES, *HTTP_FAMILIES, *PEER_FAMILIES, *ONE_WAY_FAMILIES)
 """Everything that is counted of streams: a family that is declared here is shown."""
 
 _RESOLVED: Family[StreamFigures] = gauge(

@@ -20,13 +20,14 @@ from agent.reflecting import ReflectorProcess
 from agent.reflector_metrics import ReflectorMetrics
 from agent.report.figures import Figures
 from agent.sink import StreamKey
-from collectors.clock import ClockState
+from collectors.claim import OwnClaim
+from collectors.clock import ClockState, SystemClock
 from collectors.exchange import Certificate, Exchange
 from collectors.http.options import HttpOptions
 from collectors.http.url import Url
 from collectors.icmp.sender import IcmpOptions
 from collectors.path import NetworkPath, Target
-from collectors.peer import DirectMeasurement
+from collectors.peer import DirectMeasurement, ReflectorFacts
 from collectors.sample import Outcome, Sample, TimestampSource
 from collectors.session import SessionEvent
 from collectors.stamp.sender import StampOptions
@@ -41,7 +42,9 @@ _LABELS = {
     "target": "name of the target",
     "path": "name of the path",
     "reason": "why packets or answers could not be sent, packets failed, answers were not taken for any, datagrams got"
-    " none, TWAMP clients were refused, or samples could not be written",
+    " none, TWAMP clients were refused, or samples could not be written; why one-way"
+    " delays are not valid (docs/stamp.md)",
+    "timescale": "what a clock counts in the place of UTC, and whose: `sender` is this host",
     "direction": "`forward` is the way to the target, `backward` the way back, `round_trip` both",
     "source": "of timestamps: who took them; of a path: the source address that pins packets to it",
     "quirk": "how answers depart from the standard that are used all the same",
@@ -63,7 +66,7 @@ _LABELS = {
     "version": "version of the agent",
     "python": "version of the Python that runs it",
 }
-_ENUMERATED = ("reason", "direction", "source", "quirk", "point", "phase")
+_ENUMERATED = ("reason", "direction", "source", "quirk", "point", "phase", "timescale")
 
 # Answers that tell all that there is to tell, so that the page has also what is not there from the start.
 _ANSWERED = Sample(
@@ -82,6 +85,8 @@ _TELLING: tuple[SessionEvent, ...] = (
     _ANSWERED,
     _ANSWERED._replace(slot=1, sequence=1),
     DirectMeasurement(sent=1, reflector_received=1, reflector_sent=1),
+    ReflectorFacts(synchronised=True, error_ns=1000),
+    *(_ANSWERED._replace(slot=slot, sequence=slot, sent_at_ns=slot * 1_000_000_000) for slot in range(2, 60)),
 )
 _EXCHANGED = Exchange(
     status=200,
@@ -154,9 +159,9 @@ def _registry(options: ProbeOptions, events: Sequence[SessionEvent]) -> Collecto
     )
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
-    figures = Figures()
+    told = ClockState(synchronised=True, error_ns=0, max_error_ns=1000, tai_offset_s=37)
+    figures = Figures(own=OwnClaim(SystemClock(), clock_state=lambda: told))
     figures.opened(StreamKey(probe=probe.name, kind=options.kind, target=target.name, path=path.name))(events)
-    told = ClockState(synchronised=True, error_ns=0, max_error_ns=0, tai_offset_s=37)
     Metrics(registry, plan, figures, clock_state=lambda: told)
     return registry
 
