@@ -12,7 +12,7 @@ from agent.host import Suspensions
 from agent.plan import Probe, ProbeOptions
 from agent.resolve import keep_resolving, literal, resolve
 from agent.running import RunningStream
-from agent.schedule import Slots, Tick, Ticker
+from agent.schedule import Slots, Tick, Ticker, turns
 from agent.sink import Sink, StreamKey
 from collectors.attempts import Attempts
 from collectors.clock import Clock, SystemClock
@@ -27,6 +27,9 @@ from collectors.stamp.sender import StampOptions, StampSender
 from collectors.tcp.client import TcpClient
 from collectors.tcp.options import TcpOptions
 
+_READ_EVERY_NS = 20_000_000
+"""How long answers wait at most where slots are closer: of those that are read together the first costs the most."""
+
 _STAMPING_BEGINS_NS = 5_000_000
 """From opening sockets to the first slot: a kernel's first receive stamps are missing for about 0.6 ms."""
 
@@ -37,12 +40,15 @@ def stream_for(
     path: NetworkPath,
     *,
     timeout_ns: int,
+    interval_ns: int,
     clock: Clock,
     loop: asyncio.AbstractEventLoop,
     deliver: Deliver,
 ) -> RunningStream:
     """Make the running stream of this kind of probe to ``host``: the one place that knows all kinds."""
-    session = partial(Session, path=path, timeout_ns=timeout_ns, clock=clock, loop=loop, deliver=deliver)
+    session = partial(
+        Session, path=path, timeout_ns=timeout_ns, clock=clock, loop=loop, deliver=deliver, interval_ns=interval_ns
+    )
     attempts = partial(Attempts, path=path, timeout_ns=timeout_ns, clock=clock, loop=loop, deliver=deliver)
     match options:
         case IcmpOptions():
@@ -173,6 +179,8 @@ class _Pairing:
         self._suspensions_seen = suspensions.count
         self.streams = {self._key(path): self._stream(path) for path in probe.paths}
         self._order = list(self.streams.values())
+        self._turns = turns(self._order, max(_READ_EVERY_NS // probe.interval_ns, 1))
+        self._turn = 0
         self._ticker: Ticker | None = None
 
     async def run(self, bound: Bound, *, at_random_phase: bool) -> None:
@@ -204,6 +212,7 @@ class _Pairing:
             self._target.host_on(path),
             path,
             timeout_ns=self._probe.timeout_ns,
+            interval_ns=self._probe.interval_ns,
             clock=self._clock,
             loop=self._loop,
             deliver=self._sink.opened(self._key(path)),
@@ -248,16 +257,19 @@ class _Pairing:
         if suspended_ns:
             self._sink.suspended(suspended_ns)
         if tick.lag_ns > NOISE_NS or self._suspensions.count != self._suspensions_seen:
+            was_suspended = self._suspensions.count != self._suspensions_seen
             self._suspensions_seen = self._suspensions.count
+            since_ns = 0 if was_suspended else tick.due_ns - tick.missed * self._probe.interval_ns
             for stream in self._order:
-                stream.disturbed()
+                stream.disturbed(since_ns)
 
     def _send_slot(self, tick: Tick) -> None:
         self._rng.shuffle(self._order)
         for stream in self._order:
             stream.send(tick.slot, tick.due_ns)
-        for stream in self._order:  # once all are on their way
-            stream.collect_stamps()
+        for stream in self._turns[self._turn]:  # once all are on their way
+            stream.collect()
+        self._turn = (self._turn + 1) % len(self._turns)
 
     def _aim_at_literal(self, key: StreamKey, stream: RunningStream) -> bool:
         address = literal(self._target.host_on(stream.path))

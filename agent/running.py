@@ -27,11 +27,11 @@ class RunningStream(Protocol):
     def send(self, slot: int, due_ns: int) -> None:
         """Send the packet of this slot, which was due at this monotonic time, or settle it as not sent."""
 
-    def disturbed(self) -> None:
-        """Note that this host stood still until now: what is on its way is flagged as noisy."""
+    def disturbed(self, since_ns: int) -> None:
+        """Note that this host stood still from this monotonic time until now: what was on its way is noisy."""
 
-    def collect_stamps(self) -> None:
-        """Read what the kernel already knows of the packet just sent; all paths have sent theirs."""
+    def collect(self) -> None:
+        """Read what the kernel knows by now of packets that were sent; all paths have sent theirs of this slot."""
 
     async def idle(self) -> None:
         """Wait until every packet is settled; while somebody waits, no further one is expected to be sent."""

@@ -8,8 +8,11 @@ import struct
 import sys
 import time
 from asyncio import AbstractEventLoop
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
+
+_Thing = TypeVar("_Thing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,14 @@ class Slots:
         missed, self._last = slot - self._last - 1, slot
         due_ns = self.start_ns + slot * self.interval_ns
         return Tick(slot, due_ns, missed, now_ns - due_ns + missed * self.interval_ns)
+
+
+def turns(things: Sequence[_Thing], slots: int) -> list[list[_Thing]]:
+    """Share out what is to be done with each thing once in so many slots, so that none of these has much to do."""
+    shared: list[list[_Thing]] = [[] for _ in range(slots)]
+    for place, thing in enumerate(things):
+        shared[place * slots // len(things)].append(thing)
+    return shared
 
 
 class Ticker:

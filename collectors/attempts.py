@@ -121,12 +121,12 @@ class Attempts:
         self._idle.clear()
         self._arm()
 
-    def disturbed(self) -> None:
+    def disturbed(self, since_ns: int) -> None:  # noqa: ARG002  # attempts are read as they come, none waits unread
         """Note that this host was stalled until now."""
         self._ledger.disturbed()
 
-    def collect_stamps(self) -> None:
-        """Do nothing: connections have no stamps."""
+    def collect(self) -> None:
+        """Do nothing: connections have no stamps, and what comes of them is read at once."""
 
     async def idle(self) -> None:
         """Wait until every attempt is settled."""

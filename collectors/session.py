@@ -9,6 +9,7 @@ from ipaddress import ip_address
 from typing import Protocol
 
 from collectors.ancillary import IcmpError, TransmitStamp
+from collectors.arrivals import Arrivals
 from collectors.clock import Clock
 from collectors.errors import CollectorError, reason_of
 from collectors.failure import failure_of
@@ -27,6 +28,8 @@ _REOPEN = ("interface_unavailable", "source_unavailable", "invalid")
 _DRAINS_AT_MOST = 64  # all that a full receive buffer holds; a flood fills it again and again
 _LOW_32_BITS = 0xFFFFFFFF
 _TIMER_SLACK_S = 0.001  # uvloop's timers may fire up to a millisecond early
+_READ_AT_SLOTS_NS = 100_000_000  # slots so close are as good as at once for whoever looks at results
+_LARGEST_THAT_WAITS = 2048  # octets, so that twenty answers take a small part of the least receive buffer there is
 
 
 class Sender(Protocol):
@@ -62,6 +65,9 @@ class Session:
 
     What becomes of the packets is handed to ``deliver``, some of it while :meth:`send` runs, the rest from the loop.
     A packet that cannot be sent settles as such with its reason; :attr:`trouble` says more.
+
+    ``interval_ns`` is from one slot to the next. Where that is short, and the kernel stamps what arrives, answers wait
+    in the socket for :meth:`collect`, which is called at slots. Without it they are read as they come.
     """
 
     def __init__(
@@ -73,6 +79,7 @@ class Session:
         clock: Clock,
         loop: asyncio.AbstractEventLoop,
         deliver: Deliver,
+        interval_ns: int | None = None,
     ) -> None:
         self.path = path
         self.trouble: CollectorError | None = CollectorError("the target has no address yet", reason="unresolved")
@@ -85,7 +92,9 @@ class Session:
         self._address: Address | None = None
         self._socket: StampedSocket | None = None
         self._dropped = 0  # as this socket told last
-        self._watch: Watch | None = None
+        self._watch: Watch | None = None  # none while answers wait for slots
+        self._wants_slots = interval_ns is not None and interval_ns <= _READ_AT_SLOTS_NS
+        self._arrivals = Arrivals()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ns = 0
         self._facts: ReflectorFacts | None = None  # as they were told last
@@ -133,21 +142,30 @@ class Session:
             self._refuse(departure, CollectorError(message, reason=reason_of(error)))
             return
         self.trouble = None
+        if sock.set_aside:  # an ICMP error may concern the only packet on its way, which this one is not yet
+            self._take_all(sock.drain_error_queue())
         self._stream.sent(departure._replace(size=len(request)))
         self._idle.clear()
         self._arm()
 
-    def disturbed(self) -> None:
-        """Note that this host was stalled until now."""
-        self._stream.disturbed()
+    def disturbed(self, since_ns: int) -> None:
+        """Note that this host was stalled from this monotonic time until now."""
+        self._stream.disturbed(since_ns, self._clock.monotonic_ns())
 
-    def collect_stamps(self) -> None:
-        """Read the transmit stamps of what was just sent."""
-        if self._socket is not None:
+    def collect(self) -> None:
+        """Read the transmit stamps of what was just sent, and the answers that wait for this."""
+        if self._socket is None:
+            return
+        if self._watch is not None:
             self._take_all(self._socket.drain_error_queue())
+            return
+        self._note_drops(self._socket)
+        self._drain()
+        self._after_events()
 
     async def idle(self) -> None:
         """Wait until every packet is settled; while somebody waits, no further one is expected to be sent."""
+        self._read_at_once()
         events = self._stream.ended()
         if events:
             self._deliver(events)
@@ -181,7 +199,7 @@ class Session:
             raise self.trouble or CollectorError("the target has no address", reason="unresolved")
         if self._socket is None:
             self._socket = self._sender.open(self.path, self._address)
-            self._watch = Watch(self._loop, self._socket, self._on_ready)
+            self._watch = Watch(self._loop, self._socket, self._on_ready)  # until it is seen that answers are stamped
             events = self._stream.reopened()
             if events:
                 self._deliver(events)
@@ -211,9 +229,22 @@ class Session:
         self._drain()
         self._after_events()
 
+    def _read_at_slots(self) -> None:
+        if self._watch is not None:
+            self._watch.close()
+            self._watch = None
+
+    def _read_at_once(self) -> None:
+        self._wants_slots = False
+        if self._watch is None and self._socket is not None:
+            self._watch = Watch(self._loop, self._socket, self._on_ready)
+
     def _drain(self) -> int:
         """Take what waits in the socket, up to a bound, and return how many items that were."""
-        return self._take_all(self._socket.drain()) if self._socket is not None else 0
+        if self._socket is None:
+            return 0
+        self._arrivals.reading(wall_ns=self._clock.wall_ns(), monotonic_ns=self._clock.monotonic_ns())
+        return self._take_all(self._socket.drain())
 
     def _take_all(self, items: Iterable[TransmitStamp | IcmpError | Datagram]) -> int:
         taken = 0
@@ -234,11 +265,9 @@ class Session:
                 return self._take_datagram(item)
 
     def _take_datagram(self, datagram: Datagram) -> Sequence[SessionEvent]:
+        wall_ns, monotonic_ns = self._times_of(datagram)
         answer = self._sender.answer(
-            datagram,
-            monotonic_ns=self._clock.monotonic_ns(),
-            wall_ns=self._clock.wall_ns(),
-            departure_of=self._stream.departure,
+            datagram, wall_ns=wall_ns, monotonic_ns=monotonic_ns, departure_of=self._stream.departure
         )
         if answer is None:
             return []
@@ -258,6 +287,19 @@ class Session:
             return [error]
         reason = failure_of(error.errno, error, version=error.version)
         return [error, *self._stream.failed(quote, reason, error.offender)]
+
+    def _times_of(self, datagram: Datagram) -> tuple[int, int]:
+        """Return what both clocks showed when a datagram was read or, where it had to wait for that, when it came."""
+        stamp_ns = datagram.arrival.stamp_ns
+        if self._watch is None and stamp_ns is not None:
+            return self._arrivals.arrived(stamp_ns)
+        wall_ns, monotonic_ns = self._clock.wall_ns(), self._clock.monotonic_ns()
+        if stamp_ns is None and self._watch is None:  # how long it waited, nobody can tell
+            self._stream.disturbed(0, monotonic_ns)
+            self._read_at_once()
+        elif stamp_ns is not None and self._wants_slots and len(datagram.data) <= _LARGEST_THAT_WAITS:
+            self._read_at_slots()
+        return wall_ns, monotonic_ns
 
     def _news(self) -> Sequence[ReflectorFacts]:
         """Return what is known of the far end, where that is not what was told last."""

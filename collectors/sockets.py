@@ -59,6 +59,7 @@ class StampedSocket:
         self._counted_ids: dict[int, int] = {}
         self._sent = 0
         self._stamps_due = 0
+        self._set_aside: list[TransmitStamp | IcmpError] = []
         self._buffer = bytearray(_MAX_DATAGRAM)
         self.is_raw = sock.type == socket.SOCK_RAW
 
@@ -84,15 +85,22 @@ class StampedSocket:
         """Send a datagram whose transmit stamp will carry ``stamp_id``; raise :class:`OSError` if the kernel refuses.
 
         An ICMP error that is still pending from an earlier packet is reported by the next call on the socket,
-        whatever it is; the packet was not sent then, and is tried once more.
+        whatever it is; the packet was not sent then, and is tried once more. What the error queue held by then, that
+        error included, is :attr:`set_aside`.
         """
         try:
             self._send(data, to, stamp_id)
         except OSError as error:
+            self._set_aside = [*self.drain_error_queue()]
             self._restart_count()
             if error.errno not in _PENDING_ERRORS:
                 raise
             self._send(data, to, stamp_id)
+
+    @property
+    def set_aside(self) -> bool:
+        """Whether something was read already that :meth:`drain_error_queue` yields first."""
+        return bool(self._set_aside)
 
     def _restart_count(self) -> None:
         """Have the kernel count stamps from 0 again: it may have counted a packet that did not leave."""
@@ -122,7 +130,7 @@ class StampedSocket:
 
         What else the error queue holds comes last: it woke us, if no datagram did.
         """
-        if self._stamps_due > 0:
+        if self._stamps_due > 0 or self._set_aside:
             yield from self.drain_error_queue()
         received = 0
         for _ in range(_DRAIN_AT_MOST):
@@ -143,6 +151,8 @@ class StampedSocket:
         The stamps of packets that were just sent are mostly there already: reading them now spares being woken for
         them.
         """
+        while self._set_aside:
+            yield self._set_aside.pop(0)
         while True:
             try:
                 quoted, items, _, _ = self._socket.recvmsg(_QUOTED, _ANCILLARY_SPACE, socket.MSG_ERRQUEUE)

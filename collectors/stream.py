@@ -33,7 +33,6 @@ class _Packet:
     departure: Departure
     due_ns: int  # when it settles, whatever is still missing then
     dropped_before: int = 0  # datagrams that this host had dropped when it left
-    noisy: bool = False  # this host was stalled while it was on its way
     transmit_ns: int | None = None
     answer: Answer | None = None  # the first, until the packet is settled
     reordered: bool = False
@@ -70,6 +69,7 @@ class Stream:
         self._interval_ns = 0  # between the last two departures
         self._departed_ns: int | None = None
         self._ended = False
+        self._stalled_ns = (0, 0)  # from when until when this host was, at the latest
         self._dropped = 0
         self._explained = 0  # of those dropped, the last one that is some packet's answer
 
@@ -89,10 +89,15 @@ class Stream:
         """Note that the kernel dropped datagrams of this stream's socket, before the next packet left."""
         self._dropped += count
 
-    def disturbed(self) -> None:
-        """Note that this host was stalled until now: what that did to packets on their way, nobody can tell."""
-        for packet in self._outstanding.values():
-            packet.noisy = packet.noisy or packet.answer is None
+    def disturbed(self, since_ns: int, until_ns: int) -> None:
+        """Note when this host was stalled, on the monotonic clock: what that does to packets on their way is unknown.
+
+        While some of those that an earlier stall concerns are not settled yet, what lies between counts as stalled too.
+        """
+        oldest = next(iter(self._outstanding.values()), None)
+        if oldest is not None and oldest.departure.monotonic_ns < self._stalled_ns[1]:
+            since_ns = min(since_ns, self._stalled_ns[0])
+        self._stalled_ns = since_ns, until_ns
 
     def ended(self) -> list[StreamEvent]:
         """Note that no packet follows the last one for now: its answer has no follow-up to wait for."""
@@ -170,7 +175,7 @@ class Stream:
         if packet is None or packet.answer is not None:
             return []
         self._direction.failed(packet.sequence)
-        return self._close(packet, _unanswered_sample(packet, Outcome.FAILED, reason, offender))
+        return self._close_unanswered(packet, Outcome.FAILED, reason, offender)
 
     def _quoted(self, quote: Quote) -> _Packet | None:
         if quote.bits:
@@ -260,13 +265,25 @@ class Stream:
         outcome = Outcome.REORDERED if packet.reordered else Outcome.ANSWERED
         if packet.reflector_sequence is not None:
             self._direction.answered(packet.sequence, packet.reflector_sequence)
-        return self._close(packet, _answered_sample(packet, answer, outcome, times))
+        noisy = self._is_noisy(packet.departure, answer.monotonic_ns) or _waited_ns(answer) > NOISE_NS
+        return self._close(packet, _answered_sample(packet, answer, outcome, times, noisy=noisy))
 
     def _settle_lost(self, packet: _Packet) -> list[StreamEvent]:
         outcome = Outcome.OVERLOOKED if packet.answer is None and self._is_overlooked(packet) else Outcome.LOST
         if outcome is Outcome.OVERLOOKED:
             self._direction.overlooked(packet.sequence)
-        return self._close(packet, _unanswered_sample(packet, outcome))
+        return self._close_unanswered(packet, outcome)
+
+    def _close_unanswered(
+        self, packet: _Packet, outcome: Outcome, reason: str | None = None, offender: str | None = None
+    ) -> list[StreamEvent]:
+        noisy = self._is_noisy(packet.departure, packet.departure.monotonic_ns + self.timeout_ns)
+        return self._close(packet, _unanswered_sample(packet, outcome, reason, offender, noisy=noisy))
+
+    def _is_noisy(self, departure: Departure, ended_ns: int) -> bool:
+        """Whether this host was stalled when a packet was due, or until it had come back or was given up."""
+        since_ns, until_ns = self._stalled_ns
+        return departure.lateness_ns > NOISE_NS or (departure.monotonic_ns < until_ns and ended_ns > since_ns)
 
     def _is_overlooked(self, packet: _Packet) -> bool:
         """Whether one of the datagrams that were dropped since it left has not explained another packet yet."""
@@ -331,7 +348,7 @@ def _is_up_to(number: int, last: int) -> bool:
 
 
 def _unanswered_sample(
-    packet: _Packet, outcome: Outcome, reason: str | None = None, offender: str | None = None
+    packet: _Packet, outcome: Outcome, reason: str | None, offender: str | None, *, noisy: bool
 ) -> Sample:
     departure = packet.departure
     return Sample(
@@ -343,11 +360,11 @@ def _unanswered_sample(
         lateness_ns=departure.lateness_ns,
         reason=reason,
         offender=offender,
-        noisy=packet.noisy or departure.lateness_ns > NOISE_NS,
+        noisy=noisy,
     )
 
 
-def _answered_sample(packet: _Packet, answer: Answer, outcome: Outcome, times: RoundTrip) -> Sample:
+def _answered_sample(packet: _Packet, answer: Answer, outcome: Outcome, times: RoundTrip, *, noisy: bool) -> Sample:
     departure = packet.departure
     return Sample(
         slot=departure.slot,
@@ -365,7 +382,7 @@ def _answered_sample(packet: _Packet, answer: Answer, outcome: Outcome, times: R
         forward_tos=answer.forward_tos,
         backward_tos=answer.backward_tos,
         quirks=answer.quirks,
-        noisy=packet.noisy or departure.lateness_ns > NOISE_NS or _waited_ns(answer) > NOISE_NS,
+        noisy=noisy,
     )
 
 

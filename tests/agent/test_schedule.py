@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.schedule import Slots, Tick, Ticker
+from agent.schedule import Slots, Tick, Ticker, turns
 
 
 def test_slots_are_due_at_start_plus_multiples_of_the_interval() -> None:
@@ -26,6 +26,14 @@ def test_slots_that_went_by_are_missed_and_not_made_up_for() -> None:
     assert slots.reach(57) == Tick(5, 50, 4, 47)
     assert slots.reach(58) is None
     assert slots.reach(60) == Tick(6, 60, 0, 0)
+
+
+@given(st.lists(st.integers(), max_size=50), st.integers(1, 30))
+def test_turns_have_each_thing_once_and_about_as_many_each(things: list[int], slots: int) -> None:
+    shared = turns(things, slots)
+    assert [thing for turn in shared for thing in turn] == things
+    assert len(shared) == slots
+    assert max(map(len, shared)) - min(map(len, shared)) <= 1
 
 
 @given(st.integers(1, 10**9), st.lists(st.integers(0, 10**10), max_size=50))

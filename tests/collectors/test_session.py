@@ -19,7 +19,7 @@ from collectors.errors import CollectorError
 from collectors.path import Address, NetworkPath, PacketMarks
 from collectors.peer import DirectMeasurement, ReflectorFacts, RejectedAnswer, Rejection
 from collectors.roundtrip import Answer, DepartureOf, Quote
-from collectors.sample import Outcome, ReceiveDrops, Sample, TimestampSource
+from collectors.sample import NOISE_NS, Outcome, ReceiveDrops, Sample, TimestampSource
 from collectors.session import Session, SessionEvent
 from collectors.sockets import Datagram, StampedSocket, family_of, open_udp
 
@@ -90,6 +90,31 @@ class UnstampedSender(NumberSender):
         return sock
 
 
+class KeptSender(NumberSender):
+    """Keeps its socket at hand, for a test that changes it."""
+
+    def open(self, path: NetworkPath, to: Address) -> StampedSocket:
+        self.opened = super().open(path, to)
+        return self.opened
+
+    def stop_stamps(self) -> None:
+        with socket.socket(fileno=os.dup(self.opened.fileno())) as same:
+            same.setsockopt(SOL_SOCKET, SO_TIMESTAMPING, SOFTWARE_STAMPS & ~(1 << 4))
+
+
+class LongSender(NumberSender):
+    """Sends, and gets back, more octets than may wait in a socket."""
+
+    def request(self, sequence: int, wall_ns: int) -> bytes:
+        return NUMBER.pack(sequence).ljust(4000)
+
+    def answer(
+        self, datagram: Datagram, *, wall_ns: int, monotonic_ns: int, departure_of: DepartureOf
+    ) -> Answer | Rejection | None:
+        short = Datagram(datagram.data[: NUMBER.size], datagram.source, datagram.arrival)
+        return super().answer(short, wall_ns=wall_ns, monotonic_ns=monotonic_ns, departure_of=departure_of)
+
+
 class FloodedSocket(StampedSocket):
     """Always has one more datagram, as where somebody sends them faster than they are read."""
 
@@ -125,7 +150,7 @@ class FarEnd:
         self.behaviour: Callable[[bytes], Sequence[bytes]] = lambda data: [data]
 
     def answer(self) -> None:
-        data, sender = self.socket.recvfrom(100)
+        data, sender = self.socket.recvfrom(5000)
         for reply in self.behaviour(data):
             self.socket.sendto(reply, sender)
 
@@ -141,17 +166,33 @@ class Running:
     """A session on loopback and what it delivered."""
 
     def __init__(
-        self, sender: int | NumberSender, path: NetworkPath | None = None, timeout_ns: int = TIMEOUT_NS
+        self,
+        sender: int | NumberSender,
+        path: NetworkPath | None = None,
+        timeout_ns: int = TIMEOUT_NS,
+        interval_ns: int | None = None,
     ) -> None:
         self.events: list[SessionEvent] = []
+        self._happened = asyncio.Event()
         self.session = Session(
             NumberSender(sender) if isinstance(sender, int) else sender,
             path or NetworkPath(name="p"),
             timeout_ns=timeout_ns,
             clock=SystemClock(),
             loop=asyncio.get_running_loop(),
-            deliver=self.events.extend,
+            deliver=self._deliver,
+            interval_ns=interval_ns,
         )
+
+    def _deliver(self, events: Sequence[SessionEvent]) -> None:
+        self.events += events
+        self._happened.set()
+
+    async def settled(self, count: int) -> None:
+        """Wait until so many samples have come."""
+        while len(self.outcomes()) < count:
+            self._happened.clear()
+            await asyncio.wait_for(self._happened.wait(), 5)
 
     def outcomes(self) -> list[Outcome]:
         return [event.outcome for event in self.events if isinstance(event, Sample)]
@@ -361,7 +402,7 @@ async def test_answers_that_this_host_had_no_room_for_are_overlooked_and_not_los
     running.session.aim("127.0.0.1")
     for slot in range(20):
         running.session.send(slot, due_ns=SystemClock.monotonic_ns())
-        running.session.collect_stamps()
+        running.session.collect()
         far_end.answer()  # and the loop does not run: nobody reads
     await asyncio.wait_for(running.session.idle(), 5)
     counted = Counter(running.outcomes())
@@ -377,7 +418,7 @@ async def test_silence_stays_a_loss_on_a_host_that_dropped_something_before(far_
     running.session.aim("127.0.0.1")
     for slot in range(20):
         running.session.send(slot, due_ns=SystemClock.monotonic_ns())
-        running.session.collect_stamps()
+        running.session.collect()
         far_end.answer()
     await asyncio.wait_for(running.session.idle(), 5)
     running.events.clear()
@@ -391,9 +432,90 @@ async def test_what_was_on_its_way_while_this_host_was_stalled_is_noisy(far_end:
     running = Running(far_end.port)
     running.session.aim("127.0.0.1")
     running.session.send(0, due_ns=SystemClock.monotonic_ns())
-    running.session.disturbed()
+    running.session.disturbed(SystemClock.monotonic_ns())
     far_end.answer()
     await asyncio.wait_for(running.session.idle(), 5)
     [sample] = [event for event in running.events if isinstance(event, Sample)]
     assert sample.noisy
+    running.session.close()
+
+
+async def turn_of_the_loop() -> None:
+    """Let the loop call back whatever is ready."""
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+class Waiting(Running):
+    """A session whose answers wait for slots, with a first packet answered: that the kernel stamps is seen by now."""
+
+    @classmethod
+    async def begun(cls, far_end: FarEnd, sender: NumberSender) -> Waiting:
+        running = cls(sender, interval_ns=10_000_000)
+        running.session.aim("127.0.0.1")
+        while not any(e.timestamps is TimestampSource.KERNEL for e in running.events if isinstance(e, Sample)):
+            running.ask(far_end)
+            await running.settled(len(running.outcomes()) + 1)
+        running.events.clear()
+        return running
+
+    def ask(self, far_end: FarEnd) -> None:
+        """Send a packet, and have it answered at once."""
+        self.session.send(0, due_ns=SystemClock.monotonic_ns())
+        far_end.answer()
+
+
+async def test_answers_with_stamps_wait_for_a_slot_and_have_the_kernels_times(far_end: FarEnd) -> None:
+    running = await Waiting.begun(far_end, NumberSender(far_end.port))
+    for _ in range(3):
+        running.ask(far_end)
+    time.sleep(0.02)  # noqa: ASYNC251  # so that a time of reading could not be mistaken for one of arrival
+    await turn_of_the_loop()
+    assert running.events == []
+    running.session.collect()
+    samples = [event for event in running.events if isinstance(event, Sample)]
+    assert [sample.outcome for sample in samples] == [Outcome.ANSWERED] * 3
+    assert {sample.timestamps for sample in samples} == {TimestampSource.KERNEL}
+    assert not any(sample.noisy for sample in samples if sample.lateness_ns <= NOISE_NS)
+    assert max(sample.rtt_ns or 0 for sample in samples) < 20_000_000
+    running.session.close()
+
+
+async def test_once_no_more_packets_are_sent_answers_wait_for_no_slot(far_end: FarEnd) -> None:
+    running = await Waiting.begun(far_end, NumberSender(far_end.port))
+    running.ask(far_end)
+    await asyncio.wait_for(running.session.idle(), 5)
+    assert running.outcomes() == [Outcome.ANSWERED]
+    running.session.close()
+
+
+async def test_an_answer_without_a_stamp_is_noisy_and_the_last_that_waits(far_end: FarEnd) -> None:
+    running = await Waiting.begun(far_end, sender := KeptSender(far_end.port))
+    sender.stop_stamps()
+    running.ask(far_end)
+    running.session.collect()
+    running.ask(far_end)
+    await running.settled(2)  # nobody collects
+    samples = [event for event in running.events if isinstance(event, Sample)]
+    assert [sample.timestamps for sample in samples] == [TimestampSource.USER] * 2
+    assert samples[0].noisy
+    running.session.close()
+
+
+async def test_large_answers_are_read_as_they_come(far_end: FarEnd) -> None:
+    running = Running(LongSender(far_end.port), interval_ns=10_000_000)
+    running.session.aim("127.0.0.1")
+    for slot in range(5):
+        running.session.send(slot, due_ns=SystemClock.monotonic_ns())
+        far_end.answer()
+        await running.settled(slot + 1)
+    running.session.close()
+
+
+async def test_a_timeout_is_kept_also_where_nobody_collects(far_end: FarEnd) -> None:
+    running = await Waiting.begun(far_end, NumberSender(far_end.port))
+    running.session.send(1, due_ns=SystemClock.monotonic_ns())
+    running.ask(far_end)  # the far end sees the first of the two alone
+    await running.settled(2)
+    assert running.outcomes() == [Outcome.ANSWERED, Outcome.LOST]
     running.session.close()

@@ -17,7 +17,7 @@ import pytest
 from collectors.ancillary import IcmpError, TransmitStamp
 from collectors.errors import CollectorError
 from collectors.path import NetworkPath, PacketMarks
-from collectors.sockets import Datagram, StampedSocket, Watch, open_echo, open_udp
+from collectors.sockets import Datagram, StampedSocket, Watch, kernel_takes_stamp_ids, open_echo, open_udp
 
 ANY = NetworkPath(name="any")
 LOOPBACKS = [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
@@ -92,6 +92,24 @@ def test_where_the_kernel_numbers_the_stamps_itself_they_still_find_their_packet
             sock.send(b"x", receiver.getsockname(), number)
             stamps += [item.id for item in sock.drain() if isinstance(item, TransmitStamp)]
         assert stamps == [7, 1000, 5]
+
+
+@pytest.mark.parametrize("own_ids", [False, kernel_takes_stamp_ids()])
+def test_stamps_that_nobody_has_read_survive_a_refusal_of_the_kernel(own_ids: bool) -> None:
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as plain,
+    ):
+        receiver.bind(("127.0.0.1", 0))
+        sock = StampedSocket(plain, own_ids=own_ids)
+        for number in (7, 1000):
+            for again in range(2):
+                sock.send(b"x", receiver.getsockname(), number + again)
+            with pytest.raises(OSError, match="Message too long"):
+                sock.send(bytes(70_000), receiver.getsockname(), 99)
+        assert sock.set_aside
+        assert [item.id for item in sock.drain() if isinstance(item, TransmitStamp)] == [7, 8, 1000, 1001]
+        assert not sock.set_aside
 
 
 @pytest.mark.parametrize(("family", "host"), LOOPBACKS)

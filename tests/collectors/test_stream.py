@@ -454,12 +454,36 @@ def test_a_sample_is_noisy_whose_answer_waited_to_be_read() -> None:
     assert sample.rtt_ns == 5 * MS  # which the kernel's stamps tell all the same
 
 
+def test_an_answer_that_had_come_before_a_stall_and_was_read_after_it_is_not_noisy() -> None:
+    stream = Stream(timeout_ns=TIMEOUT_NS)
+    for sent_ns in (0, MS, 2 * MS):
+        send(stream, sent_ns)
+    stream.disturbed(5 * MS, 30 * MS)
+    came_ns = (4 * MS, 6 * MS)
+    settled = [*samples(stream.answered(answer(0, came_ns[0]))), *samples(stream.answered(answer(1, came_ns[1])))]
+    settled += samples(stream.expire(2 * MS + TIMEOUT_NS))
+    assert [(sample.sequence, sample.noisy) for sample in settled] == [(0, False), (1, True), (2, True)]
+
+
+def test_a_second_stall_does_not_make_the_first_one_forgotten() -> None:
+    stream = Stream(timeout_ns=TIMEOUT_NS)
+    send(stream, 0)
+    stream.disturbed(5 * MS, 10 * MS)
+    send(stream, 11 * MS)
+    stream.disturbed(20 * MS, 25 * MS)
+    [first] = samples(stream.answered(answer(0, 12 * MS)))
+    stream.disturbed(40 * MS, 45 * MS)
+    send(stream, 46 * MS)
+    [last] = samples(stream.answered(answer(2, 47 * MS)))
+    assert (first.noisy, last.noisy) == (True, False)
+
+
 def test_a_stall_makes_noisy_what_was_on_its_way_and_nothing_else() -> None:
     stream = Stream(timeout_ns=TIMEOUT_NS)
     send(stream, 0)
     send(stream, MS, stamped=False)
     stream.answered(answer(1, 3 * MS))  # answered before the stall, and waits for its stamp
-    stream.disturbed()
+    stream.disturbed(4 * MS, 19 * MS)
     send(stream, 20 * MS)
     settled = [*samples(stream.transmitted(1, WALL + MS))]
     settled += samples(stream.answered(answer(0, 21 * MS)))
