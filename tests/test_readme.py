@@ -17,8 +17,10 @@ from agent.config.document import parse_document
 from agent.config.load import plan_of
 from agent.history.counts import HistoryCounts
 from agent.history_metrics import HistoryMetrics
+from agent.iperf3_server.supervise import Iperf3Server
+from agent.iperf3_server_metrics import Iperf3ServerMetrics
 from agent.metrics import Metrics
-from agent.plan import Plan, ReflectorPlan, SocketAddress
+from agent.plan import Iperf3ServerPlan, Plan, ReflectorPlan, SocketAddress
 from agent.reflecting import ReflectorProcess
 from agent.reflector_metrics import ReflectorMetrics
 from agent.report.figures import Figures
@@ -69,6 +71,7 @@ def metric_names() -> set[str]:
     Metrics(registry, Plan(agent="a", listen=here), Figures())
     ReflectorMetrics(registry, "a", ReflectorProcess(ReflectorPlan(listen=here, allow=(), twamp=here)))
     HistoryMetrics(registry, "a", HistoryCounts())
+    Iperf3ServerMetrics(registry, "a", Iperf3Server(Iperf3ServerPlan(listen=here, allow=())))
     names = set()
     for family in registry.collect():
         names.add(family.name + ("_total" if family.type == "counter" else ""))
