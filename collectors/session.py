@@ -174,7 +174,7 @@ class Session:
 
     def close(self) -> None:
         """Stop listening; what is on its way stays unsettled."""
-        self._close_socket()
+        self._let_go_of_socket()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -206,6 +206,11 @@ class Session:
         return self._socket
 
     def _close_socket(self) -> None:
+        if self._watch is None:
+            self._drain()  # what waits for a slot came in time
+        self._let_go_of_socket()
+
+    def _let_go_of_socket(self) -> None:
         if self._watch is not None:
             self._watch.close()
             self._watch = None

@@ -519,3 +519,11 @@ async def test_a_timeout_is_kept_also_where_nobody_collects(far_end: FarEnd) -> 
     await running.settled(2)
     assert running.outcomes() == [Outcome.ANSWERED, Outcome.LOST]
     running.session.close()
+
+
+async def test_answers_that_wait_are_read_before_their_socket_is_closed(far_end: FarEnd) -> None:
+    running = await Waiting.begun(far_end, NumberSender(far_end.port))
+    running.ask(far_end)
+    running.session.aim("127.0.0.2")
+    assert running.outcomes() == [Outcome.ANSWERED]
+    running.session.close()
