@@ -63,6 +63,17 @@ def test_samples_are_left_out_unless_asked_for(reflector_port: int) -> None:
     assert "samples" not in report(stamp(reflector_port, "--count", "2", "--json"))["streams"][0]
 
 
+def test_one_way_delays_are_there_only_if_this_host_says_that_something_keeps_its_clock(reflector_port: int) -> None:
+    found = report(stamp(reflector_port, "--count", "20", "--one-way-limit", "1s", "--json"))
+    [stream] = found["streams"]
+    one_way, clock = stream["one_way"], found["host"]["clock"]
+    if clock is None or not clock["synchronised"]:
+        assert one_way["reason"] == "not_synchronised"
+    delays = (one_way["forward_ns"], one_way["backward_ns"], one_way["uncertainty_ns"])
+    assert [delay is None for delay in delays] == [not one_way["valid"]] * 3
+    assert one_way["offset_ns"]["low"] <= 0 <= one_way["offset_ns"]["high"]  # both ends have one clock
+
+
 def test_a_duration_bounds_the_run(reflector_port: int) -> None:
     [stream] = report(stamp(reflector_port, "--duration", "100ms", "--json"))["streams"]
     assert stream["sent"] + stream["slots_missed"] == 20
