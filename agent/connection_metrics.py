@@ -25,7 +25,7 @@ FAILURES: Mapping[str, Sequence[str]] = {
 
 
 def _failed(reasons: Sequence[str]) -> Callable[[StreamCounts], Mapping[str, int]]:
-    return lambda counts: {reason: counts.failed[reason] for reason in reasons}
+    return lambda counts: {reason: counts.failed.get(reason, 0) for reason in reasons}
 
 
 CONNECTION_FAMILIES: tuple[StreamFamily, ...] = (

@@ -85,7 +85,7 @@ class Scrapes:
         form = form_of(request.headers.get("Accept", ""), request.headers.get("Accept-Encoding", ""))
         self._running += 1
         try:
-            return await send(request, await self._rendered(form), form, within_s=self._write_s)
+            return await send(request, [*await self._rendered(form)], form, within_s=self._write_s)
         finally:
             self._running -= 1
 
@@ -122,8 +122,10 @@ async def send(request: web.Request, pieces: Sequence[bytes], form: Form, *, wit
         try:
             async with asyncio.timeout(within_s):
                 await response.prepare(request)
-                for piece in pieces:
-                    await response.write(piece)
+                unsent = list(reversed(pieces))
+                del pieces  # to free 40 MB at once takes 4 ms
+                while unsent:
+                    await response.write(unsent.pop())
                     await asyncio.sleep(0)
                 await response.write_eof()
         except TimeoutError:
