@@ -12,6 +12,7 @@ _COMMANDS = {
     "probe": "Measure paths to a target once, and say what was seen.",
     "throughput": "Measure what paths carry, what that does to their latency, and what limits them; once.",
     "run": "Measure all the time, as a configuration file says, and serve the metrics.",
+    "export": "Write the samples of a history, for other programs: JSON, CSV, Parquet, OpenMetrics.",
     "reflect": "Answer STAMP and TWAMP-Light test packets.",
     "check": "Check a configuration file; every error with file, line and key.",
     "demo": "Two agents measure ExpressRoute and VPN side by side in a lab on this machine.",

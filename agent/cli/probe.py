@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,16 +21,22 @@ from agent.cli.parsed import Parsed
 from agent.cli.paths import PATH_OPTIONS, chosen_paths, options_of_paths
 from agent.config.quantities import parse_duration, parse_percentage
 from agent.engine import Bound, Engine
-from agent.plan import ComparisonPlan, Probe, ProbeOptions
+from agent.plan import ComparisonPlan, HistoryPlan, Probe, ProbeOptions
 from agent.report.figures import Figures
 from agent.report.summary import Json, summary
+from agent.sink import FanOut
 from collectors.http.options import HttpOptions
 from collectors.stamp.sender import StampOptions
 
+if TYPE_CHECKING:
+    from agent.history.recorder import Recorder
+
 OUTSIDE_LIMITS = 1
 COULD_NOT_MEASURE = 3
+COULD_NOT_RECORD = 4
 
 DEFAULT_COUNT = 10
+_FOR_EVER = {"keep_ns": 1 << 62, "max_octets": 1 << 62}
 _LEAST_NS, _LONGEST_TIMEOUT_NS = 1_000_000, 60_000_000_000  # as the configuration has it
 
 
@@ -67,6 +76,7 @@ Exit codes:
   1  a limit was exceeded, or a stream had no answer at all
   2  wrong usage or configuration
   3  nothing could be measured (no permission, no such address or interface, name does not resolve)
+  4  not all samples could be recorded
 """
 )
 @click.option(
@@ -83,6 +93,12 @@ Exit codes:
 @click.option("--max-loss", type=_PERCENTAGE, metavar="PERCENT", help="Exit with 1 when more are lost or fail.")
 @click.option("--max-p99", type=_DURATION, metavar="DURATION", help="Exit with 1 when a path's p99 RTT is longer.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object (schema eragent.probe/1).")
+@click.option(
+    "--record",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Keep every sample there, as `history` in the configuration does; see `eragent export`.",
+)
 @click.option("--samples", "with_samples", is_flag=True, help="Put every packet into the JSON.")
 def command(**options: Any) -> None:
     """Measure paths to a target once, and say what was seen.
@@ -94,7 +110,10 @@ def command(**options: Any) -> None:
     probe = _probe(**{name: options[name] for name in _PROBE_OPTIONS})
     bound = _bound(options["count"], options["duration"])
     limits = _Limits(max_loss=options["max_loss"], max_p99_ns=options["max_p99"])
-    sys.exit(_measure(probe, bound, limits, as_json=options["as_json"], with_samples=options["with_samples"]))
+    recorder = None if options["record"] is None else _recorder(options["record"], probe)
+    json_wanted, with_samples = options["as_json"], options["with_samples"]
+    code = _measure(probe, bound, limits, recorder, as_json=json_wanted, with_samples=with_samples)
+    sys.exit(COULD_NOT_RECORD if recorder is not None and not recorder.complete else code)
 
 
 _PROBE_OPTIONS = (
@@ -145,7 +164,16 @@ def _bound(count: int | None, duration: int | None) -> Bound:
     return Bound(duration_ns=duration) if duration is not None else Bound(packets=count or DEFAULT_COUNT)
 
 
-def _measure(probe: Probe, bound: Bound, limits: _Limits, *, as_json: bool, with_samples: bool) -> int:
+def _recorder(directory: Path, probe: Probe) -> Recorder:
+    from agent.history.recorder import Recorder
+
+    plan = HistoryPlan(directory=directory, **_FOR_EVER)
+    return Recorder(plan, socket.gethostname(), (probe,), patience_s=None)
+
+
+def _measure(
+    probe: Probe, bound: Bound, limits: _Limits, recorder: Recorder | None, *, as_json: bool, with_samples: bool
+) -> int:
     """Run the probe, print what was seen, return the exit code."""
     figures = Figures(with_samples=with_samples, probes=(probe,))
     started_at = datetime.now(UTC)
@@ -157,7 +185,7 @@ def _measure(probe: Probe, bound: Bound, limits: _Limits, *, as_json: bool, with
     def report() -> Json:
         return summary(figures, started_at=started_at, comparisons=comparisons)
 
-    troubles = _run(probe, bound, figures, report, live=not as_json and sys.stderr.isatty())
+    troubles = _run(probe, bound, figures, recorder, report, live=not as_json and sys.stderr.isatty())
     final = report()
     for trouble in troubles:
         click.echo(f"eragent: {trouble}", err=True)
@@ -170,12 +198,21 @@ def _measure(probe: Probe, bound: Bound, limits: _Limits, *, as_json: bool, with
     return 0 if all(limits.kept_by(stream) for stream in final["streams"]) else OUTSIDE_LIMITS
 
 
-def _run(probe: Probe, bound: Bound, figures: Figures, report: Callable[[], Json], *, live: bool) -> list[str]:
+def _run(
+    probe: Probe,
+    bound: Bound,
+    figures: Figures,
+    recorder: Recorder | None,
+    report: Callable[[], Json],
+    *,
+    live: bool,
+) -> list[str]:
     """Run the engine until its bound, or until interrupted; say what kept paths from sending, each thing once."""
 
     async def run() -> list[str]:
-        engine = Engine((probe,), figures)
-        await engine.run(bound)
+        engine = Engine((probe,), figures if recorder is None else FanOut(figures, recorder.sink))
+        async with contextlib.nullcontext() if recorder is None else recorder.recording():
+            await engine.run(bound)
         return list(dict.fromkeys(str(trouble) for trouble in engine.troubles.values()))
 
     async def run_live() -> list[str]:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.columns import Columns
 from agent.history.block import BlockError, Parts, take_apart
-from agent.history.decoding import columns_of
+from agent.history.decoding import columns_of, reasons_of
 from agent.history.opening import HistoryError, reading
 from agent.history.store import MINUTE_NS, block_id
 
@@ -89,7 +90,30 @@ def columns_in(
     connection: sqlite3.Connection, stream: StoredStream, since_ns: int | None = None, until_ns: int | None = None
 ) -> Columns:
     """Return the samples of a stream of an open history, otherwise as :func:`read_columns`."""
-    return _ascending(_within(columns_of(list(_blocks(connection, stream, since_ns, until_ns))), since_ns, until_ns))
+    columns = columns_of(list(_blocks(connection, stream, since_ns, until_ns)))
+    chosen = _chosen(columns, since_ns, until_ns)
+    return columns if chosen is None else columns.where(chosen)
+
+
+def with_reasons_in(
+    connection: sqlite3.Connection, stream: StoredStream, since_ns: int | None = None, until_ns: int | None = None
+) -> tuple[Columns, list[str | None]]:
+    """Return the samples as :func:`columns_in` does, and the reason of each, ``None`` where there is none."""
+    blocks = list(_blocks(connection, stream, since_ns, until_ns))
+    columns, reasons = columns_of(blocks), reasons_of(blocks)
+    chosen = _chosen(columns, since_ns, until_ns)
+    return (columns, reasons) if chosen is None else (columns.where(chosen), [reasons[place] for place in chosen])
+
+
+def span_in(connection: sqlite3.Connection, stream: StoredStream) -> tuple[int, int] | None:
+    """Return the first and the last minute of a stream of an open history, ``None`` where it has no samples."""
+    first, last = block_id(stream.number, 0), block_id(stream.number, LAST_MINUTE)
+    found = [
+        *connection.execute("SELECT min(id), max(id) FROM blocks WHERE id BETWEEN ? AND ?", (first, last)).fetchone(),
+        *connection.execute("SELECT min(minute), max(minute) FROM parts WHERE stream = ?", (stream.number,)).fetchone(),
+    ]
+    minutes = [number & LAST_MINUTE for number in found if number is not None]
+    return (min(minutes), max(minutes)) if minutes else None
 
 
 def _blocks(
@@ -117,26 +141,23 @@ def _blocks(
         _log.warning("%s: %d damaged blocks are left out, each of a minute at most", name, damaged)
 
 
-def _within(columns: Columns, since_ns: int | None, until_ns: int | None) -> Columns:
-    """Leave out what was sent before or after; whole minutes were read."""
-    sent = columns.sent_at_ns
-    if since_ns is not None and len(sent) and int(sent.min()) < since_ns:
-        columns = columns.where(columns.sent_at_ns >= since_ns)
-    if until_ns is not None and len(sent) and int(sent.max()) >= until_ns:
-        columns = columns.where(columns.sent_at_ns < until_ns)
-    return columns
+def _chosen(columns: Columns, since_ns: int | None, until_ns: int | None) -> NDArray[np.intp] | None:
+    """Return which samples lie within a span of time, ordered by their slots; ``None`` for all, as they are.
 
-
-def _ascending(columns: Columns) -> Columns:
-    """Order by slot where need be: what an open minute has is in the order in which it was settled.
-
-    Where a wall clock was set back between two runs, slots of both may be equal: then the first one stays.
+    Whole minutes were read, and what an open one has is in the order in which it was settled. Where a wall clock was
+    set back between two runs, slots of both may be equal: then the first one stays.
     """
-    slots = columns.slot
-    if bool(np.all(slots[1:] > slots[:-1])):
-        return columns
-    order = np.argsort(slots, kind="stable")
-    ordered = slots[order]
-    first = np.ones(len(ordered), dtype=np.bool_)
-    first[1:] = ordered[1:] > ordered[:-1]
-    return columns.where(order[first])
+    slots, sent = columns.slot, columns.sent_at_ns
+    if len(slots) == 0:
+        return None
+    first_ns, last_ns = int(sent.min()), int(sent.max())
+    inside = (since_ns is None or first_ns >= since_ns) and (until_ns is None or last_ns < until_ns)
+    if inside and bool(np.all(slots[1:] > slots[:-1])):
+        return None
+    begin_ns = first_ns if since_ns is None else since_ns
+    end_ns = last_ns + 1 if until_ns is None else until_ns
+    places = np.flatnonzero((sent >= begin_ns) & (sent < end_ns))
+    order = places[np.argsort(slots[places], kind="stable")]
+    first = np.ones(len(order), dtype=np.bool_)
+    first[1:] = slots[order[1:]] > slots[order[:-1]]
+    return order[first]

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 
 from agent.history.counts import HistoryCounts
 from agent.history.sink import HistorySink
@@ -34,6 +34,11 @@ class Recorder:
         self._writer = Writer(plan, agent, self.sink.queue, self.counts)
         self._patience_s = patience_s
         self._told_to_end = threading.Event()
+
+    @property
+    def complete(self) -> bool:
+        """Whether every sample so far is on disk."""
+        return not self.counts.held and not self.counts.dropped.total()
 
     async def run(self) -> None:
         """Write until cancelled, and then the rest; an unexpected exception of the thread is raised here."""
@@ -66,6 +71,14 @@ class Recorder:
             else:
                 _log.warning("history: the disk does not answer; %d samples were not written", self.counts.held)
                 ended.cancel()
+
+    @contextlib.asynccontextmanager
+    async def recording(self) -> AsyncIterator[None]:
+        """Write while the context lasts, and the rest at its end."""
+        async with asyncio.TaskGroup() as group:
+            writing = group.create_task(self.run())
+            yield
+            writing.cancel()
 
     def _work(self) -> None:
         while not self._told_to_end.wait(_TURN_S):

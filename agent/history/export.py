@@ -1,0 +1,107 @@
+"""Samples of a history as other programs read them: lines of JSON, CSV, Parquet. Opens no files but Parquet's."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from agent.columns import OUTCOMES, UNKNOWN, Columns
+from agent.history.reading import StoredStream, span_in, with_reasons_in
+from agent.history.store import MINUTE_NS
+
+STREAM_FIELDS = ("probe", "kind", "target", "path")
+FIELDS = (
+    *STREAM_FIELDS,
+    *("slot", "sent_at_ns", "outcome", "rtt_ns", "forward_ns", "backward_ns", "noisy", "reason"),
+)
+"""The columns of every format, in this order; a time that is not known is null, or empty in CSV."""
+
+_TIMES = ("rtt_ns", "forward_ns", "backward_ns")
+_AT_ONCE = 720  # minutes: 432,000 samples at ten a second, 20 MB of arrays
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """Some of a stream's samples."""
+
+    stream: StoredStream
+    columns: Columns
+    reasons: list[str | None]
+
+    def rows(self) -> Iterator[tuple[Any, ...]]:
+        """Yield the samples, each as the values of :data:`FIELDS`."""
+        columns, names = self.columns, tuple(getattr(self.stream, name) for name in STREAM_FIELDS)
+        outcomes = [str(OUTCOMES[number]) for number in columns.outcome.tolist()]
+        times = ([None if time == UNKNOWN else time for time in getattr(columns, name).tolist()] for name in _TIMES)
+        of_samples = (columns.slot.tolist(), columns.sent_at_ns.tolist(), outcomes, *times, columns.noisy.tolist())
+        for row in zip(*of_samples, self.reasons, strict=True):
+            yield (*names, *row)
+
+
+def chunks(
+    connection: sqlite3.Connection, streams: Iterable[StoredStream], since_ns: int | None, until_ns: int | None
+) -> Iterator[Chunk]:
+    """Yield the samples of streams from ``since_ns`` on and before ``until_ns``, stream by stream, in order of time."""
+    for stream in streams:
+        span = span_in(connection, stream)
+        if span is None:
+            continue
+        begin, last = span
+        while begin <= last:
+            from_ns = max(begin * MINUTE_NS, since_ns or 0)
+            to_ns = min((begin + _AT_ONCE) * MINUTE_NS, until_ns or (1 << 63) - 1)
+            if from_ns < to_ns:
+                columns, reasons = with_reasons_in(connection, stream, from_ns, to_ns)
+                yield Chunk(stream=stream, columns=columns, reasons=reasons)
+            begin += _AT_ONCE
+
+
+def write_jsonl(samples: Iterable[Chunk], to: IO[str]) -> None:
+    """Write an object a line, without what is not known of a sample."""
+    for chunk in samples:
+        for row in chunk.rows():
+            known = {name: value for name, value in zip(FIELDS, row, strict=True) if value is not None}
+            to.write(json.dumps(known, separators=(",", ":")) + "\n")
+
+
+def write_csv(samples: Iterable[Chunk], to: IO[str]) -> None:
+    """Write a line of names, and a line for each sample; truth is ``1`` or ``0``."""
+    writer = csv.writer(to, lineterminator="\n")
+    writer.writerow(FIELDS)
+    noisy = FIELDS.index("noisy")
+    for chunk in samples:
+        writer.writerows((*row[:noisy], int(row[noisy]), *row[noisy + 1 :]) for row in chunk.rows())
+
+
+def write_parquet(samples: Iterable[Chunk], to: Path) -> None:
+    """Write a Parquet file, names as dictionaries, compressed with zstd; raise ``ImportError`` without pyarrow."""
+    import pyarrow as pa  # type: ignore[import-untyped]  # it has no stubs
+    from pyarrow import parquet
+
+    name = pa.dictionary(pa.int16(), pa.string())
+    kinds = {
+        **dict.fromkeys((*STREAM_FIELDS, "outcome", "reason"), name),
+        **dict.fromkeys(("slot", "sent_at_ns", *_TIMES), pa.int64()),
+        "noisy": pa.bool_(),
+    }
+    schema = pa.schema([(field, kinds[field]) for field in FIELDS])
+    with parquet.ParquetWriter(to, schema, compression="zstd") as writer:
+        for chunk in samples:
+            if len(chunk.columns):
+                writer.write_table(_table(pa, chunk, schema))
+
+
+def _table(pa: Any, chunk: Chunk, schema: Any) -> Any:
+    columns, count = chunk.columns, len(chunk.columns)
+    arrays = {name: pa.array([getattr(chunk.stream, name)] * count) for name in STREAM_FIELDS}
+    arrays |= {name: pa.array(getattr(columns, name)) for name in ("slot", "sent_at_ns", "noisy")}
+    arrays |= {name: pa.array(getattr(columns, name), mask=getattr(columns, name) == UNKNOWN) for name in _TIMES}
+    names = [str(outcome) for outcome in OUTCOMES]
+    arrays["outcome"] = pa.DictionaryArray.from_arrays(pa.array(columns.outcome), names)
+    arrays["reason"] = pa.array(chunk.reasons, type=pa.string())
+    return pa.table([arrays[name].cast(schema.field(name).type) for name in FIELDS], schema=schema)
