@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from agent.throughput.gateways import NamedRate
+from agent.throughput.plan import ThroughputPlan
 from collectors.http.options import HttpOptions
 from collectors.http.url import Url
 from collectors.icmp.sender import IcmpOptions
@@ -156,6 +157,7 @@ class Plan:
     agent: str
     listen: SocketAddress
     probes: tuple[Probe, ...] = ()
+    throughput: tuple[ThroughputPlan, ...] = ()
     reflector: ReflectorPlan | None = None
     iperf3_server: Iperf3ServerPlan | None = None
     comparisons: tuple[ComparisonPlan, ...] = ()

@@ -13,6 +13,7 @@ import click
 if TYPE_CHECKING:
     from agent.config.problems import Problem
     from agent.plan import HistoryPlan, Iperf3ServerPlan, Plan, Probe, ProbeOptions, ReflectorPlan
+    from agent.throughput.transfers import Transfer
     from collectors.http.options import HttpOptions
     from collectors.path import NetworkPath, Target
 
@@ -61,12 +62,15 @@ def command(config: Path, as_json: bool, offline: bool) -> None:
         plan = _checked(config, offline=offline)
     except ConfigError as error:
         if as_json:
-            click.echo(_json(error.problems, ()))
+            click.echo(_json(error.problems, (), ()))
         else:
             click.echo(str(error), err=True)
         raise SystemExit(_INVALID) from None
+    from agent.throughput.transfers import transfers
+
     loads = path_loads(plan)
-    click.echo(_json((), loads) if as_json else summary(plan, loads, str(config)))
+    moved = tuple(transfers(plan.throughput))
+    click.echo(_json((), loads, moved) if as_json else summary(plan, loads, str(config)))
 
 
 def path_loads(plan: Plan) -> tuple[PathLoad, ...]:
@@ -76,6 +80,8 @@ def path_loads(plan: Plan) -> tuple[PathLoad, ...]:
 
 def summary(plan: Plan, loads: Sequence[PathLoad], file: str) -> str:
     """Say in a few lines what an agent with this plan does."""
+    from agent.throughput import transfers
+
     streams = sum(load.streams for load in loads)
     lines = [f"{file} is valid. Agent {plan.agent} serves metrics on {plan.listen} and sends {_streams(streams)}."]
     if streams:
@@ -85,6 +91,7 @@ def summary(plan: Plan, loads: Sequence[PathLoad], file: str) -> str:
             f"{_rate(load.bits_per_second)} each way"
             for load in loads
         ]
+    lines += transfers.lines(plan.throughput)
     if plan.reflector:
         lines += _answers(plan.reflector)
     if plan.iperf3_server:
@@ -132,12 +139,13 @@ def _checked(config: Path, *, offline: bool) -> Plan:
     return loaded.plan
 
 
-def _json(problems: Sequence[Problem], loads: Sequence[PathLoad]) -> str:
+def _json(problems: Sequence[Problem], loads: Sequence[PathLoad], moved: Sequence[Transfer]) -> str:
     answer: dict[str, Any] = {
         "schema": _SCHEMA,
         "ok": not problems,
         "errors": [asdict(problem) for problem in problems],
         "paths": [asdict(load) for load in loads],
+        "throughput": [asdict(each) for each in moved],
     }
     return json.dumps(answer, indent=2)
 

@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterator, Mapping
 from itertools import combinations
 
 from agent.config.document import Data, Document
-from agent.config.model import PROBE_KINDS, ProbeSection, ProofSection, TargetSection
+from agent.config.model import KINDS, ProbeSection, ProofSection, TargetSection
 from agent.config.problems import Key, Problem
-from agent.config.validation import Sections, did_you_mean, named, not_yet_kind, rows
+from agent.config.validation import Sections, did_you_mean, named, rows
 from agent.config.values import literal_address
 from collectors.path import IPAddress
 
@@ -44,7 +44,7 @@ def _path_names(document: Document) -> Collection[str]:
 
 def _probes(document: Document) -> Iterator[tuple[int, Mapping[str, Data]]]:
     for index, probe in rows(document.data, "probes").items():
-        if isinstance(probe, dict) and not_yet_kind(probe) is None:
+        if isinstance(probe, dict):
             yield index, probe
 
 
@@ -62,9 +62,9 @@ def _probe_names(document: Document) -> Iterator[Problem]:
 
 def _probe_kinds(document: Document) -> Iterator[Problem]:
     for index, probe in _probes(document):
-        kinds = [kind for kind in PROBE_KINDS if kind in probe]
+        kinds = [kind for kind in KINDS if kind in probe]
         if not kinds:
-            *most, last = (f"'{kind}: {{}}'" for kind in PROBE_KINDS)
+            *most, last = (f"'{kind}: {{}}'" for kind in KINDS)
             message = f"says not what to send: add {', '.join(most)} or {last}"
             yield document.problem(("probes", index), message)
         for kind in kinds[1:]:

@@ -27,6 +27,7 @@ from agent.config.modules import module_problems, on_request
 from agent.config.problems import ConfigError, Problem
 from agent.config.secrets import NO_SECRETS, Secret, Secrets, secrets_of
 from agent.config.stamp import stamp_problems
+from agent.config.throughput import throughput_plans, throughput_problems
 from agent.config.validation import sections, validated
 from agent.config.values import parse_name
 from agent.plan import ComparisonPlan, HistoryPlan, Plan, Probe, ProbeOptions, ReflectorPlan
@@ -78,6 +79,7 @@ def plan_of(
         *stamp_problems(document, right),
         *http_problems(document, right, folder),
         *module_problems(document),
+        *throughput_problems(document, right),
         *iperf3_server_problems(document, environment, with_keys=with_keys),
         *secrets.problems,
     ]
@@ -120,12 +122,15 @@ def _plan(configuration: Configuration, agent: str, secrets: Secrets, folder: Pa
         probes=tuple(
             _probe(probe, _options(probe, secrets.probes.get(index), folder), targets, paths)
             for index, probe in enumerate(configuration.probes)
+            if probe.iperf3 is None
         ),
+        throughput=throughput_plans(configuration, targets, paths),
         reflector=_reflector(configuration, secrets.reflector),
         comparisons=tuple(_comparison(comparison) for comparison in configuration.comparisons),
         history=_history(configuration.history, folder),
         paths=paths,
         targets=targets,
+        gateways={name: path.gateway for name, path in configuration.paths.items() if path.gateway is not None},
         on_request=on_request(configuration.on_request, configuration.modules, paths, stamp_modules, folder),
     )
 

@@ -17,17 +17,23 @@ from agent.config.values import (
     Address,
     AuthorityFile,
     BodySize,
+    Budget,
     ClockLimit,
+    CongestionControl,
     ControlSessionCount,
     Credential,
     Directory,
     Dscp,
+    Every,
     FileSize,
+    FlowCount,
+    Gateway,
     Host,
     HttpUrl,
     IcmpSize,
     Interface,
     Interval,
+    Jitter,
     Keep,
     KeyFile,
     Kind,
@@ -49,25 +55,27 @@ from agent.config.values import (
     StampSize,
     Statuses,
     Switch,
+    TestDirection,
+    TestDuration,
     Timeout,
     TimestampFormat,
+    TimeZone,
     Tlv,
+    WarmUp,
+    WindowOfDay,
+    WindowSize,
 )
 from collectors.http.options import MAX_BODY
+from collectors.iperf3.options import DEFAULT_PORT
 from collectors.path import PathKind
 from collectors.stamp.provided import MAX_PROVIDED
 from collectors.stamp.table import MAX_SESSIONS, PACKETS_PER_SECOND
 
 PROBE_KINDS = ("icmp", "stamp", "tcp", "http")
-"""The keys of a probe that say what it sends: each probe has exactly one."""
+"""The keys of a probe that say what it sends in each slot."""
 
-NOT_YET_PROBES = ("iperf3",)
-"""Kinds of probes that the format has a place for, and this version does not send."""
-
-NOT_YET: dict[Key, tuple[str, ...]] = {
-    ("probes", "*"): (*NOT_YET_PROBES, "every", "budget"),
-}
-"""Keys that the format has a place for, and this version does nothing with."""
+KINDS = (*PROBE_KINDS, "iperf3")
+"""The keys of a probe that say what it does: each probe has exactly one."""
 
 
 class Section(BaseModel):
@@ -116,6 +124,11 @@ class PathSection(Section):
         "since Linux 5.17).",
     )
     rate: Rate | None = Field(None, description="What was bought, in bits per second.")
+    gateway: Gateway | None = Field(
+        None,
+        description="Azure's gateway at its end, whose published rate throughput is compared with: `ErGw1AZ`, "
+        "`ErGwScale 4`, `VpnGw2AZ gen2 GCMAES256` (SKU, generation, cipher of the tunnel).",
+    )
     proof: ProofSection | None = Field(None, description="How a traced route shows that this path was taken.")
 
 
@@ -226,16 +239,42 @@ class HttpSection(Section):
     dscp: Dscp = Field(0, description="DSCP of the packets: a number, or a name such as `ef`.")
 
 
-class ProbeSection(Section):
-    """What is sent, how often, where to. One of `icmp`, `stamp`, `tcp` and `http` says what; `{}` is its defaults."""
+class Iperf3Section(Section):
+    """Tests of throughput by the iperf3 program, against any server of it. See docs/throughput.md."""
 
-    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": [kind]} for kind in PROBE_KINDS]})
+    port: Port = Field(DEFAULT_PORT, description="Port of the server.")
+    duration: TestDuration = Field(
+        "10s", validate_default=True, description="Of each test, whole seconds from 1s to 1h."
+    )
+    omit: WarmUp = Field(
+        "0s", validate_default=True, description="Warming up ahead of it, which does not count in results, 0s to 60s."
+    )
+    direction: TestDirection = Field("up", description="`up` is to the target; `both` is both at the same time.")
+    streams: FlowCount | None = Field(None, description="Flows at the same time. Without it: 1.")
+    stages: Switch = Field(False, description="Test with 1, 6, 16 and 32 flows, one after the other.")
+    udp: Rate | None = Field(None, description="Send UDP at this rate, all flows together. Without it: TCP.")
+    window: WindowSize | None = Field(None, description="TCP window of each flow. Without it: what the kernels choose.")
+    congestion: CongestionControl | None = Field(
+        None, description="TCP's congestion control, such as `cubic`. Without it: the sending kernel's own."
+    )
+    dscp: Dscp = Field(0, description="DSCP of the packets: a number, or a name such as `ef`.")
+
+
+class ProbeSection(Section):
+    """What is sent, how often, where to. One of `icmp`, `stamp`, `tcp`, `http` and `iperf3` says what.
+
+    `{}` is its defaults. Those of kind `iperf3` have `every` and what stands below it, all others `interval` and
+    `timeout`.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": [kind]} for kind in KINDS]})
 
     name: Name = Field(description="Name of the probe, the `probe` label of its series; no two probes share one.")
     icmp: IcmpSection | None = Field(None, description="Send ICMP echo requests.")
     stamp: StampSection | None = Field(None, description="Send STAMP test packets.")
     tcp: TcpSection | None = Field(None, description="Make TCP connections.")
     http: HttpSection | None = Field(None, description="Ask a web server.")
+    iperf3: Iperf3Section | None = Field(None, description="Test throughput.")
     interval: Interval = Field(
         "1s",
         validate_default=True,
@@ -249,6 +288,23 @@ class ProbeSection(Section):
         None,
         min_length=1,
         description="Names of the paths, probed in pairs in the same slot. Without it: all paths of this file.",
+    )
+    every: Every | None = Field(
+        None, description="How often throughput is tested, 1m to 30d: at whole multiples of it since 1970 in UTC."
+    )
+    jitter: Jitter = Field(
+        "0s", validate_default=True, description="Random time by which each round of tests is later, 0s to 1d."
+    )
+    windows: list[WindowOfDay] = Field(
+        [], description="Times of the day in which tests may run, such as `01:00-05:00`. Without any: always."
+    )
+    timezone: TimeZone = Field(
+        "UTC", validate_default=True, description="Time zone of the windows and of the budget's day."
+    )
+    budget: Budget | None = Field(
+        None,
+        description="What all tests together may move over each path in a day, such as `50GiB/day`; one that would go "
+        "beyond is skipped. Without it: no limit.",
     )
 
 

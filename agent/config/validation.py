@@ -13,8 +13,6 @@ from pydantic_core import ErrorDetails
 from agent.config.document import Data, Document
 from agent.config.model import (
     ADDRESS_FORMS,
-    NOT_YET,
-    NOT_YET_PROBES,
     ComparisonSection,
     Configuration,
     ModuleSection,
@@ -78,11 +76,6 @@ def rows(data: Mapping[str, Data], section: str) -> Mapping[int, Data]:
     return dict(enumerate(value)) if isinstance(value, list) else {}
 
 
-def not_yet_kind(probe: Data) -> str | None:
-    """Name the kind of a probe that this version does not send; ``None`` for all others."""
-    return next((kind for kind in NOT_YET_PROBES if isinstance(probe, dict) and kind in probe), None)
-
-
 def did_you_mean(wrong: str, known: Iterable[str]) -> str | None:
     """Suggest what was meant, where something is near enough."""
     near = get_close_matches(wrong, list(known), n=1)
@@ -106,7 +99,7 @@ def _problems(errors: Iterable[ErrorDetails], document: Document) -> Iterator[Pr
     reported = {problem.key for problem in document.problems}
     for error in errors:
         key, at_key = _key_of(error)
-        if dotted(key) in reported or _is_moot(key, document):
+        if dotted(key) in reported:
             continue
         yield document.problem(key, _message(error, key), at_key=at_key)
 
@@ -119,14 +112,6 @@ def _key_of(error: ErrorDetails) -> tuple[Key, bool]:
     if error["type"] == "value_error" and location[-1] == "[key]":
         return location[:-1], True
     return location, error["type"] == "extra_forbidden"
-
-
-def _is_moot(key: Key, document: Document) -> bool:
-    """Tell whether the problem is part of a probe that has to be removed as a whole."""
-    if len(key) < 3 or key[0] != "probes" or not isinstance(key[1], int):
-        return False
-    kind = not_yet_kind(rows(document.data, "probes")[key[1]])
-    return kind is not None and key[2:] != (kind,)
 
 
 def _message(error: ErrorDetails, key: Key) -> str:
@@ -158,10 +143,6 @@ _SECRETS = ("key", "secret", "password")
 
 def _unknown_key(key: Key) -> str:
     name, around = str(key[-1]), key[:-1]
-    pattern = tuple("*" if isinstance(part, int) else part for part in around)
-    if name in NOT_YET.get(pattern, ()):
-        what = "this probe" if around[:1] == ("probes",) and name in NOT_YET_PROBES else "it"
-        return f"not in this version of eragent; remove {what}"
     section = section_at(around)
     known: dict[str, Any] = section.model_fields if section else {}
     if name in _SECRETS and "key_file" in known:

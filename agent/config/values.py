@@ -10,14 +10,19 @@ from collections.abc import Callable, Sequence
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
+from zoneinfo import ZoneInfo
 
 from pydantic import PlainValidator, WithJsonSchema
 
 from agent.config.quantities import DSCP_NAMES, parse_dscp, parse_duration, parse_rate, parse_size
 from agent.keys import parse_credential_name
 from agent.plan import STAMP_TLVS, TIMESTAMP_FORMATS, SocketAddress
+from agent.throughput.budget import parse_budget
+from agent.throughput.gateways import NamedRate, parse_gateway
+from agent.throughput.timetable import Window, parse_zone
 from collectors.http.options import METHODS
 from collectors.http.url import StatusRange, Url, parse_status_ranges
+from collectors.iperf3.options import MAX_STREAMS, Direction
 from collectors.path import IPAddress, IPNetwork, PathKind
 
 T = TypeVar("T")
@@ -110,6 +115,19 @@ def _file(text: str) -> Path:
     return Path(text)
 
 
+def _parse_whole_seconds(text: str) -> int:
+    duration_ns = parse_duration(text)
+    if duration_ns % 1_000_000_000:
+        raise ValueError(f"{text!r} is no whole number of seconds: write for example 10s")
+    return duration_ns
+
+
+def _congestion_control(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9_]{1,15}", text):  # TCP_CA_NAME_MAX of the kernel, less the final zero
+        raise ValueError(f"{text!r} is no congestion control: write for example cubic")
+    return text
+
+
 def _statuses(value: Any) -> tuple[StatusRange, ...]:
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         raise ValueError(f"must be HTTP statuses such as 200 or 2xx,3xx, not {said(value)}")
@@ -171,6 +189,11 @@ def _quantity(parse: Callable[[str], int], *, least: int, most: int, bounds: str
 def _duration(least: str, most: str) -> PlainValidator:
     bounds = f"between {least} and {most}"
     return _quantity(parse_duration, least=parse_duration(least), most=parse_duration(most), bounds=bounds)
+
+
+def _seconds(least: int, most: int, bounds: str) -> PlainValidator:
+    second_ns = 1_000_000_000
+    return _quantity(_parse_whole_seconds, least=least * second_ns, most=most * second_ns, bounds=bounds)
 
 
 def _duration_schema(*examples: str) -> WithJsonSchema:
@@ -251,6 +274,22 @@ FileSize = Annotated[
 ]
 Dscp = Annotated[int, PlainValidator(_dscp), _DSCP_SCHEMA]
 Switch = Annotated[bool, PlainValidator(_switch), WithJsonSchema({"type": "boolean"})]
+TestDuration = Annotated[int, _seconds(1, 3600, "between 1s and 1h"), _duration_schema("10s", "30s")]
+WarmUp = Annotated[int, _seconds(0, 60, "between 0s and 60s"), _duration_schema("1s", "2s")]
+TestDirection = Annotated[str, _word([*Direction]), WithJsonSchema({"enum": [str(each) for each in Direction]})]
+FlowCount = Annotated[int, _integer(1, MAX_STREAMS), _integer_schema(1, MAX_STREAMS)]
+WindowSize = Annotated[
+    int,
+    _quantity(parse_size, least=1 << 10, most=1 << 30, bounds="between 1KiB and 1GiB"),
+    _string_schema("64KiB", "4MiB"),
+]
+CongestionControl = Annotated[str, _text(_congestion_control), _string_schema("cubic", "bbr")]
+Every = Annotated[int, _duration("1m", "30d"), _duration_schema("1h", "24h")]
+Jitter = Annotated[int, _duration("0s", "1d"), _duration_schema("5m")]
+WindowOfDay = Annotated[Window, _text(Window.parse), _string_schema("01:00-05:00", "22:00-04:00")]
+TimeZone = Annotated[ZoneInfo, _text(parse_zone), _string_schema("Europe/Paris", "UTC")]
+Budget = Annotated[int, _text(parse_budget), _string_schema("50GiB/day")]
+Gateway = Annotated[tuple[NamedRate, ...], _text(parse_gateway), _string_schema("ErGw1AZ", "VpnGw2AZ gen2 GCMAES256")]
 Interval = Annotated[int, _duration("1ms", "1h"), _duration_schema("100ms", "1s")]
 Timeout = Annotated[int, _duration("1ms", "60s"), _duration_schema("500ms", "2s")]
 Margin = Annotated[int, _duration("0ms", "60s"), _duration_schema("1ms", "500us")]

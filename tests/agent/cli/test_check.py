@@ -41,11 +41,12 @@ def test_a_valid_file_is_one_json_object() -> None:
         "ok": True,
         "errors": [],
         "paths": [{"path": "expressroute", **load}, {"path": "vpn", **load}],
+        "throughput": [],
     }
 
 
 def test_every_mistake_is_talk_with_exit_code_2() -> None:
-    file = DATA / "invalid-not-in-this-version.yaml"
+    file = DATA / "invalid-many-at-once.yaml"
     result = check(file)
     assert result.exit_code == 2
     assert result.stdout == ""
@@ -68,7 +69,8 @@ def test_every_mistake_is_in_the_json_object() -> None:
         "key": "probes.0.stamp.port",
         "message": "must be between 1 and 65535",
     }
-    assert json.loads(result.stdout) == {"schema": "eragent.check/1", "ok": False, "errors": [problem], "paths": []}
+    nothing = {"paths": [], "throughput": []}
+    assert json.loads(result.stdout) == {"schema": "eragent.check/1", "ok": False, "errors": [problem], **nothing}
 
 
 def test_a_file_that_is_not_there_has_no_line(tmp_path: Path) -> None:

@@ -1,0 +1,81 @@
+"""Probes of throughput become tests with their timetable, budget and rates; what they move is known ahead."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from agent.config.load import load_plan
+from agent.plan import Plan
+from agent.throughput.stages import FLOWS
+from agent.throughput.timetable import Window
+from agent.throughput.transfers import lines, transfers
+from collectors.iperf3.options import Direction, Iperf3Options, Protocol
+
+FILE = Path(__file__).parents[2] / "data" / "config" / "valid-throughput.yaml"
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    return load_plan(FILE)
+
+
+def test_tests_are_no_streams_of_the_engine(plan: Plan) -> None:
+    assert [probe.name for probe in plan.probes] == ["ping"]
+    assert [each.name for each in plan.throughput] == ["throughput", "stages", "datagrams"]
+
+
+def test_what_is_written_is_what_is_tested(plan: Plan) -> None:
+    throughput, stages, datagrams = plan.throughput
+    assert throughput.options == Iperf3Options(duration_s=10, direction=Direction.BOTH)
+    assert (throughput.flows, throughput.budget) == ((4,), 50 << 30)
+    assert stages.flows == FLOWS
+    assert (stages.options.window_bytes, stages.options.congestion_control, stages.options.dscp) == (
+        4 << 20,
+        "cubic",
+        10,
+    )
+    assert datagrams.options.protocol is Protocol.UDP
+    assert (datagrams.options.bits_per_second, datagrams.options.omit_s) == (20_000_000, 1)
+    assert [path.name for path in stages.paths] == ["expressroute", "vpn"]
+
+
+def test_a_timetable_knows_how_long_a_round_of_all_paths_takes(plan: Plan) -> None:
+    table = plan.throughput[0].timetable
+    assert (table.every, table.jitter) == (timedelta(hours=1), timedelta(minutes=5))
+    assert table.windows == (Window(60, 300), Window(1320, 1380))
+    assert table.zone == ZoneInfo("Europe/Paris")
+    assert table.length == timedelta(seconds=2 * (5 + 10 + 3))
+    assert plan.throughput[1].timetable.length == timedelta(seconds=2 * (5 + 4 * 13))
+
+
+def test_a_test_knows_the_rates_of_its_path_and_gateway(plan: Plan) -> None:
+    throughput = plan.throughput[0]
+    [trial] = throughput.trials(throughput.targets[0], throughput.paths[1], plan.gateways["vpn"])
+    assert [rate.bits_per_second // 10**6 for rate in trial.rates] == [650, 1_250, 1_250]
+    assert (trial.stage.name, trial.options.streams) == ("4 flows", 4)
+
+
+def test_what_a_day_moves_is_rounds_times_rate_times_directions_and_a_budget_caps_it(plan: Plan) -> None:
+    moved = {(each.probe, each.path): each for each in transfers(plan.throughput)}
+    hourly = moved["throughput", "expressroute"]
+    assert (hourly.rounds_a_day, hourly.expected_octets) == (5, 5 * 2_500_000_000)
+    weekly = moved["stages", "expressroute"]
+    assert (weekly.expected_octets, weekly.most_octets) == (round(5e9 / 7), 5_000_000_000)
+    assert "every 7 days, 4 tests each" in list(lines(plan.throughput))[2]
+
+
+def test_a_path_of_unknown_rate_says_what_is_assumed(tmp_path: Path) -> None:
+    file = tmp_path / "eragent.yaml"
+    file.write_text(
+        "targets: {hub: {address: 10.1.0.4}}\n"
+        "probes:\n  - {name: t, iperf3: {}, every: 1h, budget: 20GB/day, targets: [hub]}\n"
+    )
+    [line] = lines(load_plan(file).throughput)
+    assert line == (
+        "Probe t tests throughput over default 24 times a day, 1 test each: about 300 GB a day at 10 Gbit/s (assumed: "
+        "the path has no 'rate'), at most 20 GB, the rest is skipped."
+    )
