@@ -41,6 +41,24 @@ class CollectorError(Exception):
         self.reason = reason
 
 
+# What is checked first where the kernel refuses a packet, by its reason.
+_REMEDIES = {
+    "permission": "a packet filter of this host (`nft list ruleset`) or a prohibiting route forbids it",
+    "message_too_long": "it is longer than this host knows the path to carry whole: send less, or let routers fragment",
+    "no_buffers": "the interface's queue is full (`tc -s qdisc`)",
+    "network_unreachable": "this host has no route there from this path (`ip route get`)",
+    "host_unreachable": "this host's route there says so, or the next hop does not answer (`ip route get`, `ip neigh`)",
+    "interface_down": "set the interface up (`ip link`)",
+}
+
+
+def refusal(what: str, error: OSError) -> CollectorError:
+    """Say that the kernel refused something, why, and what to look at."""
+    reason = reason_of(error)
+    remedy = f": {_REMEDIES[reason]}" if reason in _REMEDIES else ""
+    return CollectorError(f"{what}: {error.strerror}{remedy}", reason=reason)
+
+
 def reason_of(error: OSError) -> str:
     """Name the kernel's refusal with one of :data:`REASONS`."""
     return _REASONS.get(error.errno or 0, "other")

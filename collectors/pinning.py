@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 
 from collectors import ancillary
 from collectors.errors import CollectorError, reason_of
 from collectors.path import NetworkPath, PacketMarks
 
+_OTHER_FAMILY = "address_family"
+_INTERFACE_NAME_SIZE = 16
+_GONE = (errno.ENODEV, errno.ENXIO, errno.EADDRNOTAVAIL)
 _TTL = 255  # so that 255 minus the TTL of a packet that arrives is its hop count
 
 
@@ -38,8 +42,30 @@ def put_on_path(sock: socket.socket, path: NetworkPath, marks: PacketMarks) -> N
     _mark(sock, marks)
 
 
+def is_on_path(sock: socket.socket, path: NetworkPath) -> bool:
+    """Whether the interface and the source address that a socket was pinned to are still there.
+
+    The kernel does not tell: over IPv6 it sends from an address that this host has no longer, and of an interface that
+    is gone, even if another one has its name since, it says that there is no route.
+    """
+    try:
+        if path.interface is not None:
+            name = sock.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, _INTERFACE_NAME_SIZE)
+            if name.rstrip(b"\0") != path.interface.encode():
+                return False
+        if path.source is not None:
+            with socket.socket(sock.family, socket.SOCK_DGRAM) as another:
+                another.bind((str(path.source), 0))
+    except OSError as error:
+        return error.errno not in _GONE
+    return True
+
+
 def _pin(sock: socket.socket, path: NetworkPath) -> None:
     """Put the socket on the path; the interface comes first, since an address may exist on it alone."""
+    if path.source is not None and (path.source.version == 4) != (sock.family == socket.AF_INET):
+        message = f"path {path.name}: sends from {path.source}, which an address of the other family cannot answer"
+        raise CollectorError(f"{message}: give the target an address of IPv{path.source.version}", reason=_OTHER_FAMILY)
     if path.interface is not None:
         _set(
             sock,

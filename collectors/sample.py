@@ -27,7 +27,11 @@ class Outcome(StrEnum):
     FAILED = "failed"
     """The far end, or somebody on the way, answered that it cannot be: neither a loss nor a round trip."""
     OVERLOOKED = "overlooked"
-    """No answer was read in time, and this host's kernel dropped what may have been it: no statement about the path."""
+    """No answer was read in time, and this host may have had one: no statement about the path.
+
+    Its kernel dropped what may have been it, or its socket was closed meanwhile: the interface or the address that it
+    is sent from was gone, or the target's name has another address.
+    """
     NOT_SENT = "not_sent"
     """The kernel refused the packet, or there was nowhere to send it: no statement about the path."""
     LATE = "late"

@@ -11,7 +11,7 @@ from typing import Protocol
 from collectors.ancillary import IcmpError, TransmitStamp
 from collectors.arrivals import Arrivals
 from collectors.clock import Clock
-from collectors.errors import CollectorError, reason_of
+from collectors.errors import CollectorError, refusal
 from collectors.failure import failure_of
 from collectors.path import Address, NetworkPath
 from collectors.peer import DirectMeasurement, ReflectorFacts, RejectedAnswer, Rejection
@@ -138,8 +138,7 @@ class Session:
         try:
             sock.send(request, self._address, sequence)
         except OSError as error:
-            message = f"path {self.path.name}: the kernel refused a packet to {self._address[0]}: {error.strerror}"
-            self._refuse(departure, CollectorError(message, reason=reason_of(error)))
+            self._refuse(departure, self._refusal(sock, error))
             return
         self.trouble = None
         if sock.set_aside:  # an ICMP error may concern the only packet on its way, which this one is not yet
@@ -188,6 +187,17 @@ class Session:
             lateness_ns=max(monotonic_ns - due_ns, 0),
         )
 
+    def _refusal(self, sock: StampedSocket, error: OSError) -> CollectorError:
+        """Say why a packet was refused: if what pins the socket is gone, opening another one tells more than that."""
+        assert self._address is not None
+        if not sock.is_on(self.path):
+            self._close_socket()
+            try:
+                self._open_socket()
+            except CollectorError as gone:
+                return gone
+        return refusal(f"path {self.path.name}: the kernel refused a packet to {self._address[0]}", error)
+
     def _refuse(self, departure: Departure, error: CollectorError) -> None:
         self.trouble = error
         if error.reason in _REOPEN:
@@ -219,6 +229,7 @@ class Session:
             self._socket.close()
             self._socket = None
             self._dropped = 0
+            self._stream.unheard()
             self._sender.close()
 
     def _note_drops(self, sock: StampedSocket) -> None:
@@ -336,7 +347,10 @@ class Session:
                 break
         if self._socket is not None:
             self._note_drops(self._socket)
-        events = [*self._stream.expire(self._clock.monotonic_ns()), *self._news()]
+        now_ns = self._clock.monotonic_ns()
+        if self._socket is not None and self._stream.is_overdue(now_ns) and not self._socket.is_on(self.path):
+            self._close_socket()
+        events = [*self._stream.expire(now_ns), *self._news()]
         if events:
             self._deliver(events)
         self._after_events()

@@ -19,7 +19,7 @@ from collectors import ancillary
 from collectors.ancillary import Arrival, IcmpError, TransmitStamp, parse_arrival, parse_drops, parse_error_queue
 from collectors.errors import CollectorError
 from collectors.path import Address, NetworkPath, PacketMarks
-from collectors.pinning import put_on_path
+from collectors.pinning import is_on_path, put_on_path
 
 _MAX_DATAGRAM = 65_536
 _ANCILLARY_SPACE = 512
@@ -76,6 +76,10 @@ class StampedSocket:
         only with the next one that has room.
         """
         return datagrams_dropped(self._socket)
+
+    def is_on(self, path: NetworkPath) -> bool:
+        """Whether what pins it to this path is still there."""
+        return is_on_path(self._socket, path)
 
     def close(self) -> None:
         """Close the descriptor; what is still in its queues is lost."""

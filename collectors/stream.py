@@ -33,6 +33,7 @@ class _Packet:
     departure: Departure
     due_ns: int  # when it settles, whatever is still missing then
     dropped_before: int = 0  # datagrams that this host had dropped when it left
+    unheard: bool = False  # its socket was closed while it was on its way
     transmit_ns: int | None = None
     answer: Answer | None = None  # the first, until the packet is settled
     reordered: bool = False
@@ -88,6 +89,16 @@ class Stream:
     def dropped(self, count: int) -> None:
         """Note that the kernel dropped datagrams of this stream's socket, before the next packet left."""
         self._dropped += count
+
+    def unheard(self) -> None:
+        """Note that answers to what is on its way can no longer arrive here: its socket is closed."""
+        for packet in self._outstanding.values():
+            packet.unheard = packet.answer is None
+
+    def is_overdue(self, monotonic_ns: int) -> bool:
+        """Whether the oldest packet has waited long enough, and has no answer."""
+        oldest = next(iter(self._outstanding.values()), None)
+        return oldest is not None and oldest.answer is None and oldest.due_ns <= monotonic_ns
 
     def disturbed(self, since_ns: int, until_ns: int) -> None:
         """Note when this host was stalled, on the monotonic clock: what that does to packets on their way is unknown.
@@ -286,7 +297,9 @@ class Stream:
         return departure.lateness_ns > NOISE_NS or (departure.monotonic_ns < until_ns and ended_ns > since_ns)
 
     def _is_overlooked(self, packet: _Packet) -> bool:
-        """Whether one of the datagrams that were dropped since it left has not explained another packet yet."""
+        """Whether its answer had no socket to come to, or a datagram dropped since it left explains no other yet."""
+        if packet.unheard:
+            return True
         explained = max(self._explained, packet.dropped_before)
         if self._dropped <= explained:
             return False

@@ -547,3 +547,13 @@ def test_an_error_that_tells_no_number_is_about_the_only_packet_on_its_way_or_no
     assert stream.failed(Quote(0, 0), *UNREACHABLE) == []
     stream.answered(answer(0, MS))
     assert [sample.sequence for sample in samples(stream.failed(Quote(0, 0), *UNREACHABLE))] == [1]
+
+
+def test_what_is_on_its_way_when_its_socket_is_closed_is_overlooked_and_not_lost() -> None:
+    stream = Stream(timeout_ns=TIMEOUT_NS)
+    send(stream, 0)
+    stream.unheard()
+    send(stream, MS)
+    assert not stream.is_overdue(TIMEOUT_NS - 1)
+    assert stream.is_overdue(TIMEOUT_NS)
+    assert outcomes(stream.expire(TIMEOUT_NS + MS)) == [Outcome.OVERLOOKED, Outcome.LOST]
