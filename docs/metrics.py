@@ -279,12 +279,22 @@ def _how_many() -> list[str]:
         "`eragent_packets_marked_total`, there is one for each that was seen: one or two in each direction in most",
         "networks, 512 at most (64 DSCPs, 4 ECNs, 2 directions). Of `eragent_peer_info` there is one at a time:",
         "its labels follow what the reflector tells.",
+        "",
+        f"An agent with 10 targets over 3 paths has 30 streams of each probe: {30 * icmp} series with a probe of ICMP,",
+        f"{30 * (stamp + further + marks)} with one of STAMP whose reflectors tell all, {30 * tcp} with one of TCP,",
+        f"{30 * http} with one of HTTP; 10 of missed slots for each probe; and {_own_series()} of the agent itself.",
     ]
 
 
 def _stream_series(options: ProbeOptions, events: Sequence[SessionEvent]) -> int:
     families = _registry(options, events).collect()
     return sum("kind" in sample.labels and "probe" in sample.labels for family in families for sample in family.samples)
+
+
+def _own_series() -> int:
+    """Count what an agent with one path has whatever it probes, its process left out."""
+    measured, _ = _split(_registry(IcmpOptions(), ()).collect())
+    return sum("probe" not in sample.labels for family in measured for sample in family.samples)
 
 
 def _bounds(family: Metric) -> str:

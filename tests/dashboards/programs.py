@@ -142,14 +142,19 @@ class Prometheus:
 @contextmanager
 def prometheus(target_port: int, folder: Path) -> Iterator[Prometheus]:
     """Run a Prometheus that scrapes a port of loopback every second."""
-    configuration = folder / "prometheus.yml"
-    configuration.write_text(
-        f"""
+    configuration = f"""
 global: {{scrape_interval: 1s, scrape_timeout: 1s}}
 scrape_configs: [{{job_name: eragent, static_configs: [{{targets: ['127.0.0.1:{target_port}']}}]}}]
-""",
-        encoding="utf-8",
-    )
+"""
+    with prometheus_of(configuration, folder) as server:
+        yield server
+
+
+@contextmanager
+def prometheus_of(text: str, folder: Path) -> Iterator[Prometheus]:
+    """Run a Prometheus with the text of a configuration."""
+    configuration = folder / "prometheus.yml"
+    configuration.write_text(text, encoding="utf-8")
     port = free_port()
     command = [
         str(debian_program("prometheus")),
