@@ -128,8 +128,8 @@ def _now() -> Section:
             ),
             pair_of_values(
                 "Lost",
-                "Packets without an answer within their timeout, of all that were sent (RFC 6673). Packets that this "
-                "host could not send are not in it.",
+                "Packets without an answer within their timeout (RFC 6673), and those that a router or the far end "
+                "turned down, of all that were sent. Packets that this host could not send are not in it.",
                 "percentunit",
                 lambda role: promql.loss(role, NOW),
                 decimals=2,
@@ -229,8 +229,8 @@ def _variation() -> Section:
 def _loss() -> Section:
     lost = Chart(
         title="Lost",
-        description="Packets without an answer within their timeout, of all that were sent (RFC 6673). No curve means "
-        "that nothing was sent. Dashed lines: 0.1 % and 1 %.",
+        description="Packets without an answer within their timeout (RFC 6673), and those that a router or the far end "
+        "turned down, of all that were sent. No curve means that nothing was sent. Dashed lines: 0.1 % and 1 %.",
         unit="percentunit",
         limits=Limits(warning=0.001, alarm=0.01),
         soft_max=_ONE_PERCENT_AND_A_LITTLE,

@@ -59,8 +59,12 @@ def share_of(counter: str, whole: str, role: Role, window: str, *, where: str = 
 
 
 def loss(role: Role, window: str) -> str:
-    """Return the share of settled packets that got no answer in time (RFC 6673)."""
-    return share_of("packets_lost", "packets_sent", role, window)
+    """Return the share of settled packets that were not delivered: no answer in time (RFC 6673), or turned down.
+
+    A router that says "unreachable" delivers as little as one that is silent.
+    """
+    lost, failed = (f"rate(eragent_packets_{what}_total{{{role.streams}}}[{window}])" for what in ("lost", "failed"))
+    return ratio(f"sum by (path) ({lost} or {failed})", rate("packets_sent", role, window))
 
 
 def quantile(q: float, histogram: str, role: Role, window: str) -> str:

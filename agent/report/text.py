@@ -51,8 +51,9 @@ def _rows(streams: list[Json]) -> Iterator[tuple[str, Cell]]:
         yield "  SYN sent again", _count("retransmitted")
     if any(stream["failed"] for stream in streams):
         yield "failed", _with_reasons("failed")
-    if any(stream["receive_drops"] for stream in streams):
+    if any(stream["overlooked"] or stream["receive_drops"] for stream in streams):
         yield "not read by this host", _count("overlooked")
+    if any(stream["receive_drops"] for stream in streams):
         yield "dropped by this host", _count("receive_drops")
     for key, name in (("late", "late"), ("duplicates", "duplicate"), ("reordered", "reordered")):
         if any(stream[key] for stream in streams):

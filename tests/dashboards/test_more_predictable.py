@@ -21,16 +21,18 @@ class _Course:
 
     variation_ms: float
     lost: int = 0
+    failed: int = 0
     slower_than_20_ms: int = 0
 
 
 def _series(path: str, course: _Course) -> dict[str, float]:
     """Return counters and their growth; round trips take 10 to 20 ms, or 20 to 100."""
-    received = 1000 - course.lost
+    received = 1000 - course.lost - course.failed
     labels = f'{_LABELS}, path="{path}"'
     return {
         f"eragent_packets_sent_total{{{labels}}}": 1000,
         f"eragent_packets_lost_total{{{labels}}}": course.lost,
+        f'eragent_packets_failed_total{{{labels}, reason="host_unreachable"}}': course.failed,
         f"eragent_ipdv_seconds_sum{{{labels}}}": received * course.variation_ms / 1000,
         f"eragent_ipdv_seconds_count{{{labels}}}": received,
         f"eragent_rtt_seconds_sum{{{labels}}}": received * 0.012,
@@ -58,6 +60,7 @@ def _expression() -> str:
         pytest.param(_Course(variation_ms=0), _Course(variation_ms=1), None, id="one never varies"),
         pytest.param(_Course(variation_ms=2), _Course(variation_ms=1, lost=30), "neither: mixed", id="it loses more"),
         pytest.param(_Course(variation_ms=2, lost=30), _Course(variation_ms=1), "er", id="the other loses more"),
+        pytest.param(_Course(variation_ms=2), _Course(variation_ms=1, failed=30), "neither: mixed", id="more fail"),
         pytest.param(
             _Course(variation_ms=2),
             _Course(variation_ms=1, slower_than_20_ms=100),
