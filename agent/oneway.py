@@ -12,7 +12,7 @@ from collectors.peer import ReflectorFacts
 from collectors.sample import Sample
 
 RECENT = 400
-"""Of how many packets the service keeps one-way delays: 6 KiB a stream, beside 13 for following its clocks."""
+"""Of how many packets the service keeps one-way delays: 6 KiB a stream, beside 11 for following its clocks."""
 
 _NOTHING = OneWayTrack().figures()
 
@@ -42,8 +42,8 @@ class OneWayCounts:
         self._there = NO_CLAIM
         self._taken = self._kept = 0
         self._known = (0, _NOTHING)
-        self._histograms: Mapping[str, Histogram] | None = None
-        self._delays_ns = {"forward": array("q"), "backward": array("q")}
+        self._histograms: tuple[Histogram, Histogram] | None = None
+        self._forward_ns, self._backward_ns = array("q"), array("q")
 
     @property
     def known(self) -> OneWay:
@@ -55,14 +55,13 @@ class OneWayCounts:
     @property
     def histograms(self) -> Mapping[str, Histogram]:
         """All delays that were valid, by direction."""
-        if self._histograms is None:  # streams of other kinds, which nobody asks for these, do not have them
-            self._histograms = {direction: Histogram(RTT_BOUNDS_NS) for direction in self._delays_ns}
-        return self._histograms
+        forward, backward = self._both()
+        return {"forward": forward, "backward": backward}
 
     @property
     def delays_ns(self) -> Mapping[str, Sequence[int]]:
         """The recent ones of these, in no order."""
-        return self._delays_ns
+        return {"forward": self._forward_ns, "backward": self._backward_ns}
 
     def take(self, sample: Sample, forward_ns: int, backward_ns: int, facts: ReflectorFacts) -> None:
         """Take a received packet with its raw differences, and what its reflector is known to claim."""
@@ -90,15 +89,19 @@ class OneWayCounts:
         self._own()  # so that its kernel was asked
         return OneWayTrack(limit_ns=self._limit_ns, tai_utc_s=self._own.tai_offset_s)
 
+    def _both(self) -> tuple[Histogram, Histogram]:
+        if self._histograms is None:  # streams of other kinds, which nobody asks for these, do not have them
+            self._histograms = Histogram(RTT_BOUNDS_NS), Histogram(RTT_BOUNDS_NS)
+        return self._histograms
+
     def _count(self, forward_ns: int, backward_ns: int) -> None:
-        histograms = self.histograms
-        histograms["forward"].observe(forward_ns)
-        histograms["backward"].observe(backward_ns)
-        forward, backward = self._delays_ns["forward"], self._delays_ns["backward"]
-        if self._recent is None or len(forward) < self._recent:
-            forward.append(forward_ns)
-            backward.append(backward_ns)
+        forward, backward = self._both()
+        forward.observe(forward_ns)
+        backward.observe(backward_ns)
+        if self._recent is None or self._kept < self._recent:
+            self._forward_ns.append(forward_ns)
+            self._backward_ns.append(backward_ns)
         else:
             oldest = self._kept % self._recent
-            forward[oldest], backward[oldest] = forward_ns, backward_ns
+            self._forward_ns[oldest], self._backward_ns[oldest] = forward_ns, backward_ns
         self._kept += 1

@@ -47,14 +47,20 @@ class Bounds:
 
     def take(self, at_ns: int, forward_ns: int, backward_ns: int) -> bool:
         """Narrow the bounds by a packet; return ``False``, and do nothing, where no offset satisfies old and new."""
-        drift_ns = round(abs(at_ns - self._at_ns) * MAX_PER_NS)
         if at_ns >= self._at_ns:
-            low_ns, high_ns = max(self.low_ns - drift_ns, -backward_ns), min(self.high_ns + drift_ns, forward_ns)
+            drift_ns = round((at_ns - self._at_ns) * MAX_PER_NS)
+            low_ns, high_ns = self.low_ns - drift_ns, self.high_ns + drift_ns
         else:  # overtaken by others: it is the older one
-            low_ns, high_ns = max(self.low_ns, -backward_ns - drift_ns), min(self.high_ns, forward_ns + drift_ns)
+            drift_ns = round((self._at_ns - at_ns) * MAX_PER_NS)
+            low_ns, high_ns, at_ns = self.low_ns, self.high_ns, self._at_ns
+            forward_ns, backward_ns = forward_ns + drift_ns, backward_ns + drift_ns
+        if -backward_ns > low_ns:  # max() and min() would take a fifth of this method's time
+            low_ns = -backward_ns
+        if forward_ns < high_ns:
+            high_ns = forward_ns
         if low_ns > high_ns:
             return False
-        self.low_ns, self.high_ns, self._at_ns = low_ns, high_ns, max(at_ns, self._at_ns)
+        self.low_ns, self.high_ns, self._at_ns = low_ns, high_ns, at_ns
         return True
 
     def admit(self, at_ns: int, forward_ns: int, backward_ns: int) -> bool:
@@ -116,7 +122,7 @@ class _Trial:
 
 
 class OffsetTrack:
-    """Follows the offset of one stream's reflector: 5 µs a packet, 14 KiB.
+    """Follows the offset of one stream's reflector: 3 to 5 µs a packet, 11 KiB.
 
     ``samples`` counts packets since the last step, ``step``; ``steps`` how many there were. ``at_ns`` is the time of
     the latest packet, for which ``bounds`` hold.
@@ -191,7 +197,10 @@ class OffsetTrack:
             if self._trial.is_outdone(excess):
                 return self._doubt(self._trial.bounds or bounds, (at_ns, forward_ns, backward_ns), excess)
             return self._try(self._trial, envelope, (at_ns, forward_ns, backward_ns), excess)
-        if self._has_fallen(envelope.age_ns(at_ns), excess) or not bounds.take(at_ns, forward_ns, backward_ns):
+        is_least = excess[0] <= -_NOTICED_NS or excess[1] <= -_NOTICED_NS  # which few are
+        if is_least and self._has_fallen(envelope.age_ns(at_ns), excess):
+            return self._doubt(bounds, (at_ns, forward_ns, backward_ns), excess)
+        if not bounds.take(at_ns, forward_ns, backward_ns):
             return self._doubt(bounds, (at_ns, forward_ns, backward_ns), excess)
         self.samples += 1
         share = 1 / min(self.samples, _SMOOTHING)
@@ -201,9 +210,9 @@ class OffsetTrack:
         return True
 
     def _has_fallen(self, age_ns: int, excess: tuple[float, float]) -> bool:
-        forward, backward = excess
-        if (forward > -_NOTICED_NS and backward > -_NOTICED_NS) or self.samples < _SETTLED:
+        if self.samples < _SETTLED:
             return False
+        forward, backward = excess
         noticed_ns = _NOTICED_NS + age_ns * _UNFORESEEN_PER_NS
         return (
             forward < -noticed_ns - self._mean_excess[0] * _NOTICED_SHARE
