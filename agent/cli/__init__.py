@@ -11,6 +11,7 @@ from agent import __version__
 _COMMANDS = {
     "probe": "Measure paths to a target once, and say what was seen.",
     "throughput": "Measure what paths carry, what that does to their latency, and what limits them; once.",
+    "compare": "Tell whether one path is more predictable than another, and how sure that is.",
     "run": "Measure all the time, as a configuration file says, and serve the metrics.",
     "export": "Write the samples of a history, for other programs: JSON, CSV, Parquet, OpenMetrics.",
     "reflect": "Answer STAMP and TWAMP-Light test packets.",
