@@ -264,7 +264,8 @@ class _Pairing:
                 stream.disturbed(since_ns)
 
     def _send_slot(self, tick: Tick) -> None:
-        self._rng.shuffle(self._order)
+        if len(self._order) > 1:
+            self._rng.shuffle(self._order)
         for stream in self._order:
             stream.send(tick.slot, tick.due_ns)
         for stream in self._turns[self._turn]:  # once all are on their way

@@ -9,14 +9,12 @@ import sys
 import time
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 _Thing = TypeVar("_Thing")
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
+class Tick(NamedTuple):
     """A slot whose time has come: its number, when it was due (monotonic), and how many before it went by unused.
 
     ``lag_ns`` is how long after the first of all these was due it was looked at.

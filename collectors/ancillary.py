@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import NamedTuple
 
 SOL_SOCKET = 1
 SO_RCVBUFFORCE = 33
@@ -58,8 +59,7 @@ _CONTROL_HEADER = struct.Struct("@Nii")  # cmsghdr: size, level, type
 AncillaryItems = Sequence[tuple[int, int, bytes]]
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     """What came beside a datagram: the kernel's receive stamp (wall, ns), TTL or hop limit, TOS or traffic class."""
 
     stamp_ns: int | None = None
@@ -67,8 +67,7 @@ class Arrival:
     tos: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TransmitStamp:
+class TransmitStamp(NamedTuple):
     """The kernel handed the packet with this id to the device at this wall time."""
 
     id: int

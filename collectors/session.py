@@ -17,7 +17,7 @@ from collectors.path import Address, NetworkPath
 from collectors.peer import DirectMeasurement, ReflectorFacts, RejectedAnswer, Rejection
 from collectors.roundtrip import Answer, Departure, DepartureOf, Quote
 from collectors.sample import ReceiveDrops
-from collectors.sockets import Datagram, StampedSocket, Watch
+from collectors.sockets import DRAIN_AT_MOST, Datagram, StampedSocket, Watch
 from collectors.stream import Stream, StreamEvent
 
 SessionEvent = StreamEvent | IcmpError | RejectedAnswer | ReflectorFacts | DirectMeasurement | ReceiveDrops
@@ -130,10 +130,12 @@ class Session:
         except CollectorError as error:
             self._refuse(self._departure(slot, due_ns), error)
             return
-        self._note_drops(sock)  # before it leaves: the answer may come while the kernel still sends
+        if self._watch is not None:  # else with the answers
+            self._note_drops(sock)  # before it leaves: the answer may come while the kernel still sends
         sequence = self._stream.next_sequence
-        departure = self._departure(slot, due_ns)
-        request = self._sender.request(sequence, departure.wall_ns)
+        monotonic_ns, wall_ns = self._clock.monotonic_ns(), self._clock.wall_ns()
+        request = self._sender.request(sequence, wall_ns)
+        departure = Departure(slot, wall_ns, monotonic_ns, max(monotonic_ns - due_ns, 0), len(request))
         assert self._address is not None
         try:
             sock.send(request, self._address, sequence)
@@ -143,9 +145,10 @@ class Session:
         self.trouble = None
         if sock.set_aside:  # an ICMP error may concern the only packet on its way, which this one is not yet
             self._take_all(sock.drain_error_queue())
-        self._stream.sent(departure._replace(size=len(request)))
+        self._stream.sent(departure)
         self._idle.clear()
-        self._arm()
+        if self._timer is None:  # else it is for an earlier deadline than this packet's
+            self._arm()
 
     def disturbed(self, since_ns: int) -> None:
         """Note that this host was stalled from this monotonic time until now."""
@@ -159,7 +162,9 @@ class Session:
             self._take_all(self._socket.drain_error_queue())
             return
         self._note_drops(self._socket)
-        self._drain()
+        for _ in range(_DRAINS_AT_MOST):
+            if self._drain() < DRAIN_AT_MOST:
+                break
         self._after_events()
 
     async def idle(self) -> None:
@@ -264,11 +269,12 @@ class Session:
 
     def _take_all(self, items: Iterable[TransmitStamp | IcmpError | Datagram]) -> int:
         taken = 0
+        events: list[SessionEvent] = []
         for item in items:
             taken += 1
-            events = self._take(item)
-            if events:
-                self._deliver(events)
+            events += self._take(item)
+        if events:
+            self._deliver(events)
         return taken
 
     def _take(self, item: TransmitStamp | IcmpError | Datagram) -> Sequence[SessionEvent]:
@@ -290,10 +296,10 @@ class Session:
         settled = self._stream.answered(answer) if isinstance(answer, Answer) else answer
         if isinstance(settled, Rejection):
             return [RejectedAnswer(reason=settled, source=datagram.source[0])]
-        events: list[SessionEvent] = [*settled, *self._news()]
+        news = self._news()
         if isinstance(answer, Answer) and answer.direct_measurement is not None:
-            events.append(answer.direct_measurement)
-        return events
+            return [*settled, *news, answer.direct_measurement]
+        return [*settled, *news] if news else settled
 
     def _take_error(self, error: IcmpError) -> Sequence[SessionEvent]:
         quote = self._sender.quote(error.quoted, self._stream.departure)

@@ -13,7 +13,7 @@ import socket
 import struct
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from collectors import ancillary
 from collectors.ancillary import Arrival, IcmpError, TransmitStamp, parse_arrival, parse_drops, parse_error_queue
@@ -25,9 +25,11 @@ _MAX_DATAGRAM = 65_536
 _ANCILLARY_SPACE = 512
 _QUOTED = 64  # octets of what an ICMP error quotes: those that tell packets apart come first
 _RECEIVE_BUFFER = 1 << 20  # the error queue is charged to it too
-_DRAIN_AT_MOST = 64  # datagrams a wake-up, so that one socket cannot starve the loop
 _PENDING_ERRORS = (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EMSGSIZE, errno.EPROTO)
 _ID = struct.Struct("@I")
+
+DRAIN_AT_MOST = 64
+"""How many datagrams are read in one go, so that no socket can starve the loop."""
 
 
 def family_of(address: Address) -> int:
@@ -35,8 +37,7 @@ def family_of(address: Address) -> int:
     return socket.AF_INET if len(address) == 2 else socket.AF_INET6
 
 
-@dataclass(frozen=True, slots=True)
-class Datagram:
+class Datagram(NamedTuple):
     """What arrived, from whom, and what the kernel told beside it."""
 
     data: bytes
@@ -137,7 +138,7 @@ class StampedSocket:
         if self._stamps_due > 0 or self._set_aside:
             yield from self.drain_error_queue()
         received = 0
-        for _ in range(_DRAIN_AT_MOST):
+        for _ in range(DRAIN_AT_MOST):
             try:
                 size, items, _, source = self._socket.recvmsg_into([self._buffer], _ANCILLARY_SPACE)
             except BlockingIOError:

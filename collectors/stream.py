@@ -165,13 +165,13 @@ class Stream:
     def answered(self, answer: Answer) -> list[StreamEvent] | Rejection:
         """Note an answer; what answers no packet that is remembered is none."""
         sequence = self._whole(answer.sequence)
-        if sequence not in self._outstanding and sequence not in self._settled:
+        packet = self._outstanding.get(sequence)
+        if packet is None and sequence not in self._settled:
             return Rejection.UNKNOWN_PACKET
         if answer.stateful:
             self._direction.stateful = True
         events = self._no_longer_held(sequence, answer) if self._held else []
-        packet = self._outstanding.get(sequence)
-        if packet is None:
+        if packet is None or packet.outcome is not None:
             return events + self._further_answer(sequence, answer)
         if packet.answer is None:
             return events + self._first_answer(packet, answer)

@@ -7,7 +7,7 @@ import socket
 from dataclasses import dataclass
 from typing import ClassVar
 
-from collectors.icmp.wire import TOKEN_SIZE, EchoError, echo_request, parse_echo_reply, parse_quoted_request
+from collectors.icmp.wire import TOKEN_SIZE, EchoError, RequestForm, parse_echo_reply, parse_quoted_request
 from collectors.path import Address, NetworkPath, PacketMarks
 from collectors.peer import Rejection
 from collectors.roundtrip import Answer, DepartureOf, Quote
@@ -35,12 +35,14 @@ class IcmpSender:
         self._identifier = secrets.randbits(16)  # of raw sockets; a ping socket's is the kernel's choice
         self._version = 4
         self._is_raw = False
+        self._form = self._form_of_requests()
 
     def open(self, path: NetworkPath, to: Address) -> StampedSocket:
         """Open a ping socket, or a raw one where those are not allowed."""
         sock = open_echo(path, family_of(to), self._options.marks)
         self._version = 4 if family_of(to) == socket.AF_INET else 6
         self._is_raw = sock.is_raw
+        self._form = self._form_of_requests()
         return sock
 
     def close(self) -> None:
@@ -48,13 +50,7 @@ class IcmpSender:
 
     def request(self, sequence: int, wall_ns: int) -> bytes:  # noqa: ARG002  # the time is not in the packet
         """Build the echo request with this number."""
-        return echo_request(
-            version=self._version,
-            identifier=self._identifier,
-            sequence=sequence,
-            token=self._token,
-            size=self._options.size,
-        )
+        return self._form.packet(sequence)
 
     def answer(
         self,
@@ -93,3 +89,8 @@ class IcmpSender:
             )
         except EchoError:
             return None
+
+    def _form_of_requests(self) -> RequestForm:
+        return RequestForm(
+            version=self._version, identifier=self._identifier, token=self._token, size=self._options.size
+        )

@@ -26,6 +26,8 @@ TOKEN_SIZE = 8
 
 _HEADER = struct.Struct("!BBHHH")
 _DATA = struct.Struct(f"!{TOKEN_SIZE}sI")
+_REQUEST = struct.Struct(f"!BBHHH{TOKEN_SIZE}sI")
+_WORDS = struct.Struct("!8H")
 _TYPES = {4: (8, 0), 6: (128, 129)}  # request, reply
 _MIN_IPV4_HEADER = 20
 
@@ -34,14 +36,31 @@ class EchoError(ValueError):
     """The octets are not an echo reply."""
 
 
+class RequestForm:
+    """A session's requests, but for what differs in each.
+
+    They have ``size`` data octets (12 or more) and are for IP ``version`` 4 or 6.
+    """
+
+    def __init__(self, *, version: int, identifier: int, token: bytes, size: int) -> None:
+        self._type, _ = _TYPES[version]
+        self._identifier = identifier
+        self._token = token
+        self._rest = bytes(size - MIN_DATA_SIZE)
+        # What all requests have in common is summed up once (RFC 1071, section 2); numbers are words of their own.
+        self._sum = None if version == 6 else _sum_of_words(_HEADER.pack(self._type, 0, 0, identifier, 0) + token)
+
+    def packet(self, sequence: int) -> bytes:
+        """Encode the request with this number."""
+        low = sequence & 0xFFFF
+        checksum = 0 if self._sum is None else _folded(self._sum + 2 * low + (sequence >> 16 & 0xFFFF)) ^ 0xFFFF
+        head = _REQUEST.pack(self._type, 0, checksum, self._identifier, low, self._token, sequence & 0xFFFFFFFF)
+        return head + self._rest
+
+
 def echo_request(*, version: int, identifier: int, sequence: int, token: bytes, size: int) -> bytes:
-    """Build a request with ``size`` data octets (12 or more) for IP ``version`` 4 or 6."""
-    data = _DATA.pack(token, sequence & 0xFFFFFFFF).ljust(size, b"\0")
-    request_type, _ = _TYPES[version]
-    message = _HEADER.pack(request_type, 0, 0, identifier, sequence & 0xFFFF) + data
-    if version == 6:
-        return message
-    return message[:2] + _checksum(message).to_bytes(2, "big") + message[4:]
+    """Encode one request of a :class:`RequestForm`."""
+    return RequestForm(version=version, identifier=identifier, token=token, size=size).packet(sequence)
 
 
 def parse_echo_reply(message: bytes, *, version: int, token: bytes, with_ip_header: bool) -> int:
@@ -83,10 +102,12 @@ def parse_quoted_request(message: bytes, *, version: int, token: bytes, identifi
     return Quote(_DATA.unpack_from(data)[1], 32)
 
 
-def _checksum(message: bytes) -> int:
-    """Return the Internet checksum (RFC 1071)."""
-    padded = message + b"\0" * (len(message) % 2)
-    total: int = sum(struct.unpack(f"!{len(padded) // 2}H", padded))
+def _sum_of_words(octets: bytes) -> int:
+    return sum(_WORDS.unpack(octets))
+
+
+def _folded(total: int) -> int:
+    """Return a sum of words in ones' complement (RFC 1071)."""
     while total > 0xFFFF:
         total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
+    return total
