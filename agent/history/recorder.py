@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import sqlite3
 import sys
 import threading
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from pathlib import Path
 
 from agent.history.counts import HistoryCounts
 from agent.history.sink import HistorySink
+from agent.history.store import connect
 from agent.history.writer import Writer
 from agent.plan import HistoryPlan, Probe
 
@@ -27,11 +30,17 @@ class Recorder:
     """Keeps what probes find. A disk that hangs holds up neither them nor, longer than ``patience_s``, the end."""
 
     def __init__(
-        self, plan: HistoryPlan, agent: str, probes: Iterable[Probe], *, patience_s: float | None = 1.0
+        self,
+        plan: HistoryPlan,
+        agent: str,
+        probes: Iterable[Probe],
+        *,
+        patience_s: float | None = 1.0,
+        connect: Callable[[Path], sqlite3.Connection] = connect,
     ) -> None:
         self.counts = HistoryCounts()
         self.sink = HistorySink(self.counts, probes)
-        self._writer = Writer(plan, agent, self.sink.queue, self.counts)
+        self._writer = Writer(plan, agent, self.sink.queue, self.counts, connect=connect)
         self._patience_s = patience_s
         self._told_to_end = threading.Event()
 
@@ -77,6 +86,7 @@ class Recorder:
         """Write while the context lasts, and the rest at its end."""
         async with asyncio.TaskGroup() as group:
             writing = group.create_task(self.run())
+            await asyncio.sleep(0)  # a task that is cancelled before it began does nothing at all
             yield
             writing.cancel()
 

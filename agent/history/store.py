@@ -132,7 +132,7 @@ class Store:
                 self._add(rows, data)
         if len(rows):
             rows.sort()
-            (interval_ns,) = self._execute("SELECT interval_ns FROM streams WHERE id = ?", (stream,)).fetchone()
+            interval_ns = self._interval_ns(stream)
             sql = "INSERT OR REPLACE INTO blocks (id, data) VALUES (?, ?)"
             self._execute(sql, (block_id(stream, minute), encode(rows, interval_ns=interval_ns)))
         self._summarise(stream, minute, summarised(rows, extras))
@@ -186,6 +186,14 @@ class Store:
         sql = "SELECT min(id) FROM blocks WHERE id >= ? AND id < ?"
         (found,) = self._execute(sql, (block_id(stream, 0), block_id(stream + 1, 0))).fetchone()
         return None if found is None else found & 0xFFFFFFFF
+
+    def _interval_ns(self, stream: int) -> int:
+        found = self._execute("SELECT interval_ns FROM streams WHERE id = ?", (stream,)).fetchone()
+        if found is None:
+            error = sqlite3.DatabaseError(f"there are samples of a stream {stream}, and no such stream")
+            error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+            raise error
+        return int(found[0])
 
     def _there(self, stream: int, minute: int) -> tuple[Rows, Extras]:
         place = (block_id(stream, minute),)

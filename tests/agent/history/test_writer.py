@@ -2,78 +2,24 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from agent.columns import Columns
-from agent.history.counts import HistoryCounts
 from agent.history.files import FILE, Lock
 from agent.history.reading import gaps, read_columns, streams
 from agent.history.rows import Row
 from agent.history.schema import VERSION
-from agent.history.sink import HistorySink
 from agent.history.store import MINUTE_NS, connect
 from agent.history.trouble import Reason
-from agent.history.writer import Writer
-from agent.plan import HistoryPlan
 from agent.sink import StreamKey
-from collectors.sample import DirectionalLoss, Outcome, Sample
-from collectors.session import Deliver
-from tests.agent.history.generated import BEGIN_NS, INTERVAL_NS, KEY, MINUTE, PROBE, on_a_path
+from collectors.sample import DirectionalLoss, Outcome
+from tests.agent.history.agents import SECOND_NS, Agent, sample
+from tests.agent.history.generated import BEGIN_NS, INTERVAL_NS, KEY, MINUTE, on_a_path
 
-SECOND_NS = 1_000_000_000
 OTHER = StreamKey(probe="stamp", kind="stamp", target="hub", path="expressroute")
-
-
-class Agent:
-    """A sink and its writer at a time of the test's, one turn after the other."""
-
-    def __init__(
-        self,
-        directory: Path,
-        *,
-        at_ns: int = BEGIN_NS,
-        most_held: int = 1000,
-        max_octets: int = 1 << 30,
-        connect: Callable[[Path], sqlite3.Connection] = connect,
-    ) -> None:
-        self.now_ns = at_ns
-        self.counts = HistoryCounts()
-        self.sink = HistorySink(self.counts, [PROBE], wall_ns=lambda: self.now_ns, most_held=most_held)
-        self.writer = Writer(
-            HistoryPlan(directory=directory, keep_ns=3600 * SECOND_NS, max_octets=max_octets),
-            "dc1",
-            self.sink.queue,
-            self.counts,
-            wall_ns=lambda: self.now_ns,
-            connect=connect,
-        )
-        self.deliver = self.sink.opened(KEY)
-        self._slot = 0
-
-    def second(self, deliver: Deliver | None = None) -> list[Row]:
-        """Ten samples, and the turn of the writer after them."""
-        rows = list(on_a_path(10, seed=self._slot, slot=self._slot, begin_ns=self.now_ns))
-        self._slot += 10
-        (deliver or self.deliver)([sample(row) for row in rows])
-        self.now_ns += SECOND_NS
-        self.writer.turn()
-        return rows
-
-
-def sample(row: Row) -> Sample:
-    return Sample(
-        slot=row.slot,
-        sequence=row.slot,
-        sent_at_ns=row.sent_at_ns,
-        outcome=row.outcome,
-        rtt_ns=row.rtt_ns,
-        forward_ns=row.forward_ns,
-        backward_ns=row.backward_ns,
-        noisy=row.noisy,
-    )
 
 
 def read(directory: Path, path: str = "vpn") -> Columns:
