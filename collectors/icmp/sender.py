@@ -24,15 +24,19 @@ class IcmpOptions:
 
 
 class IcmpSender:
-    """Builds echo requests of one session and finds its replies by a token that nobody else has."""
+    """Builds echo requests of one session and finds its replies by a token that nobody else has.
+
+    ``identifier`` is that of requests from a raw socket, drawn by lot where it is left out. Another prober, of this
+    host or behind the same address translator, may have the same, and those write others: no reply is known by it.
+    """
 
     port = 0
     facts = None
 
-    def __init__(self, options: IcmpOptions) -> None:
+    def __init__(self, options: IcmpOptions, *, identifier: int | None = None) -> None:
         self._options = options
         self._token = secrets.token_bytes(TOKEN_SIZE)
-        self._identifier = secrets.randbits(16)  # of raw sockets; a ping socket's is the kernel's choice
+        self._identifier = secrets.randbits(16) if identifier is None else identifier
         self._version = 4
         self._is_raw = False
         self._form = self._form_of_requests()
