@@ -339,6 +339,16 @@ async def test_the_session_follows_its_target_to_another_address_and_family(far_
         running.session.close()
 
 
+async def test_what_is_on_its_way_to_an_address_that_the_target_leaves_is_no_loss(far_end: FarEnd) -> None:
+    running = Running(far_end.port)
+    running.session.aim("127.0.0.1")
+    running.session.send(0, due_ns=SystemClock.monotonic_ns())
+    running.session.aim("127.0.0.2")
+    await asyncio.wait_for(running.session.idle(), 5)
+    assert running.outcomes() == [Outcome.OVERLOOKED]
+    running.session.close()
+
+
 async def test_lateness_is_from_the_slots_time_to_the_departure(far_end: FarEnd) -> None:
     asyncio.get_running_loop().add_reader(far_end.socket, far_end.answer)
     running = Running(far_end.port)
