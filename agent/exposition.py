@@ -12,13 +12,14 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from json import JSONEncoder
 from typing import Any, cast
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from agent.plan import SocketAddress
-from agent.scrape import Scrapes
+from agent.scrape import Scrapes, gathered
 
 Ask = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -95,7 +96,8 @@ class Exposition:
         return web.Response(text=f"<h1>eragent</h1><ul>{items}</ul>", content_type="text/html")
 
     async def _summarised(self, _: web.Request) -> web.Response:
-        return web.json_response(await self._summary())
+        text = await gathered(JSONEncoder().iterencode(await self._summary()))
+        return web.Response(body=text, content_type="application/json", charset="utf-8")
 
     async def _healthy(self, _: web.Request) -> web.Response:
         return web.Response(text="healthy\n")

@@ -114,6 +114,16 @@ async def render(metrics: Iterable[Metric], form: Form) -> Sequence[bytes]:
     return [piece for piece in pieces if piece]
 
 
+async def gathered(texts: Iterable[str]) -> bytes:
+    """Return a text that comes in small parts; as with metrics, the loop has its turns in between."""
+    turn = _Turn()
+    parts = []
+    for text in texts:
+        parts.append(text)
+        await turn.ended()
+    return "".join(parts).encode()
+
+
 async def send(request: web.Request, pieces: Sequence[bytes], form: Form, *, within_s: float) -> web.StreamResponse:
     """Send pieces as fast as the client reads them; one that has not read all in time is cut off."""
     response = web.StreamResponse(headers=form.headers)

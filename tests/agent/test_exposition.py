@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import json
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
@@ -82,7 +83,7 @@ async def wait_until(condition: Callable[[], bool]) -> None:
 @asynccontextmanager
 async def served(count: int, **limits: Any) -> AsyncIterator[Served]:
     async def summary() -> dict[str, Any]:
-        return {}
+        return {"schema": "eragent.probe/1", "streams": [{"path": "vpn", "sent": None}] * count}
 
     streams, registry = Streams(count), CollectorRegistry()
     registry.register(streams)
@@ -133,6 +134,13 @@ async def test_scrapes_of_the_same_moment_share_one_rendering() -> None:
         assert agent.streams.looked == 1
         await agent.get()
         assert agent.streams.looked == 2
+
+
+async def test_the_summary_is_json_however_long_it_is() -> None:
+    async with served(5_000) as agent:
+        head, body = await agent.get(path="/summary")
+    assert "Content-Type: application/json" in head
+    assert len(json.loads(body)["streams"]) == 5_000
 
 
 async def test_a_client_that_went_away_takes_the_text_of_no_other() -> None:
