@@ -26,7 +26,11 @@ from agent.reflecting import ReflectorProcess
 from agent.reflector_metrics import ReflectorMetrics
 from agent.report.figures import RECENT, Figures
 from agent.report.summary import Json, assembled, comparison_summaries, host_summary, stream_summary
-from agent.sink import FanOut
+from agent.sink import FanOut, Sink
+from agent.throughput.books import Books
+from agent.throughput.ledger_file import LedgerFile, state_directory
+from agent.throughput.service import Throughput
+from agent.throughput_metrics import ThroughputMetrics
 
 _log = logging.getLogger(__name__)
 
@@ -47,7 +51,13 @@ async def serve(plan: Plan, sockets: Sequence[socket.socket]) -> None:
     recorder = None if plan.history is None else Recorder(plan.history, plan.agent, plan.probes)
     if recorder is not None:
         HistoryMetrics(registry, plan.agent, recorder.counts)
-    engine = Engine(plan.probes, figures if recorder is None else FanOut(figures, recorder.sink))
+    throughput = _throughput(plan)
+    if throughput is not None:
+        ThroughputMetrics(registry, plan.agent, throughput)
+    sinks: list[Sink] = [figures]
+    sinks += [] if recorder is None else [recorder.sink]
+    sinks += [] if throughput is None else [throughput.recorder]
+    engine = Engine(plan.probes, FanOut(*sinks) if len(sinks) > 1 else figures)
     started_at = datetime.now(UTC)
     probing = asyncio.Event()
     exposition = Exposition(
@@ -64,6 +74,8 @@ async def serve(plan: Plan, sockets: Sequence[socket.socket]) -> None:
             tasks.append(group.create_task(iperf3_server.run()))
         if recorder is not None:
             tasks.append(group.create_task(recorder.run()))
+        if throughput is not None:
+            tasks.append(group.create_task(throughput.run()))
         gc.freeze()  # to look for garbage among a thousand streams takes 60 ms at a stretch, and these stay
         probing.set()
         systemd.notify("READY=1")
@@ -73,6 +85,14 @@ async def serve(plan: Plan, sockets: Sequence[socket.socket]) -> None:
         for task in tasks:
             task.cancel()
     _log_counts(figures)
+
+
+def _throughput(plan: Plan) -> Throughput | None:
+    """Return what tests throughput; budgets are kept where the unit says, else where the history is."""
+    if not plan.throughput:
+        return None
+    directory = state_directory(None if plan.history is None else plan.history.directory)
+    return Throughput(plan.throughput, plan.gateways, plan.agent, Books(plan.throughput, LedgerFile(directory)))
 
 
 async def _summary(figures: Figures, started_at: datetime, comparisons: Sequence[ComparisonPlan]) -> Json:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -20,12 +20,21 @@ from agent.reflecting import ReflectorProcess
 from agent.reflector_metrics import ReflectorMetrics
 from agent.report.figures import Figures
 from agent.sink import StreamKey
+from agent.throughput.books import Books
+from agent.throughput.counts import Latest
+from agent.throughput.ledger_file import LedgerFile
+from agent.throughput.limited_by import Limit
+from agent.throughput.plan import ThroughputPlan
+from agent.throughput.service import Throughput
+from agent.throughput.timetable import Timetable
+from agent.throughput_metrics import ThroughputMetrics
 from collectors.claim import OwnClaim
 from collectors.clock import ClockState, SystemClock
 from collectors.exchange import Certificate, Exchange
 from collectors.http.options import HttpOptions
 from collectors.http.url import Url
 from collectors.icmp.sender import IcmpOptions
+from collectors.iperf3.options import Iperf3Options
 from collectors.path import NetworkPath, Target
 from collectors.peer import DirectMeasurement, ReflectorFacts
 from collectors.sample import Outcome, Sample, TimestampSource
@@ -43,9 +52,15 @@ _LABELS = {
     "path": "name of the path",
     "reason": "why packets or answers could not be sent, packets failed, answers were not taken for any, datagrams got"
     " none, TWAMP clients were refused, or samples could not be written; why one-way"
-    " delays are not valid (docs/stamp.md)",
+    " delays are not valid (docs/stamp.md); why a test of throughput was skipped or failed",
     "timescale": "what a clock counts in the place of UTC, and whose: `sender` is this host",
-    "direction": "`forward` is the way to the target, `backward` the way back, `round_trip` both",
+    "direction": "`forward` is the way to the target, `backward` the way back, `round_trip` both; of tests of"
+    " throughput `up` and `down`",
+    "protocol": "of a test of throughput: `tcp` or `udp`",
+    "stage": "of a test of throughput: how many flows it had",
+    "limit": "what limits a throughput: docs/throughput.md has the rules",
+    "load": "what a test did on the path: `loaded-up`, `loaded-down` or `loaded-both`",
+    "outcome": "how a test went: `complete`, `partial`, `failed` or `skipped`",
     "source": "of timestamps: who took them; of a path: the source address that pins packets to it",
     "quirk": "how answers depart from the standard that are used all the same",
     "point": "where packets were counted: when sent here, and when they reached and left the reflector",
@@ -66,7 +81,7 @@ _LABELS = {
     "version": "version of the agent",
     "python": "version of the Python that runs it",
 }
-_ENUMERATED = ("reason", "direction", "source", "quirk", "point", "phase", "timescale")
+_ENUMERATED = ("limit", "outcome", "reason", "direction", "source", "quirk", "point", "phase", "timescale")
 
 # Answers that tell all that there is to tell, so that the page has also what is not there from the start.
 _ANSWERED = Sample(
@@ -122,6 +137,7 @@ def families() -> list[Metric]:
         *_registry(StampOptions(), _TELLING).collect(),
         *reflector_families(),
         *history_families(),
+        *throughput_families(),
     ]
     found.sort(key=lambda family: len(family.samples))
     told = {family.name: family for family in found if family.samples}  # of those of several streams, the fullest
@@ -143,6 +159,28 @@ def history_families() -> list[Metric]:
     counts = HistoryCounts()
     counts.last_commit_ns = counts.oldest_ns = 1
     HistoryMetrics(registry, "agent", counts)
+    return list(registry.collect())
+
+
+def throughput_families() -> list[Metric]:
+    """Return every metric of tests of throughput, of which one was made."""
+    path, target = NetworkPath(name="path"), Target(name="target", host="192.0.2.2")
+    plan = ThroughputPlan(
+        name="probe",
+        options=Iperf3Options(),
+        flows=(1,),
+        timetable=Timetable(every=timedelta(hours=1)),
+        targets=(target,),
+        paths=(path,),
+        budget=1,
+    )
+    registry = CollectorRegistry()
+    throughput = Throughput((plan,), {}, "agent", Books((plan,), LedgerFile(None)))
+    at = datetime.fromtimestamp(0, UTC)
+    latest = Latest(at=at, bits_per_second=8.0, limit=Limit.WINDOW, loss_share=0.0)
+    throughput.counts.latest[("probe", "target", "path"), ("up", "tcp", "1 flow")] = latest
+    throughput.counts.due["probe"] = at
+    ThroughputMetrics(registry, "agent", throughput)
     return list(registry.collect())
 
 
@@ -173,8 +211,8 @@ def sample_names() -> set[str]:
 
 def reference() -> str:
     """Return the page."""
-    own, kept = reflector_families(), history_families()
-    apart = {known.name for known in (*own, *kept)}
+    own, kept, tests = reflector_families(), history_families(), throughput_families()
+    apart = {known.name for known in (*own, *kept, *tests)}
     measured, process = _split(family for family in families() if family.name not in apart)
     return "\n".join(
         [
@@ -197,6 +235,12 @@ def reference() -> str:
             "",
             *_table(kept),
             "",
+            "## Of tests of throughput",
+            "",
+            "They are there where the configuration has probes of kind `iperf3`. A scrape starts no test.",
+            "",
+            *_table(tests),
+            "",
             "## Of the agent's process",
             "",
             "They come from the Prometheus client library and have no label `agent`; join them with",
@@ -208,11 +252,11 @@ def reference() -> str:
             "",
             "| label | meaning |",
             "|---|---|",
-            *(f"| `{label}` | {_LABELS[label]} |" for label in _labels_of([*measured, *own, *kept])),
+            *(f"| `{label}` | {_LABELS[label]} |" for label in _labels_of([*measured, *own, *kept, *tests])),
             "",
             "Values that are fixed:",
             "",
-            *_fixed_values([*measured, *own, *kept]),
+            *_fixed_values([*measured, *own, *kept, *tests]),
             "",
             "## How many series",
             "",
@@ -222,7 +266,7 @@ def reference() -> str:
             "",
             "Upper bounds in milliseconds; a last one, `+Inf`, takes the rest.",
             "",
-            *(f"- `{family.name}`: {_bounds(family)}" for family in measured if family.type == "histogram"),
+            *(f"- `{family.name}`: {_bounds(family)}" for family in (*measured, *tests) if family.type == "histogram"),
             "",
         ]
     )
@@ -260,7 +304,7 @@ def _fixed_values(metrics: Iterable[Metric]) -> list[str]:
     lines = []
     for family in metrics:
         for label in _ENUMERATED:
-            values = dict.fromkeys(sample.labels[label] for sample in family.samples if label in sample.labels)
+            values = dict.fromkeys(sample.labels[label] for sample in family.samples if sample.labels.get(label))
             if len(values) > 1:
                 lines.append(f"- `{label}` of `{_name(family)}`: {_code(values)}")
     return lines

@@ -24,6 +24,7 @@ from agent.plan import Iperf3ServerPlan, Plan, ReflectorPlan, SocketAddress
 from agent.reflecting import ReflectorProcess
 from agent.reflector_metrics import ReflectorMetrics
 from agent.report.figures import Figures
+from docs.metrics import throughput_families
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -73,7 +74,7 @@ def metric_names() -> set[str]:
     HistoryMetrics(registry, "a", HistoryCounts())
     Iperf3ServerMetrics(registry, "a", Iperf3Server(Iperf3ServerPlan(listen=here, allow=())))
     names = set()
-    for family in registry.collect():
+    for family in (*registry.collect(), *throughput_families()):
         names.add(family.name + ("_total" if family.type == "counter" else ""))
         if family.type == "histogram":
             names |= {f"{family.name}{suffix}" for suffix in ("_bucket", "_count", "_sum")}

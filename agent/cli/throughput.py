@@ -174,7 +174,6 @@ def _measure(asked: _Asked, *, as_json: bool) -> int:
 async def _run(asked: _Asked) -> list[Measurement]:
     """Probe all paths while one after the other is tested; SIGINT ends the running test and keeps what it found."""
     from agent.engine import Engine
-    from agent.report.figures import Figures
     from agent.throughput.load import GUARD_NS
     from agent.throughput.recorder import Recorder
     from agent.throughput.runner import Pauses, Runner
@@ -186,7 +185,7 @@ async def _run(asked: _Asked) -> list[Measurement]:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop.set)
     rng = Random()
-    recorder = Recorder(Figures(recent=1))
+    recorder = Recorder()
     engine = Engine((_probe(asked),), recorder)
     runner = Runner(
         lambda options, host, path, stop: run_test(options, host, path, program=program, stop=stop),

@@ -1,4 +1,4 @@
-"""What this host has for a test: its buffers, and how busy it was, whoever used it.
+"""What this host has for a test: interfaces, buffers, and how busy it was, whoever used it.
 
 A program's own account of processor time lacks much of the kernel's work for it.
 """
@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.throughput.observed import HostBuffers
+from collectors.path import NetworkPath
 
 _TCP = Path("/proc/sys/net/ipv4")
+_INTERFACES = Path("/sys/class/net")
 _STAT = Path("/proc/stat")
 _IDLE, _IOWAIT, _GUEST = 3, 4, 8
 
@@ -56,3 +58,20 @@ def host_buffers() -> HostBuffers | None:
         return HostBuffers(sending=int(sending[-1]), receiving=int(receiving[-1]))
     except (OSError, ValueError, IndexError):
         return None
+
+
+def interface_rate(path: NetworkPath, interfaces: Path = _INTERFACES) -> int | None:
+    """Return the speed of a path's interface in bits per second; where it names none, of this host's fastest one.
+
+    ``None`` where no driver tells it: those of virtual machines often do not.
+    """
+    found = [interfaces / path.interface] if path.interface is not None else interfaces.glob("*")
+    return max((rate for rate in map(_speed, found) if rate is not None), default=None)
+
+
+def _speed(interface: Path) -> int | None:
+    try:
+        mbit = int((interface / "speed").read_text(encoding="ascii"))
+    except (OSError, ValueError):  # EINVAL while the link is down
+        return None
+    return mbit * 1_000_000 if mbit > 0 else None

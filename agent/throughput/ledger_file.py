@@ -25,21 +25,19 @@ def state_directory(configured: Path | None, environment: Mapping[str, str] = os
 
 
 class LedgerFile:
-    """A ledger that outlives the process; without a directory it does not, and says so once."""
+    """A ledger that outlives the process where there is a directory for it."""
 
     def __init__(self, directory: Path | None) -> None:
         self._path = None if directory is None else directory / FILE_NAME
+        self.ledger = Ledger() if self._path is None else Ledger(_read(self._path))
+
+    def warn(self) -> None:
+        """Say it where a restart would forget what was spent."""
         if self._path is None:
             _log.warning(
                 "no directory for state: what tests of throughput move is forgotten with a restart, and with it how "
                 "much of a day's budget is spent; set StateDirectory= in the unit, or `history.directory`"
             )
-        self.ledger = Ledger() if self._path is None else Ledger(_read(self._path))
-
-    @property
-    def survives(self) -> bool:
-        """Whether a restart forgets nothing."""
-        return self._path is not None
 
     def save(self) -> None:
         """Write the ledger; where that fails, say so and go on in memory."""

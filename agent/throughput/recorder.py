@@ -1,23 +1,22 @@
-"""The sink that keeps what streams see around a test, in front of the sink that has everything. Knows no test."""
+"""The sink that keeps what streams see around a test, and nothing otherwise. Knows no test."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from agent.sink import Sink, StreamKey
+from agent.sink import StreamKey
 from agent.throughput.load import Probed
 from collectors.sample import Outcome, Sample
 from collectors.session import Deliver, SessionEvent
 
 
 class Recorder:
-    """Hands everything on, and while it records keeps the samples of streams to one target.
+    """Keeps the samples of streams to one target while it records; the engine's other sinks have all the rest.
 
     A sample is 100 octets or so; a minute of ten paths that are probed every 100 ms makes 600 kB, gone afterwards.
     """
 
-    def __init__(self, inner: Sink) -> None:
-        self._inner = inner
+    def __init__(self) -> None:
         self._target: str | None = None
         self._kept: dict[StreamKey, list[Probed]] = {}
 
@@ -32,30 +31,24 @@ class Recorder:
 
     def opened(self, key: StreamKey) -> Deliver:
         """Begin a stream."""
-        hand_on = self._inner.opened(key)
 
         def deliver(events: Sequence[SessionEvent]) -> None:
-            hand_on(events)
             if self._target == key.target:
                 self._keep(key, events)
 
         return deliver
 
     def slots_missed(self, probe: str, target: str, count: int) -> None:
-        """Hand on."""
-        self._inner.slots_missed(probe, target, count)
+        """Take no note."""
 
     def lagged(self, lag_ns: int) -> None:
-        """Hand on."""
-        self._inner.lagged(lag_ns)
+        """Take no note: samples tell themselves whether this host disturbed them."""
 
     def suspended(self, duration_ns: int) -> None:
-        """Hand on."""
-        self._inner.suspended(duration_ns)
+        """Take no note."""
 
     def resolved(self, key: StreamKey, address: str | None) -> None:
-        """Hand on."""
-        self._inner.resolved(key, address)
+        """Take no note."""
 
     def _keep(self, key: StreamKey, events: Sequence[SessionEvent]) -> None:
         """Keep round trips and losses; what did not leave, failed or was overlooked says nothing of a queue."""

@@ -11,9 +11,9 @@ from typing import Protocol
 
 from agent.resolve import resolve
 from agent.throughput.budget import moved
+from agent.throughput.host import busy_share, host_buffers, processors
 from agent.throughput.load import GUARD_NS, Period
 from agent.throughput.measurement import Measurement, measurement
-from agent.throughput.processors import busy_share, host_buffers, processors
 from agent.throughput.recorder import Recorder
 from agent.throughput.trial import LOADS, NO_TURN, OVER_BUDGET, STOPPED, Outcome, Trial, Tried, outcome_of
 from agent.throughput.turns import Turns, TurnTakenError, wait_s
@@ -162,6 +162,16 @@ class Runner:
         return replace(_tried(trial, at, result, period, octets), host_busy=busy, host_buffers=host_buffers())
 
     async def _once(self, trial: Trial) -> Iperf3Result:
+        """Run a test; cancelled, end it and settle what it moved by then, which takes 0.1 s."""
+        running = asyncio.create_task(self._resolved_and_run(trial))
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            self._stop.set()
+            await self._purse.settled(trial, moved(await running, trial.options))
+            raise
+
+    async def _resolved_and_run(self, trial: Trial) -> Iperf3Result:
         try:
             host = await self._resolve(trial.target.host_on(trial.path), trial.path)
         except CollectorError as error:

@@ -1,0 +1,82 @@
+"""The purse of the service: sets aside what a test will move, books what it did, and keeps that across restarts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+
+from agent.throughput.budget import Allowance, Booking, Expected, allowance, expected
+from agent.throughput.host import interface_rate
+from agent.throughput.ledger_file import LedgerFile
+from agent.throughput.plan import ThroughputPlan
+from agent.throughput.trial import Trial
+from collectors.iperf3.options import Direction
+from collectors.path import NetworkPath
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Books:
+    """Knows what every path has left today. One test runs at a time, so one amount is set aside at a time.
+
+    What is set aside is on disk before the test begins: whatever ends the agent, it counts as moved.
+    """
+
+    def __init__(
+        self,
+        plans: Iterable[ThroughputPlan],
+        file: LedgerFile,
+        *,
+        now: Callable[[], datetime] = _now,
+        interface_rate: Callable[[NetworkPath], int | None] = interface_rate,
+    ) -> None:
+        self._plans = {plan.name: plan for plan in plans}
+        self._file = file
+        self._now = now
+        self._interface_rate = interface_rate
+        self._fastest: dict[str, float] = {}
+        self._set_aside: Booking | None = None
+
+    def warn(self) -> None:
+        """Say it where there are budgets that a restart would begin anew."""
+        if any(plan.budget is not None for plan in self._plans.values()):
+            self._file.warn()
+
+    def allowance(self, plan: ThroughputPlan, path: NetworkPath) -> Allowance:
+        """Return what a path has left today of a probe's budget, which the tests of all probes spend."""
+        return allowance(self._file.ledger, path.name, plan.budget, self._now(), plan.timetable.zone)
+
+    async def refusal(self, trial: Trial) -> str | None:
+        """Say why a test must not run; ``None``: it may, and what it will move is set aside."""
+        test = self._expected(trial)
+        why = self.allowance(self._plans[trial.probe], trial.path).refusal(test)
+        if why is None:
+            self._set_aside = Booking(path=trial.path.name, at=self._now(), octets=test.octets)
+            self._file.ledger.book(self._set_aside)
+            await self._save()
+        return why
+
+    async def settled(self, trial: Trial, octets: int) -> None:
+        """Book what a test moved in the place of what was set aside for it."""
+        assert self._set_aside is not None, "every test was asked for first"
+        self._file.ledger.correct(self._set_aside, octets)
+        self._set_aside = None
+        ways = 2 if trial.options.direction is Direction.BOTH else 1
+        rate = octets * 8 / ways / (trial.options.duration_s + trial.options.omit_s)
+        self._fastest[trial.path.name] = max(rate, self._fastest.get(trial.path.name, 0.0))
+        await self._save()
+
+    def _expected(self, trial: Trial) -> Expected:
+        return expected(
+            trial.options,
+            purchased=trial.path.rate,
+            measured=self._fastest.get(trial.path.name) or None,
+            interface=self._interface_rate(trial.path),
+        )
+
+    async def _save(self) -> None:
+        """Write in a thread: a disk may take its time, and packets are due meanwhile."""
+        await asyncio.to_thread(self._file.save)
