@@ -17,9 +17,9 @@ _MILLISECOND_NS = 1_000_000
 _LAST_SECOND = 253_402_300_799  # of the year 9999, where datetime ends
 
 
-def parse_result(text: str) -> Iperf3Result:
+def parse_result(text: str, said: str = "") -> Iperf3Result:
     """Read a whole result; see :func:`reading`."""
-    steps = reading(text)
+    steps = reading(text, said)
     while True:
         try:
             next(steps)
@@ -28,9 +28,10 @@ def parse_result(text: str) -> Iperf3Result:
             return result
 
 
-def reading(text: str) -> Generator[None, None, Iperf3Result]:
+def reading(text: str, said: str = "") -> Generator[None, None, Iperf3Result]:
     """Read a result in steps of one interval each, and return it at last.
 
+    ``said`` is what the program printed as errors: in 3.9 all of them stand there alone, else those of options.
     Whatever ``text`` is, a result comes of it: its ``trouble`` says what is wrong, and the rest is what could be read.
     """
     values: dict[str, object] = {}
@@ -45,16 +46,22 @@ def reading(text: str) -> Generator[None, None, Iperf3Result]:
             yield
     except BrokenDocumentError as error:
         broken = str(error)
-    return _result(Fields(values), tuple(intervals), broken)
+    return _result(Fields(values), tuple(intervals), broken, _error_in(said))
 
 
-def _result(document: Fields, intervals: tuple[Interval, ...], broken: str | None) -> Iperf3Result:
+def _error_in(said: str) -> str | None:
+    """Return the first error among lines that may be warnings, usage and the like."""
+    told = (line.removeprefix("iperf3: ") for line in said.splitlines() if line.startswith("iperf3: "))
+    return next(told, None)
+
+
+def _result(document: Fields, intervals: tuple[Interval, ...], broken: str | None, said: str | None) -> Iperf3Result:
     start, end = document.fields("start"), document.fields("end")
     begun = start.fields("test_start")
     transfers = {direction: _transfer(direction, begun, end) for direction in (Direction.UP, Direction.DOWN)}
     cpu = end.fields("cpu_utilization_percent")
     return Iperf3Result(
-        trouble=_trouble(document, bool(begun or intervals), any(transfers.values()), broken),
+        trouble=_trouble(document, bool(begun or intervals), any(transfers.values()), broken, said),
         version=start.text("version"),
         started_at=_time(start.fields("timestamp").number("timesecs")),
         protocol=_protocol(begun),
@@ -74,12 +81,12 @@ def _result(document: Fields, intervals: tuple[Interval, ...], broken: str | Non
     )
 
 
-def _trouble(document: Fields, begun: bool, has_totals: bool, broken: str | None) -> Trouble | None:
+def _trouble(document: Fields, begun: bool, has_totals: bool, broken: str | None, said: str | None) -> Trouble | None:
     error = document.text("error")
-    if error is not None:
-        return trouble_of(error, begun=begun)
-    if broken is None and has_totals:
+    if error is None and broken is None and has_totals:
         return None
+    if error is not None or said is not None:
+        return trouble_of(error or said or "", begun=begun)
     failure = Iperf3Failure.ENDED_EARLY if begun else Iperf3Failure.OTHER
     what = "has no totals" if broken is None else f"breaks off or is no JSON: {broken}"
     return Trouble(failure=failure, message=f"what iperf3 printed {what}")

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 from asyncio.subprocess import Process
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from collectors.iperf3.command import arguments
@@ -15,7 +15,7 @@ from collectors.iperf3.options import Authentication, Iperf3Options
 from collectors.iperf3.program import Program, started
 from collectors.iperf3.reading import reading
 from collectors.iperf3.result import Iperf3Result
-from collectors.iperf3.saying import advised, trouble_of
+from collectors.iperf3.saying import advised
 from collectors.path import NetworkPath
 
 MAX_OUTPUT = 64 << 20
@@ -24,6 +24,9 @@ _MAX_SAYING = 1 << 16
 _CHUNK = 1 << 16
 # It prints what it has and ends within 2 ms of SIGTERM; one that hangs must not keep anybody waiting for 0.1 s.
 _PRINTS_WITHIN_S = 0.06
+_ENDS_WITHIN_S = 1.0
+# A server closes its port behind each test and opens it anew, which takes it about a millisecond.
+_OPENS_ANEW_WITHIN_S = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,17 +45,30 @@ async def run_test(
     test ends within 0.1 s with what it has. Cancelled, it is ended as well, and nothing is kept. No test takes longer
     than the deadline of its options.
     """
+    stop = stop or asyncio.Event()
     try:
         command = [program.path, *arguments(options, host, path, program.version)]
-        process = await started(command, _environment(options.authentication))
+        environment = _environment(options.authentication)
+        result = await _result(command, environment, options.deadline_s, stop)
+        if result.trouble is not None and result.trouble.failure is Iperf3Failure.REFUSED:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), _OPENS_ANEW_WITHIN_S)
+            result = await _result(command, environment, options.deadline_s, stop)
     except Iperf3Error as error:
         return Iperf3Result(trouble=Trouble(failure=error.failure, message=str(error)))
-    output = await _output(process, options.deadline_s, stop or asyncio.Event())
-    result = await _read(output.text)
-    trouble = _trouble(result, output)
-    return (
-        result if trouble is None else replace(result, trouble=advised(trouble, f"{host}, port {options.port}", path))
-    )
+    if result.trouble is None:
+        return result
+    return replace(result, trouble=advised(result.trouble, f"{host}, port {options.port}", path))
+
+
+async def _result(
+    command: Sequence[str], environment: Mapping[str, str], deadline_s: float, stop: asyncio.Event
+) -> Iperf3Result:
+    output = await _output(await started(command, environment), deadline_s, stop)
+    result = await _read(output)
+    if result.complete or output.ended is None:
+        return result
+    return replace(result, trouble=output.ended)
 
 
 def _environment(authentication: Authentication | None) -> Mapping[str, str]:
@@ -84,9 +100,8 @@ async def _output(process: Process, deadline_s: float, stop: asyncio.Event) -> _
         return _Output(text=text.decode(errors="replace"), said=(await said).decode(errors="replace"), ended=ended)
     finally:
         stopping.cancel()
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await asyncio.gather(printed, said, process.wait())
+        await _gone(process, printed)
+        await said
 
 
 def _why_it_is_ended(printed: asyncio.Task[bytes], stop: asyncio.Event, deadline_s: float) -> Trouble | None:
@@ -105,8 +120,21 @@ async def _end(process: Process, printed: asyncio.Task[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError):
         process.terminate()
     await asyncio.wait({printed}, timeout=_PRINTS_WITHIN_S)
-    with contextlib.suppress(ProcessLookupError):
-        process.kill()
+    await _gone(process, printed)
+
+
+async def _gone(process: Process, printed: asyncio.Task[bytes]) -> None:
+    """Wait until the program has ended, which who has closed its output is about to; kill it where it is not.
+
+    Not in any case: asyncio looks for itself whether a program that it is to signal has ended, and then misses its end.
+    """
+    if printed.done():
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), _ENDS_WITHIN_S)
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+    await asyncio.gather(printed, process.wait())
 
 
 async def _all_of(stream: asyncio.StreamReader, most: int, process: Process) -> bytes:
@@ -121,9 +149,9 @@ async def _all_of(stream: asyncio.StreamReader, most: int, process: Process) -> 
     return b"".join(chunks)
 
 
-async def _read(text: str) -> Iperf3Result:
+async def _read(output: _Output) -> Iperf3Result:
     """Read a result, and let the loop send what is due between one interval and the next."""
-    steps = reading(text)
+    steps = reading(output.text, output.said)
     while True:
         try:
             next(steps)
@@ -131,15 +159,3 @@ async def _read(text: str) -> Iperf3Result:
             result: Iperf3Result = done.value
             return result
         await asyncio.sleep(0)
-
-
-def _trouble(result: Iperf3Result, output: _Output) -> Trouble | None:
-    """Say why a result is not complete: that it was ended from here comes first, its own words last."""
-    if result.complete:
-        return None
-    if output.ended is not None:
-        return output.ended
-    said = output.said.strip().splitlines()
-    if result.version is None and said:  # it did not understand its options, and printed its help in place of a result
-        return trouble_of(said[0].removeprefix("iperf3: "), begun=False)
-    return result.trouble

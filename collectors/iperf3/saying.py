@@ -25,9 +25,12 @@ _SAYINGS = (
     ("Name or service not known", Iperf3Failure.UNREACHABLE),
     ("Temporary failure in name resolution", Iperf3Failure.UNREACHABLE),
     ("timed out", Iperf3Failure.TIMED_OUT),
-    ("Operation now in progress", Iperf3Failure.TIMED_OUT),  # so 3.9 ends a connect timeout
+    ("Operation now in progress", Iperf3Failure.TIMED_OUT),
+    ("Bad file descriptor", Iperf3Failure.UNREACHABLE),  # all that 3.9 says of a connection that did not come about
     ("client has terminated", Iperf3Failure.CANCELLED),
 )
+# The server says so and closes; then 3.9 fails to take its leave, and that is the error it tells.
+_BUSY_IN_3_9 = "send control message: Broken pipe"
 # What comes of a far end that goes away, or that never was one: which, is told by how far the test got.
 _BROKEN_OFF = (
     "control socket has closed",
@@ -54,6 +57,8 @@ def trouble_of(error: str, *, begun: bool) -> Trouble:
     for saying, failure in _SAYINGS:
         if saying in message:
             return Trouble(failure=failure, message=message)
+    if not begun and _BUSY_IN_3_9 in message:
+        return Trouble(failure=Iperf3Failure.BUSY, message=message)
     if any(saying in message for saying in _BROKEN_OFF):
         failure = Iperf3Failure.ENDED_EARLY if begun else Iperf3Failure.NOT_IPERF3
         return Trouble(failure=failure, message=message)

@@ -172,6 +172,21 @@ def test_errors_have_stable_words(error: str, failure: str) -> None:
     assert result.trouble.failure == failure
 
 
+@pytest.mark.parametrize(
+    ("said", "failure"),
+    [
+        ("iperf3: error - unable to send control message: Bad file descriptor", "unreachable"),
+        ("iperf3: error - unable to send control message: Broken pipe", "busy"),
+        ("warning: something\niperf3: parameter error - bad TOS value\n\nUsage: iperf3 ...", "other"),
+    ],
+)
+def test_errors_beside_the_result_count_where_it_has_none(said: str, failure: str) -> None:
+    result = parse_result(json.dumps({"start": {"version": "iperf 3.9"}, "intervals": [], "end": {}}), said)
+    assert result.trouble is not None
+    assert result.trouble.failure == failure
+    assert parse_result(text_of("3.12-down"), said).complete
+
+
 def test_a_socket_that_closes_in_the_middle_is_a_test_that_ended_early() -> None:
     result = changed("3.12-down", error="error - control socket has closed unexpectedly")
     assert result.trouble is not None

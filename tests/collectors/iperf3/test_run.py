@@ -154,6 +154,15 @@ async def test_a_far_end_that_dies_without_a_word_hangs_nothing() -> None:
     assert result.intervals
 
 
+async def test_a_server_that_opens_its_port_anew_behind_a_test_is_tried_again(tmp_path: Path) -> None:
+    first = "{'error': 'unable to connect to server: Connection refused'}"
+    second = "{'error': 'the server is busy running a test'}"
+    script = f"import json, os\nif os.path.exists(__file__ + '1'): print(json.dumps({second})); sys.exit()\n"
+    script += f"open(__file__ + '1', 'w')\nprint(json.dumps({first}))"
+    async with no_child_left():
+        assert failure_of(await run_test(SHORT, "127.0.0.1", PATH, program=fake(tmp_path, script))) == "busy"
+
+
 async def test_nobody_listens() -> None:
     result = await ran(free_port())
     assert failure_of(result) == "refused"
