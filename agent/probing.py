@@ -19,6 +19,7 @@ from agent.report.figures import Figures
 from agent.report.told import told
 from agent.resolve import literal, resolve
 from agent.scrape import Form, form_of, render, send
+from collectors.claim import OwnClaim
 from collectors.errors import CollectorError
 from collectors.path import Target
 
@@ -45,10 +46,14 @@ class Probed:
 
 
 class Probing:
-    """Probes on request, as the plan says: which modules, whom, how many at once."""
+    """Probes on request, as the plan says: which modules, whom, how many at once.
 
-    def __init__(self, plan: Plan) -> None:
+    ``own`` tells what this host's clock is worth: more, the longer it has been asked.
+    """
+
+    def __init__(self, plan: Plan, own: OwnClaim) -> None:
         self._plan = plan
+        self._own = own
         self._running = 0
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
@@ -76,14 +81,14 @@ class Probing:
     async def _probed(self, wanted: Asked, within_s: float) -> Probed:
         """Look up, check, probe; raise :class:`RefusedError` where an address is not allowed."""
         began = time.monotonic()
-        probed = Probed(figures=Figures(with_samples=wanted.debug))
+        probed = Probed(figures=Figures())
         try:
             async with asyncio.timeout(within_s):
                 probed.addresses = await _addresses(wanted)
                 probed.lookup_s = time.monotonic() - began
                 if not wanted.trusted:
                     check_allowed(probed.addresses.values(), self._plan.on_request.allow)
-                await _probe(wanted, probed, within_s - probed.lookup_s)
+                await _probe(wanted, probed, within_s - probed.lookup_s, self._own)
         except CollectorError as error:
             probed.troubles.append(str(error))
         except TimeoutError:
@@ -118,7 +123,7 @@ async def _addresses(wanted: Asked) -> Mapping[str, str]:
     return addresses
 
 
-async def _probe(wanted: Asked, probed: Probed, within_s: float) -> None:
+async def _probe(wanted: Asked, probed: Probed, within_s: float, own: OwnClaim) -> None:
     """Run the module's probe once, with as many packets as there is time for."""
     count, timeout_ns = fitted(wanted.module, int(within_s * _S))
     probed.probe = Probe(
@@ -129,6 +134,7 @@ async def _probe(wanted: Asked, probed: Probed, within_s: float) -> None:
         targets=(Target(name=wanted.target.name, hosts=probed.addresses),),
         paths=wanted.module.paths,
     )
+    probed.figures = Figures(with_samples=wanted.debug, probes=(probed.probe,), own=own)
     engine = Engine((probed.probe,), probed.figures)
     await engine.run(Bound(packets=count), beside_another=True)
     probed.troubles += dict.fromkeys(str(trouble) for trouble in engine.troubles.values())

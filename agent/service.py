@@ -31,6 +31,8 @@ from agent.throughput.books import Books
 from agent.throughput.ledger_file import LedgerFile, state_directory
 from agent.throughput.service import Throughput
 from agent.throughput_metrics import ThroughputMetrics
+from collectors.claim import OwnClaim
+from collectors.clock import SystemClock
 
 _log = logging.getLogger(__name__)
 
@@ -40,7 +42,8 @@ async def serve(plan: Plan, sockets: Sequence[socket.socket]) -> None:
     told_to_end = _told_to_end()
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
-    figures = Figures(recent=RECENT, probes=plan.probes)
+    own = OwnClaim(SystemClock())
+    figures = Figures(recent=RECENT, probes=plan.probes, own=own)
     Metrics(registry, plan, figures)
     reflector = None if plan.reflector is None else ReflectorProcess(plan.reflector)
     if reflector is not None:
@@ -64,7 +67,7 @@ async def serve(plan: Plan, sockets: Sequence[socket.socket]) -> None:
         registry,
         summary=lambda: _summary(figures, started_at, plan.comparisons),
         ready=probing.is_set,
-        probe=Probing(plan).answer,
+        probe=Probing(plan, own).answer,
     )
     async with exposition.serving(sockets), asyncio.TaskGroup() as group:
         tasks = [group.create_task(engine.run())]

@@ -8,13 +8,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import select
 import socket
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
-from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pytest
@@ -25,32 +21,20 @@ from agent.report.summary import summary
 from agent.sink import StreamKey
 from collectors.ancillary import OPT_ID, SO_TIMESTAMPING, SOL_SOCKET
 from collectors.claim import OwnClaim
-from collectors.clock import ClockState, SystemClock
+from collectors.clock import ClockState
 from collectors.path import Address, NetworkPath, Target
 from collectors.session import Session
 from collectors.sockets import StampedSocket
-from collectors.stamp.listener import open_listeners
 from collectors.stamp.options import StampOptions
-from collectors.stamp.reflector import Reflector
 from collectors.stamp.sender import StampSender
-from collectors.stamp.server import Server
 from tests.agent.following import KEPT, LEFT_ALONE
+from tests.agent.set_clock import SetClock, reflecting
 from tests.collectors.clocks_apart import MS, S
 
 INTERVAL_NS = 5 * MS
 HOUR_NS = 3600 * S
 PATH, TARGET = NetworkPath(name="vpn"), Target(name="hub", host="127.0.0.1")
 KEY = StreamKey(probe="p", kind="stamp", target="hub", path="vpn")
-
-
-class SetClock(SystemClock):
-    """The host's clocks, but for a wall clock that somebody sets."""
-
-    def __init__(self, ahead_ns: int = 0) -> None:
-        self.ahead_ns = ahead_ns
-
-    def wall_ns(self) -> int:
-        return SystemClock.wall_ns() + self.ahead_ns
 
 
 class UnstampedSender(StampSender):
@@ -61,24 +45,6 @@ class UnstampedSender(StampSender):
         with socket.socket(fileno=os.dup(sock.fileno())) as same:
             same.setsockopt(SOL_SOCKET, SO_TIMESTAMPING, OPT_ID)  # nothing is stamped
         return sock
-
-
-@contextmanager
-def reflecting(clock: SetClock, state: ClockState) -> Iterator[int]:
-    """Run a reflector with this clock, and yield its port."""
-    stop, stopper = socket.socketpair()
-    [listener] = open_listeners(ip_address("127.0.0.1"), 0)
-    with stop, stopper, listener.socket, select.epoll() as ready:
-        listener.socket.setsockopt(SOL_SOCKET, SO_TIMESTAMPING, 0)
-        reflector = Reflector(port=listener.port, allow=(ip_network("127.0.0.0/8"),))
-        server = Server([listener], reflector, clock=clock, clock_state=lambda: state, ready=ready)
-        thread = threading.Thread(target=server.run, args=(stop.fileno(),))
-        thread.start()
-        try:
-            yield listener.port
-        finally:
-            stopper.send(b"\0")
-            thread.join()
 
 
 async def measured(

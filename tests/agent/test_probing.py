@@ -22,6 +22,8 @@ from collectors.http.options import HttpOptions
 from collectors.path import NetworkPath, Target
 from collectors.stamp.sender import StampOptions
 from collectors.tcp.options import TcpOptions
+from tests.agent.following import KEPT, own
+from tests.agent.set_clock import SetClock, reflecting
 
 MS = 1_000_000
 PATIENCE_S = 20.0
@@ -37,6 +39,8 @@ def module(name: str, options: ProbeOptions, *, count: int = 3, timeout_ms: int 
 
 MODULES = {
     "stamp": module("stamp", StampOptions()),
+    "one-way": module("one-way", StampOptions(), count=20),
+    "closer": module("closer", StampOptions(one_way_limit_ns=150_000), count=20),
     "tcp": module("tcp", TcpOptions()),
     "http": module("http", HttpOptions(url=ANY_URL, expected=((200, 299),)), count=1),
     "patient": module("patient", StampOptions(), count=1000, timeout_ms=30_000),
@@ -82,7 +86,8 @@ async def served(allow: bool = True, at_once: int = 8, **targets: str) -> AsyncI
         targets={name: Target(name=name, host=host) for name, host in targets.items()},
         on_request=OnRequestPlan(modules=MODULES, allow=(LOOPBACK,) if allow else (), at_once=at_once),
     )
-    exposition = Exposition(CollectorRegistry(), summary=summary, ready=lambda: True, probe=Probing(plan).answer)
+    probe = Probing(plan, own(KEPT)).answer
+    exposition = Exposition(CollectorRegistry(), summary=summary, ready=lambda: True, probe=probe)
     with socket.create_server(("127.0.0.1", 0)) as sock:
         async with exposition.serving([sock]):
             yield Served(sock.getsockname()[1])
@@ -100,6 +105,14 @@ async def test_a_probe_shows_its_success_its_duration_and_the_series_of_its_stre
     assert (shown["probe_success"], shown["probe_ip_protocol"]) == (1, 4)
     assert 0 < shown["eragent_rtt_seconds_sum"] < shown["probe_duration_seconds"]
     assert shown["eragent_packets_sent_total"] == shown["eragent_packets_received_total"] == 3
+
+
+async def test_a_probe_has_one_way_delays_while_clocks_are_within_its_modules_limit() -> None:
+    with reflecting(SetClock(), KEPT) as port:
+        async with served() as agent:
+            within = await agent.metrics(module="one-way", target=f"127.0.0.1:{port}")
+            beyond = await agent.metrics(module="closer", target=f"127.0.0.1:{port}")
+    assert (within["eragent_one_way_valid"], beyond["eragent_one_way_valid"]) == (1, 0)
 
 
 async def test_openmetrics_of_a_probe_is_readable(reflector_port: int) -> None:
@@ -164,7 +177,7 @@ async def test_requests_that_ask_for_nothing_are_told_so() -> None:
     async with served() as agent:
         assert await agent.get(target="127.0.0.1") == (
             400,
-            "the parameter module is missing: there are stamp, tcp, http, patient\n",
+            "the parameter module is missing: there are stamp, one-way, closer, tcp, http, patient\n",
         )
         status, sentence = await agent.get(
             "X-Prometheus-Scrape-Timeout-Seconds: soon", module="tcp", target="127.0.0.1"
