@@ -14,7 +14,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from agent import __version__
-from benchmarks import accuracy, authentication, cost, exposition, flood, memory, rate, reflector, start, throughput
+from benchmarks import (
+    accuracy,
+    authentication,
+    compare,
+    cost,
+    exposition,
+    flood,
+    memory,
+    rate,
+    reflector,
+    start,
+    throughput,
+)
 from benchmarks.figure import Figure, NotRun, Row, not_run, rows_of_runs, table
 
 BENCHMARKS: dict[str, Callable[[], Iterable[Figure]]] = {
@@ -28,6 +40,7 @@ BENCHMARKS: dict[str, Callable[[], Iterable[Figure]]] = {
     "authentication": authentication.run,
     "throughput": throughput.run,
     "exposition": exposition.run,
+    "compare": compare.run,
 }
 
 

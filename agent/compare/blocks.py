@@ -7,6 +7,7 @@ the packets themselves are read twice however many resamples are drawn. Twelve m
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -14,7 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.compare.pairing import Mask, Pairs, Side
+from agent.compare.pairing import Mask, Pairs, Side, Slots
 
 Floats = NDArray[np.float64]
 
@@ -22,6 +23,7 @@ MOST_BLOCKS = 2048
 _NS_PER_S = 1_000_000_000
 _NS_PER_DAY = 86_400 * _NS_PER_S
 
+_ROUNDING = 1e-9  # 0.07 of 100 values are 7, and not one more because a float is a little above
 _LEAST_SPAN_S = 0.75 * 86_400
 _LEAST_BLOCKS = 32
 CYCLE_FREEDOM = 4
@@ -59,69 +61,75 @@ def blocks_of(pairs: Pairs) -> Blocks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Distribution:
-    """Values of one kind on one path, in order of size, and block by block.
+    """Values of one kind on one path, and how each block departs from all of them.
 
-    ``ordered``: float32, ns, all values ascending. ``by_block``: the same, ascending within each block; ``edges``
-    as in :class:`Blocks`.
+    ``ordered``: float32, ns, ascending. ``excess``: for each share that was asked for, and each block, how many values
+    too many it has at or below the quantile.
     """
 
     ordered: NDArray[np.float32]
-    by_block: NDArray[np.float32]
-    edges: NDArray[np.intp]
+    excess: Mapping[float, Floats]
 
     def __len__(self) -> int:
         return len(self.ordered)
 
     def quantile(self, share: float) -> float:
         """Return the smallest value with a share of ``share`` or more at or below it (RFC 2330, section 11.3), ns."""
-        return float(self.ordered[max(int(np.ceil(share * len(self) - 1e-9)) - 1, 0)])
+        return float(self.ordered[_place(share, len(self))])
 
     def quantiles(self, shares: Floats) -> Floats:
         """Return the quantile of each share; infinite for those above 1, which nothing observed bounds, or below 0."""
-        places = np.ceil(shares * len(self) - 1e-9) - 1
+        places = np.ceil(shares * len(self) - _ROUNDING) - 1
         found = self.ordered[np.clip(places, 0, len(self) - 1).astype(np.intp)].astype(np.float64)
         return np.where(shares > 1, np.inf, np.where(shares < 0, -np.inf, found))
 
-    def excess(self, share: float) -> Floats:
-        """Return for each block how many values too many it has at or below the quantile.
 
-        Values that equal the quantile count in part, such that the sum is zero.
-        """
-        quantile = np.float32(self.quantile(share))
-        below, upto = self._counts(quantile, "left"), self._counts(quantile, "right")
-        counts, equal = np.diff(self.edges), upto - below
-        part = (share * counts.sum() - below.sum()) / max(equal.sum(), 1)
-        excess: Floats = below + part * equal - share * counts
-        return excess
-
-    def _counts(self, quantile: np.float32, side: Literal["left", "right"]) -> NDArray[np.int64]:
-        edges = self.edges
-        return np.array(
-            [np.searchsorted(self.by_block[edges[i] : edges[i + 1]], quantile, side) for i in range(len(edges) - 1)],
-            dtype=np.int64,
-        )
+def _place(share: float, count: int) -> int:
+    return max(int(np.ceil(share * count - _ROUNDING)) - 1, 0)
 
 
-def delays(side: Side, blocks: Blocks) -> Distribution:
+def delays(side: Side, blocks: Blocks, shares: Iterable[float]) -> Distribution:
     """Return the round-trip times of a path's answered packets."""
-    return _distribution(side.rtt_ns, side.received, blocks)
+    return _distribution(side.rtt_ns, side.received, blocks, shares)
 
 
-def variations(side: Side, slots: NDArray[np.int64], blocks: Blocks) -> Distribution:
+def variations(side: Side, slots: Slots, blocks: Blocks, shares: Iterable[float]) -> Distribution:
     """Return the magnitudes of IPDV (RFC 3393; RFC 5481, section 4.1), of consecutive slots that were both answered."""
     change = np.empty(len(slots), dtype=np.float32)
     change[:1] = np.nan
     np.abs(np.subtract(side.rtt_ns[1:], side.rtt_ns[:-1], out=change[1:]), out=change[1:])
     change[1:][np.diff(slots) != 1] = np.nan
-    return _distribution(change, ~np.isnan(change), blocks)
+    return _distribution(change, ~np.isnan(change), blocks, shares)
 
 
-def _distribution(values: NDArray[np.float32], known: Mask, blocks: Blocks) -> Distribution:
-    by_block = values[known]
+def _distribution(values: NDArray[np.float32], known: Mask, blocks: Blocks, shares: Iterable[float]) -> Distribution:
+    ordered = values[known]
     edges = np.concatenate([[0], np.cumsum(blocks.sums(known))]).astype(np.intp)
-    for begin, end in pairwise(edges):
-        by_block[begin:end].sort()
-    return Distribution(ordered=np.sort(by_block), by_block=by_block, edges=edges)
+    excess: dict[float, Floats] = {}
+    if len(ordered):
+        places = {share: _place(share, len(ordered)) for share in shares}
+        partitioned = np.partition(ordered, sorted(set(places.values())))
+        quantiles = {share: partitioned[place] for share, place in places.items()}
+        del partitioned
+        for begin, end in pairwise(edges):
+            ordered[begin:end].sort()
+        excess = {share: _excess(ordered, edges, share, quantile) for share, quantile in quantiles.items()}
+        ordered.sort()  # in place: what was sorted block by block is not needed any more
+    return Distribution(ordered=ordered, excess=excess)
+
+
+def _excess(by_block: NDArray[np.float32], edges: NDArray[np.intp], share: float, quantile: np.float32) -> Floats:
+    """Return each block's excess; values that equal the quantile count in part, such that the sum is zero."""
+
+    def counts(side: Literal["left", "right"]) -> NDArray[np.int64]:
+        found = [np.searchsorted(by_block[begin:end], quantile, side) for begin, end in pairwise(edges)]
+        return np.array(found, dtype=np.int64)
+
+    below, upto = counts("left"), counts("right")
+    all_of_block, equal = np.diff(edges), upto - below
+    part = (share * all_of_block.sum() - below.sum()) / max(equal.sum(), 1)
+    excess: Floats = below + part * equal - share * all_of_block
+    return excess
 
 
 def has_daily_cycle(span_s: float, blocks: int) -> bool:

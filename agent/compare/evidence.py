@@ -44,13 +44,12 @@ class Evidence:
 
     ``points``: quantiles in ns and shares as seen; those of delays only where both paths have answers. ``draws``: what
     a quantile may be in truth, or by how much a share may be off, one value a resample. ``effective``: how many
-    independent cases each share rests on. ``block_s``: how long the resampled blocks were.
+    independent cases each share rests on.
     """
 
     points: Mapping[Key, float]
     draws: Mapping[Key, Floats]
     effective: Mapping[Key, float]
-    block_s: float
 
     def share_interval(self, name: str, confidence: float) -> Interval:
         """Return the interval of candidate - baseline of a share that may be close to 0 or 1."""
@@ -97,27 +96,25 @@ def evidence_of(pairs: Pairs, *, margin_ns: float, progress: Callable[[str], Non
     blocks = blocks_of(pairs)
     sides = (pairs.baseline, pairs.candidate)
     progress("ordering delays")
-    distributions = _distributions(pairs, blocks)
     shares: dict[Key, _Share] = {}
-    for key, (distribution, share) in distributions.items():
-        shares[key] = _Share(
-            point=share, errors=distribution.excess(share) / len(distribution), cases=len(distribution)
-        )
     every = np.ones(len(pairs), dtype=np.bool_)
     for path, side in zip(_PATHS, sides, strict=True):
         shares["loss", path] = _share(side.lost, every, blocks)
         shares["availability", path] = _share(~outages(pairs, side).unavailable, every, blocks)
+    distributions = _distributions(pairs, blocks)
+    for key, (distribution, share) in distributions.items():
+        cases = len(distribution)
+        shares[key] = _Share(point=share, errors=distribution.excess[share] / cases, cases=cases)
     if distributions:
         shares[FASTER] = _won(pairs, blocks, margin_ns)
     progress("resampling")
-    errors, block_s = _drawn(shares, blocks, pairs)
+    errors = _drawn(shares, blocks, pairs)
     return Evidence(
         points={key: distribution.quantile(share) for key, (distribution, share) in distributions.items()}
         | {key: share.point for key, share in shares.items() if key not in distributions},
         draws={key: distribution.quantiles(share - errors[key]) for key, (distribution, share) in distributions.items()}
         | {key: drawn for key, drawn in errors.items() if key not in distributions},
         effective={key: _effective(key, shares[key], errors[key], pairs) for key in shares if key not in distributions},
-        block_s=block_s,
     )
 
 
@@ -125,11 +122,11 @@ def _distributions(pairs: Pairs, blocks: Blocks) -> dict[Key, tuple[Distribution
     """Return of what quantiles are drawn, and which; nothing where a path has no answers."""
     found: dict[Key, tuple[Distribution, float]] = {}
     for path, side in enumerate((pairs.baseline, pairs.candidate)):
-        rtt = delays(side, blocks)
+        rtt = delays(side, blocks, QUANTILES.values())
         if not len(rtt):
             return {}
         found |= {(name, path): (rtt, share) for name, share in QUANTILES.items()}
-        ipdv = variations(side, pairs.slot, blocks)
+        ipdv = variations(side, pairs.slot, blocks, [_IPDV_SHARE])
         if len(ipdv):
             found[IPDV, path] = ipdv, _IPDV_SHARE
     return found
@@ -152,34 +149,28 @@ def _won(pairs: Pairs, blocks: Blocks, margin_ns: float) -> _Share:
     return _share(won, known, blocks)
 
 
-def _drawn(shares: Mapping[Key, _Share], blocks: Blocks, pairs: Pairs) -> tuple[dict[Key, Floats], float]:
+def _drawn(shares: Mapping[Key, _Share], blocks: Blocks, pairs: Pairs) -> dict[Key, Floats]:
     """Draw the errors of all delays from the same blocks, and those of losses and of outages each from their own.
 
-    How long the blocks must be is a matter of what they hold; returned is how long those of the delays are.
+    How long the blocks must be is a matter of what they hold.
     """
     kinds = {key: key[0] if key[0] in ("loss", "availability") else "" for key in shares}
     draws: dict[Key, Floats] = {}
-    block_s = 0.0
     for kind in dict.fromkeys(kinds.values()):
         of_kind = {key: share for key, share in shares.items() if kinds[key] == kind}
-        drawn, length_s = _drawn_together(of_kind, blocks, pairs)
-        draws |= drawn
-        block_s = block_s or length_s
-    return draws, block_s
+        draws |= _drawn_together(of_kind, blocks, pairs)
+    return draws
 
 
-def _drawn_together(shares: Mapping[Key, _Share], blocks: Blocks, pairs: Pairs) -> tuple[dict[Key, Floats], float]:
+def _drawn_together(shares: Mapping[Key, _Share], blocks: Blocks, pairs: Pairs) -> dict[Key, Floats]:
     series = np.column_stack([share.errors for share in shares.values()])
-    cyclic = has_daily_cycle(pairs.duration_s, len(blocks))
-    draws, length = (
-        drawn_errors(without_daily_cycle(series, blocks.phase), freedom_lost=CYCLE_FREEDOM)
-        if cyclic
-        else drawn_errors(series)
-    )
+    if has_daily_cycle(pairs.duration_s, len(blocks)):
+        draws = drawn_errors(without_daily_cycle(series, blocks.phase), freedom_lost=CYCLE_FREEDOM)
+    else:
+        draws = drawn_errors(series)
     for column, share in enumerate(shares.values()):
         draws[:, column] = _at_least(draws[:, column], share.least, column)
-    block_s = pairs.duration_s / len(blocks) * length
-    return dict(zip(shares, draws.T, strict=True)), block_s
+    return dict(zip(shares, draws.T, strict=True))
 
 
 def _at_least(draws: Floats, deviation: float, column: int) -> Floats:

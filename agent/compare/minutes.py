@@ -52,7 +52,7 @@ class Change:
 
 def minutes_of(pairs: Pairs, side: Side) -> Minutes:
     """Return level and spread of each minute; percentiles as RFC 2330, section 11.3, defines them."""
-    number = (pairs.start_ns + pairs.slot * pairs.interval_ns) // MINUTE_NS
+    number = pairs.counted_in(MINUTE_NS)
     begins = np.flatnonzero(np.diff(number, prepend=-1))
     ends = np.append(begins[1:], len(pairs))
     level, spread = np.full(len(begins), np.nan), np.full(len(begins), np.nan)

@@ -30,7 +30,7 @@ def outages(pairs: Pairs, side: Side) -> Outages:
     packets had no answer in time; intervals without packets are neither and end every count.
     """
     interval_ns = max(_NS_PER_S, pairs.interval_ns)
-    number = (pairs.slot - pairs.slot[0]) * pairs.interval_ns // interval_ns
+    number = pairs.counted_in(interval_ns, since_ns=pairs.begins_ns)
     begins = np.flatnonzero(np.diff(number, prepend=-1))
     counts = np.diff(begins, append=len(pairs))
     bad = np.add.reduceat(~side.received, begins, dtype=np.int64) * 2 > counts

@@ -17,6 +17,7 @@ from agent.columns import OUTCOMES, UNKNOWN, Columns
 from collectors.sample import Outcome
 
 Mask = NDArray[np.bool_]
+Slots = NDArray[np.int64] | NDArray[np.int32]
 
 _NS_PER_S = 1_000_000_000
 _STEPPED = 0.001  # lateness of packets moves the two estimates of an interval apart by less
@@ -66,13 +67,13 @@ class Side:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pairs:
-    """Packets of two paths by slot; all arrays have one length, and ``slot`` (int64) ascends.
+    """Packets of two paths by slot; all arrays have one length, and ``slot`` ascends: int64, or int32 to save memory.
 
     Slot *k* was due at ``start_ns`` + *k* · ``interval_ns``, wall time: both are of the schedule, so a clock that is
     stepped meanwhile moves nothing.
     """
 
-    slot: NDArray[np.int64]
+    slot: Slots
     baseline: Side
     candidate: Side
     interval_ns: int
@@ -89,6 +90,14 @@ class Pairs:
             return 0.0
         return float(self.slot[-1] - self.slot[0] + 1) * self.interval_ns / _NS_PER_S
 
+    def counted_in(self, unit_ns: int, *, since_ns: int = 0) -> NDArray[np.int64]:
+        """Return in which unit of time, counted from ``since_ns`` (wall time) on, each pair was due."""
+        number = self.slot.astype(np.int64)  # a copy that is worked on in place: a week of them has 48 MiB
+        number *= self.interval_ns
+        number += self.start_ns - since_ns
+        number //= unit_ns
+        return number
+
     @property
     def begins_ns(self) -> int:
         """Return when the first pair was due, wall time."""
@@ -97,9 +106,7 @@ class Pairs:
 
 def pair(baseline: Columns, candidate: Columns, *, misrouted: Sequence[int] | NDArray[np.int64] = ()) -> Pairs:
     """Pair two streams by slot; ``misrouted`` are slots of which a packet is known to have taken another path."""
-    ours, theirs = _common(baseline.slot, candidate.slot)
-    unpaired = len(baseline) + len(candidate) - 2 * len(ours)
-    baseline, candidate = baseline.where(ours), candidate.where(theirs)
+    baseline, candidate, unpaired = _in_common(baseline, candidate)
     interval_ns = _interval_ns(baseline)
     reasons: dict[str, Mask] = {
         "not_sent": _either(baseline, candidate, Outcome.NOT_SENT),
@@ -108,7 +115,7 @@ def pair(baseline: Columns, candidate: Columns, *, misrouted: Sequence[int] | ND
         "noisy": baseline.noisy | candidate.noisy,
         "apart": np.abs(baseline.sent_at_ns - candidate.sent_at_ns) > max(interval_ns, _NS_PER_S // 100),
     }
-    kept = np.ones(len(ours), dtype=np.bool_)
+    kept = np.ones(len(baseline), dtype=np.bool_)
     counts = {}
     for reason, mask in reasons.items():
         counts[reason] = int(np.count_nonzero(kept & mask))
@@ -132,25 +139,30 @@ def joined(parts: Sequence[Pairs]) -> Pairs:
     """
     longest = max(parts, key=len)
     filled = [part for part in parts if len(part)] or [longest]
+    first = int(filled[0].slot[0]) if len(longest) else 0
+    slots = [part.slot.astype(np.int64) - first for part in filled]
+    fits = all(int(part[-1]) <= np.iinfo(np.int32).max for part in slots if len(part))
+    slot: NDArray[np.int64] = np.concatenate(slots)
     return Pairs(
-        slot=np.concatenate([part.slot for part in filled]),
+        slot=slot.astype(np.int32) if fits else slot,
         baseline=_joined_side([part.baseline for part in filled]),
         candidate=_joined_side([part.candidate for part in filled]),
         interval_ns=longest.interval_ns,
-        start_ns=filled[0].begins_ns - int(filled[0].slot[0]) * longest.interval_ns if len(longest) else 0,
+        start_ns=filled[0].begins_ns,
         excluded=sum((part.excluded for part in parts), Excluded()),
     )
 
 
-def _common(ours: NDArray[np.int64], theirs: NDArray[np.int64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return where the slots of both are in each."""
+def _in_common(baseline: Columns, candidate: Columns) -> tuple[Columns, Columns, int]:
+    """Return the packets of slots that both streams have, and how many have none on the other."""
+    ours, theirs = baseline.slot, candidate.slot
     if np.array_equal(ours, theirs):
-        everything = np.arange(len(ours))
-        return everything, everything
+        return baseline, candidate, 0
     places = np.searchsorted(ours, theirs)
     places[places == len(ours)] = 0
     matching = np.flatnonzero(ours[places] == theirs) if len(ours) else np.empty(0, dtype=np.intp)
-    return places[matching], matching
+    unpaired = len(ours) + len(theirs) - 2 * len(matching)
+    return baseline.where(places[matching]), candidate.where(matching), unpaired
 
 
 def _interval_ns(columns: Columns) -> int:

@@ -67,8 +67,7 @@ def predictability(pairs: Pairs, side: Side, minutes: Minutes, out: Outages, *, 
 
 def _hours(pairs: Pairs, side: Side) -> list[tuple[float | None, float | None]]:
     """Return p99 - p50 and the robust coefficient of variation of each hour of the wall clock that has pairs."""
-    number = (pairs.start_ns + pairs.slot * pairs.interval_ns) // _HOUR_NS
-    begins = np.flatnonzero(np.diff(number, prepend=-1))
+    begins = np.flatnonzero(np.diff(pairs.counted_in(_HOUR_NS), prepend=-1))
     return [_spread_and_variation(part) for part in np.split(side.rtt_ns, begins[1:])]
 
 

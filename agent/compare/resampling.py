@@ -56,8 +56,8 @@ def _negligible_from(correlation: Floats, count: int) -> int:
     return most
 
 
-def drawn_errors(errors: Floats, *, freedom_lost: int = 0) -> tuple[Floats, int]:
-    """Draw sums of whole series from blocks of their rows (Künsch 1989); return them, and the length of the blocks.
+def drawn_errors(errors: Floats, *, freedom_lost: int = 0) -> Floats:
+    """Draw sums of whole series from blocks of their rows (Künsch 1989).
 
     ``errors``: shape (elements, figures), each column a series of mean zero. All columns are drawn with the same
     blocks, which keeps what they have in common. Returned: shape (:data:`RESAMPLES`, figures).
@@ -78,7 +78,7 @@ def drawn_errors(errors: Floats, *, freedom_lost: int = 0) -> tuple[Floats, int]
     draws = _resampled(errors, length)
     deviation = draws.std(axis=0)
     scale = np.sqrt(wanted) / np.where(deviation > 0, deviation, 1)
-    return _studentised(draws * scale, freedom), length
+    return _studentised(draws * scale, freedom)
 
 
 def _variance(errors: Floats, length: int) -> Floats:

@@ -1,0 +1,1 @@
+"""Shows by simulation that the intervals and verdicts of comparisons are what they say: ``make statistics``."""
