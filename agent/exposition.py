@@ -19,7 +19,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from agent.plan import SocketAddress
-from agent.scrape import Scrapes, gathered
+from agent.scrape import Scrapes, in_pieces, send
 
 Ask = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -95,9 +95,10 @@ class Exposition:
         items = "".join(f'<li><a href="{link}">{link}</a></li>' for link in links)
         return web.Response(text=f"<h1>eragent</h1><ul>{items}</ul>", content_type="text/html")
 
-    async def _summarised(self, _: web.Request) -> web.Response:
-        text = await gathered(JSONEncoder().iterencode(await self._summary()))
-        return web.Response(body=text, content_type="application/json", charset="utf-8")
+    async def _summarised(self, request: web.Request) -> web.StreamResponse:
+        pieces = await in_pieces(JSONEncoder().iterencode(await self._summary()))
+        headers = {"Content-Type": "application/json; charset=utf-8"}
+        return await send(request, pieces, headers, within_s=self._limits.write_s)
 
     async def _healthy(self, _: web.Request) -> web.Response:
         return web.Response(text="healthy\n")

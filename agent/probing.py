@@ -74,7 +74,7 @@ class Probing:
             return web.Response(status=refused.status, text=f"{refused}\n")
         if not wanted.debug:
             form = form_of(request.headers.get("Accept", ""), request.headers.get("Accept-Encoding", ""))
-            return await send(request, await render(self._metrics(probed), form), form, within_s=_WRITE_S)
+            return await send(request, await render(self._metrics(probed), form), form.headers, within_s=_WRITE_S)
         metrics = b"".join(await render(self._metrics(probed), Form())).decode()
         return web.Response(text=f"{_story(wanted, probed, within_s)}\nMetrics that would be returned:\n{metrics}")
 

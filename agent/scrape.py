@@ -8,7 +8,7 @@ import socket
 import struct
 import time
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -22,6 +22,8 @@ _TEXT = "text/plain; version=0.0.4; charset=utf-8"
 _OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 _TURN_NS = 300_000
 """After so long on the loop, others have their turn; the longest step comes on top."""
+_PARTS = 10_000
+"""Of a text that comes in words: so many make a piece."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +87,7 @@ class Scrapes:
         form = form_of(request.headers.get("Accept", ""), request.headers.get("Accept-Encoding", ""))
         self._running += 1
         try:
-            return await send(request, [*await self._rendered(form)], form, within_s=self._write_s)
+            return await send(request, [*await self._rendered(form)], form.headers, within_s=self._write_s)
         finally:
             self._running -= 1
 
@@ -114,19 +116,25 @@ async def render(metrics: Iterable[Metric], form: Form) -> Sequence[bytes]:
     return [piece for piece in pieces if piece]
 
 
-async def gathered(texts: Iterable[str]) -> bytes:
-    """Return a text that comes in small parts; as with metrics, the loop has its turns in between."""
+async def in_pieces(texts: Iterable[str]) -> Sequence[bytes]:
+    """Return a text that comes in small parts in pieces; as with metrics, the loop has its turns in between."""
     turn = _Turn()
-    parts = []
+    pieces: list[bytes] = []
+    gathered: list[str] = []
     for text in texts:
-        parts.append(text)
+        gathered.append(text)
+        if len(gathered) >= _PARTS:
+            pieces.append("".join(gathered).encode())
+            gathered.clear()
         await turn.ended()
-    return "".join(parts).encode()
+    return [*pieces, "".join(gathered).encode()]
 
 
-async def send(request: web.Request, pieces: Sequence[bytes], form: Form, *, within_s: float) -> web.StreamResponse:
+async def send(
+    request: web.Request, pieces: Sequence[bytes], headers: Mapping[str, str], *, within_s: float
+) -> web.StreamResponse:
     """Send pieces as fast as the client reads them; one that has not read all in time is cut off."""
-    response = web.StreamResponse(headers=form.headers)
+    response = web.StreamResponse(headers=headers)
     response.content_length = sum(map(len, pieces))
     with suppress(ConnectionError):  # the client has gone
         try:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import subprocess
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import yaml
+from prometheus_client.openmetrics import parser as openmetrics_parser
 
 from agent.asked import asked
 from agent.config.document import parse_document
@@ -110,6 +112,24 @@ def test_prometheus_finds_nothing_amiss_with_the_metrics_of_all_kinds_of_probes(
     for kind in ("icmp", "stamp", "tcp", "http"):
         assert f'kind="{kind}"' in text
     assert checked_by_promtool(own(text)) == ""
+
+
+def test_the_librarys_own_parser_reads_openmetrics_of_all_kinds_of_probes(agent: Agent) -> None:
+    accept = {"Accept": "application/openmetrics-text; version=1.0.0"}
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(urllib.request.Request(f"{agent.url}/metrics", headers=accept), timeout=10) as answer:
+        text = answer.read().decode()
+    parse = openmetrics_parser.text_string_to_metric_families
+    families = {family.name: family for family in parse(text)}  # type: ignore[no-untyped-call]  # so is the library
+    assert {sample.labels["kind"] for sample in families["eragent_packets_sent"].samples} == {
+        "icmp",
+        "stamp",
+        "tcp",
+        "http",
+    }
+    assert {families[name].unit for name in ("eragent_rtt_seconds", "eragent_http_phase_seconds")} == {"seconds"}
+    assert families["eragent_http_received_bytes"].unit == "bytes"
+    assert "_created" not in text
 
 
 def test_prometheus_finds_nothing_amiss_with_a_probe_on_request(agent: Agent) -> None:
