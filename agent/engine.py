@@ -234,7 +234,7 @@ class _Pairing:
                 return
             if tick.missed:
                 self._sink.slots_missed(self._probe.name, self._target.name, tick.missed)
-            self._note_stalls(tick)
+            self._note_lag(tick)
             self._send_slot(tick)
             used += 1
             if bound.reached(used, tick.due_ns + slots.interval_ns - slots.start_ns):
@@ -246,31 +246,38 @@ class _Pairing:
         for stream in self._order:
             await stream.idle()
 
-    def _note_stalls(self, tick: Tick) -> None:
+    def _note_lag(self, tick: Tick) -> None:
         """Tell of this host's own lateness, and flag what was on its way meanwhile.
 
         Only this pairing's: its other ones have late ticks of their own, and a stall of all of them at once must not
         take the square of their number.
         """
         self._sink.lagged(tick.lag_ns)
+        if tick.lag_ns > NOISE_NS:
+            for stream in self._order:
+                stream.disturbed(tick.due_ns - tick.missed * self._probe.interval_ns)
+
+    def _note_suspension(self) -> None:
+        """Look whether the host was suspended; since when, nobody can tell: the schedule's clock stood."""
         suspended_ns = self._suspensions.passed_ns()
         if suspended_ns:
             self._sink.suspended(suspended_ns)
-        if tick.lag_ns > NOISE_NS or self._suspensions.count != self._suspensions_seen:
-            was_suspended = self._suspensions.count != self._suspensions_seen
+        if self._suspensions.count != self._suspensions_seen:
             self._suspensions_seen = self._suspensions.count
-            since_ns = 0 if was_suspended else tick.due_ns - tick.missed * self._probe.interval_ns
             for stream in self._order:
-                stream.disturbed(since_ns)
+                stream.disturbed(0)
 
     def _send_slot(self, tick: Tick) -> None:
+        to_be_read = self._turns[self._turn]
+        self._turn = (self._turn + 1) % len(self._turns)
+        if to_be_read:
+            self._note_suspension()  # what it did to packets shows in answers, and none is read before this
         if len(self._order) > 1:
             self._rng.shuffle(self._order)
         for stream in self._order:
             stream.send(tick.slot, tick.due_ns)
-        for stream in self._turns[self._turn]:  # once all are on their way
+        for stream in to_be_read:  # once all are on their way
             stream.collect()
-        self._turn = (self._turn + 1) % len(self._turns)
 
     def _aim_at_literal(self, key: StreamKey, stream: RunningStream) -> bool:
         address = literal(self._target.host_on(stream.path))

@@ -287,7 +287,11 @@ class Session:
                 return self._take_datagram(item)
 
     def _take_datagram(self, datagram: Datagram) -> Sequence[SessionEvent]:
-        wall_ns, monotonic_ns = self._times_of(datagram)
+        stamp_ns = datagram.arrival.stamp_ns
+        if self._watch is None and stamp_ns is not None:
+            wall_ns, monotonic_ns = self._arrivals.arrived(stamp_ns)
+        else:
+            wall_ns, monotonic_ns = self._times_of_reading(datagram)
         answer = self._sender.answer(
             datagram, wall_ns=wall_ns, monotonic_ns=monotonic_ns, departure_of=self._stream.departure
         )
@@ -310,11 +314,9 @@ class Session:
         reason = failure_of(error.errno, error, version=error.version)
         return [error, *self._stream.failed(quote, reason, error.offender)]
 
-    def _times_of(self, datagram: Datagram) -> tuple[int, int]:
-        """Return what both clocks showed when a datagram was read or, where it had to wait for that, when it came."""
+    def _times_of_reading(self, datagram: Datagram) -> tuple[int, int]:
+        """Return what both clocks show, and decide by this datagram whether further ones can wait for slots."""
         stamp_ns = datagram.arrival.stamp_ns
-        if self._watch is None and stamp_ns is not None:
-            return self._arrivals.arrived(stamp_ns)
         wall_ns, monotonic_ns = self._clock.wall_ns(), self._clock.monotonic_ns()
         if stamp_ns is None and self._watch is None:  # how long it waited, nobody can tell
             self._stream.disturbed(0, monotonic_ns)

@@ -6,7 +6,7 @@ from collectors.path import Address
 from collectors.peer import DirectMeasurement, Quirk, Rejection
 from collectors.roundtrip import Answer, DepartureOf, FollowUp, Quote
 from collectors.sockets import Datagram
-from collectors.stamp import quirks
+from collectors.stamp import quirks, tlv
 from collectors.stamp.asking import Asking
 from collectors.stamp.extensions import Telemetry, read_tlvs
 from collectors.stamp.facts import FactSheet
@@ -72,10 +72,12 @@ class Hearing:
         if isinstance(recognised, Rejection):
             return recognised
         packet, departure, _ = recognised
-        arrival = datagram.arrival
+        stamp_ns, ttl, tos = datagram.arrival
         self._note_clock(packet.error_estimate, monotonic_ns)
         telemetry = self._telemetry(packet)
-        received_ns, sent_ns = packet.received_ns(now_ns=wall_ns), packet.sent_ns(now_ns=wall_ns)
+        ptp = packet.error_estimate.ptp
+        received_ns = wall_from_timestamp(packet.received_timestamp, ptp=ptp, now_ns=wall_ns)
+        sent_ns = wall_from_timestamp(packet.timestamp, ptp=ptp, now_ns=wall_ns)
         elapsed_ns = monotonic_ns - departure.monotonic_ns
         found = self._looks.examine(recognised, size=len(datagram.data), source=datagram.source, now_ns=wall_ns)
         if telemetry is not _NOTHING_TOLD:
@@ -85,28 +87,29 @@ class Hearing:
             found |= {odd}
         has_times = odd is not Quirk.IMPOSSIBLE_RESIDENCE
         if self._bound_ns is not None and has_times:
-            ways_ns = received_ns - departure.wall_ns, (arrival.stamp_ns or wall_ns) - sent_ns
+            ways_ns = received_ns - departure.wall_ns, (stamp_ns or wall_ns) - sent_ns
             step_ns = wall_ns - departure.wall_ns - elapsed_ns
             if quirks.is_disproved(ways_ns, self._bound_ns, step_ns):
                 found |= {Quirk.IMPOSSIBLE_SYNCHRONISATION}
         follow_up = self._follow_up(packet, telemetry, wall_ns)
         marks = telemetry.class_of_service
-        return Answer(
-            sequence=packet.sender_sequence,
-            stamp_ns=arrival.stamp_ns,
-            wall_ns=wall_ns,
-            monotonic_ns=monotonic_ns,
-            ttl=arrival.ttl,
-            reflector_sequence=packet.sequence,
-            reflector_received_ns=received_ns if has_times else None,
-            reflector_sent_ns=sent_ns if has_times else None,
-            stateful=self._sheet.is_stateful,
-            follow_up=follow_up,
-            follow_up_due=has_times and _FOLLOW_UP in telemetry.understood and self._not_followed_up < _PATIENCE,
+        follow_up_due = has_times and _FOLLOW_UP in telemetry.understood and self._not_followed_up < _PATIENCE
+        return Answer(  # the order of the fields; their names would take half a microsecond
+            packet.sender_sequence,
+            stamp_ns,
+            wall_ns,
+            monotonic_ns,
+            ttl,
+            packet.sequence,
+            received_ns if has_times else None,
+            sent_ns if has_times else None,
+            self._sheet.is_stateful,
+            follow_up,
+            follow_up_due,
             forward_tos=None if marks is None else marks.dscp2 << 2 | marks.ecn,
-            backward_tos=None if marks is None or marks.rp else arrival.tos,
+            backward_tos=None if marks is None or marks.rp else tos,
             quirks=found,
-            direct_measurement=_counts(telemetry),
+            direct_measurement=None if telemetry.direct_measurement is None else _counts(telemetry.direct_measurement),
         )
 
     def _note_clock(self, theirs: ErrorEstimate, at_ns: int) -> None:
@@ -136,10 +139,7 @@ class Hearing:
         return FollowUp(reflector_sequence=told.sequence, sent_ns=left_ns)
 
 
-def _counts(telemetry: Telemetry) -> DirectMeasurement | None:
-    told = telemetry.direct_measurement
-    if told is None:
-        return None
+def _counts(told: tlv.DirectMeasurement) -> DirectMeasurement:
     return DirectMeasurement(
         sent=told.sent, reflector_received=told.reflector_received, reflector_sent=told.reflector_sent
     )

@@ -192,7 +192,7 @@ async def test_a_suspension_of_the_host_is_told_once_and_what_was_on_its_way_is_
     readings = chain([0, 0, 0], repeat(minute_ns))
     nobody = Target(name="nobody", host="127.0.0.200")
     with silence() as port:
-        probe = stamp_probe(port, paths=(NetworkPath(name="vpn"),), target=nobody)
+        probe = stamp_probe(port, paths=(NetworkPath(name="vpn"),), target=nobody, interval_ns=20 * MS)
         engine = Engine((probe, replace(probe, name="other")), sink, suspensions=Suspensions(lambda: next(readings)))
         await engine.run(Bound(packets=4))
     assert sink.suspensions_ns == [minute_ns]
