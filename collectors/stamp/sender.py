@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 
+from collectors.claim import NO_CLAIM, KernelClaim
 from collectors.clock import Clock, ClockState, kernel_clock_state
 from collectors.errors import CollectorError
 from collectors.path import Address, NetworkPath
@@ -37,6 +38,7 @@ class StampSender:
         self._options = options
         self._clock = clock
         self._clock_state = clock_state
+        self._kernel = KernelClaim()
         self._clock_state_until_ns = 0
         self._clock_offset_ns = 0  # from the monotonic clock to the wall clock
         self._sheet = FactSheet()
@@ -142,7 +144,7 @@ class StampSender:
             self._check = None
 
     def _keep_estimate(self, wall_ns: int, monotonic_ns: int) -> None:
-        """Say how well this host's clock is kept, as the kernel knew it at most ten seconds ago and since any step."""
+        """Say what this host's clock is worth, as the kernel knew it at most ten seconds ago and since any step."""
         offset_ns = wall_ns - monotonic_ns
         is_stepped = abs(offset_ns - self._clock_offset_ns) > _CLOCK_STEP_NS
         if monotonic_ns < self._clock_state_until_ns and not is_stepped:
@@ -151,7 +153,8 @@ class StampSender:
         try:
             state = self._clock_state()
         except OSError:  # a sandbox forbids adjtimex: nothing is claimed then
-            estimate = ErrorEstimate.UNKNOWN
+            claim = NO_CLAIM
         else:
-            estimate = ErrorEstimate.from_clock(synchronised=state.synchronised, error_ns=state.max_error_ns)
+            claim = self._kernel.take(state, monotonic_ns)
+        estimate = ErrorEstimate.from_clock(synchronised=claim.synchronised, error_ns=claim.error_ns)
         self._asking.estimate = replace(estimate, ptp=self._options.ptp)

@@ -368,6 +368,25 @@ async def test_a_step_of_the_clock_is_known_before_the_next_packet_leaves(reflec
         sender.close()
 
 
+async def test_packets_tell_what_the_senders_clock_is_worth_since_its_last_update(reflector: ScriptedReflector) -> None:
+    clock = FakeClock()
+    bounds_ns = iter((5_730_000, 40_000, 5_040_000, 3_500_000))
+    sender = StampSender(
+        StampOptions(port=reflector.port),
+        clock,
+        clock_state=lambda: ClockState(synchronised=True, error_ns=0, max_error_ns=next(bounds_ns)),
+    )
+    with contextlib.closing(sender.open(NetworkPath(name="p"), ("127.0.0.1", reflector.port))):
+        claims = []
+        for _ in range(4):
+            claims.append(parse_sender_packet(sender.request(0, clock.wall_ns())).error_estimate)
+            clock.now_ns += 10_000_000_000
+        told = [40_000, 340_000]  # it may be ten seconds older than when it was seen
+        assert claims[1:3] == [ErrorEstimate.from_error_ns(error_ns, synchronised=True) for error_ns in told]
+        assert claims[3] == ErrorEstimate.from_bits(0xBFFF)  # a multiple of what the kernel adds has grown from nothing
+        sender.close()
+
+
 async def test_a_reflector_that_falls_silent_delays_no_sample_beyond_its_timeout(reflector: ScriptedReflector) -> None:
     reflector.change = lambda answer: None if answer.sender_sequence == 5 else answer
     running = Running(reflector.port)
