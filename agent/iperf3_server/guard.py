@@ -2,7 +2,8 @@
 
 The program's bind(2) waits for this process (seccomp_unotify(2)), which attaches a filter to the socket in question
 (pidfd_getfd(2)) and then lets the call go on. So there is no moment at which a stranger could connect. Whatever goes
-wrong, the call fails and the program does not listen. Needs no privilege; Linux 5.6.
+wrong, the call fails and the program does not listen. Linux 5.6; kernels of June 2026 and later want CAP_NET_ADMIN for
+a filter of a TCP socket, older ones no privilege.
 """
 
 from __future__ import annotations
@@ -41,9 +42,9 @@ class GuardError(Exception):
 
     def __init__(self, refused: str) -> None:
         super().__init__(
-            f"strangers cannot be kept from it: {refused}: it takes Linux 5.6 on x86_64 or aarch64, and a service that "
-            "may call seccomp(2) and pidfd_getfd(2) (iperf3-server.conf beside the systemd unit); or allow everybody, "
-            "0.0.0.0/0 and ::/0"
+            f"strangers cannot be kept from it: {refused}: it takes Linux 5.6 on x86_64 or aarch64, on newer ones "
+            "CAP_NET_ADMIN, and a service that may call seccomp(2) and pidfd_getfd(2) (iperf3-server.conf beside the "
+            "systemd unit has all of that); or allow everybody, 0.0.0.0/0 and ::/0"
         )
 
 
@@ -67,6 +68,7 @@ async def start_guarded(
 
 
 async def _start(launch: Sequence[str], command: Sequence[str], program: bytes) -> tuple[Process, Guard]:
+    _try(program)
     ours, theirs = socket.socketpair()
     with ours, theirs:
         process = await asyncio.create_subprocess_exec(
@@ -83,6 +85,15 @@ async def _start(launch: Sequence[str], command: Sequence[str], program: bytes) 
             process.kill()
             await process.communicate()
             raise GuardError(f"{error.strerror}: {os.strerror(error.errno or errno.EPERM)}") from error
+
+
+def _try(program: bytes) -> None:
+    """See whether the kernel takes the program, before anything listens. Of TCP it may want CAP_NET_ADMIN for that."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
+        try:
+            attach(sock, program)
+        except OSError as error:
+            raise GuardError(f"a filter of a TCP socket (SO_ATTACH_FILTER): {error.strerror}") from error
 
 
 def _guard(pid: int, notifications: int, program: bytes) -> Guard:

@@ -14,7 +14,9 @@ import socket
 import struct
 import sys
 
-_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
+_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT = 1, 38, 47
+_LOWER = 3  # PR_CAP_AMBIENT_LOWER
+_CAP_NET_ADMIN, _CAP_NET_RAW = 12, 13
 _SECCOMP_SET_MODE_FILTER, _NEW_LISTENER = 1, 1 << 3
 _ALLOW, _NOTIFY, _KILL = 0x7FFF0000, 0x7FC00000, 0x80000000
 _LOAD, _JUMP_IF_EQUAL, _RETURN = 0x20, 0x15, 0x06
@@ -31,6 +33,8 @@ def main() -> None:
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != int(parent):
         return
+    for capability in (_CAP_NET_ADMIN, _CAP_NET_RAW):  # the agent's, which the program has no use for
+        libc.prctl(_PR_CAP_AMBIENT, _LOWER, capability, 0, 0)
     with socket.socket(fileno=int(descriptor)) as channel:
         socket.send_fds(channel, [b"\0"], [_notifications(libc)])
     os.execv(command[0], command)  # noqa: S606  # becoming the program is what this is for

@@ -10,6 +10,7 @@ from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from agent.cli.reflect import command
@@ -32,6 +33,7 @@ def reflecting(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     assert process.returncode == 0
 
 
+@pytest.mark.root  # newer kernels want CAP_NET_ADMIN for a filter of a TCP socket
 async def test_it_serves_the_peers_that_are_answered_until_its_end() -> None:
     port = free_port()
     arguments = ("--listen", "127.0.0.1:0", "--allow", "127.0.0.0/30", "--iperf3", f"127.0.0.1:{port}")

@@ -28,6 +28,8 @@ from collectors.path import NetworkPath
 from tests.collectors.iperf3.servers import SHORT, children, free_port, no_child_left
 from tests.collectors.iperf3.test_run import alive, until, waited_for
 
+pytestmark = pytest.mark.root  # newer kernels want CAP_NET_ADMIN for a filter of a TCP socket
+
 NEIGHBOURS = (ip_network("127.0.0.0/30"),)
 
 PARENT = """
