@@ -19,8 +19,6 @@ from collectors.sample import RETRANSMITTED, DirectionalLoss, Outcome, ReceiveDr
 from collectors.session import SessionEvent
 from collectors.statistics import Rfc3550Jitter
 
-__all__ = ["ExchangeCounts", "Histogram", "PeerCounts", "StreamCounts"]
-
 
 class PeerCounts:
     """What the answers of a stream told of its reflector, beside their times; nothing where none of them can.

@@ -16,7 +16,7 @@ from prometheus_client.core import Metric
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.utils import floatToGoString
 
-from agent.counts import Histogram
+from agent.histogram import Histogram
 from agent.series import Family, Labels, Rows, Shown, bounds_of, kind_of, sum_of
 
 PIECE = 1 << 16

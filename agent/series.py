@@ -10,7 +10,8 @@ from prometheus_client.core import Metric
 from prometheus_client.samples import Sample
 from prometheus_client.utils import floatToGoString
 
-from agent.counts import Histogram, StreamCounts
+from agent.counts import StreamCounts
+from agent.histogram import Histogram
 
 STREAM = ("agent", "probe", "kind", "target", "path")
 """The labels that all series of a stream have."""
@@ -32,7 +33,7 @@ class Family(Generic[T]):
 
     ``read`` returns a number (``None``: there is no series) where the family has no further labels; where it has one, a
     mapping from its values; where it has several, from tuples of their values. Those of a histogram are
-    :class:`agent.counts.Histogram`, shown in seconds. Where only streams of some kinds of probes have the family, it
+    :class:`agent.histogram.Histogram`, shown in seconds. Where only streams of some kinds of probes have the family, it
     maps each kind to such a function.
     """
 

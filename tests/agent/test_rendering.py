@@ -11,7 +11,7 @@ from prometheus_client.core import Metric
 from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.parser import text_string_to_metric_families
 
-from agent.counts import Histogram
+from agent.histogram import Histogram
 from agent.rendering import PIECE, Rendering
 from agent.series import STREAM, Family, counter, counters, gauge, gauges, histogram, histograms, only, shown
 
