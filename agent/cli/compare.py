@@ -75,6 +75,7 @@ Exit codes:
 )
 @click.option("--prometheus", metavar="URL", help="A server of Prometheus' API: only what its histograms tell.")
 @click.option("--agent", metavar="NAME", help="Whose metrics, where --prometheus has those of several agents.")
+@click.option("--tenant", metavar="NAME", help="X-Scope-OrgID, where --prometheus is a server of several tenants.")
 @click.option("--duration", type=_DURATION, help="Measure now, for so long, as the configuration's probe does.")
 @click.option(
     "--config",
@@ -126,8 +127,9 @@ def _check_inputs(inputs: dict[str, Any], since: int | None) -> None:
     given = [f"--{name}" for name in ("samples", "history", "prometheus", "duration") if inputs[name] is not None]
     if len(given) > 1:
         raise click.UsageError(f"{' and '.join(given)} exclude each other")
-    if inputs["agent"] is not None and inputs["prometheus"] is None:
-        raise click.UsageError("--agent goes with --prometheus: files and histories are of one agent")
+    for name in ("agent", "tenant"):
+        if inputs[name] is not None and inputs["prometheus"] is None:
+            raise click.UsageError(f"--{name} goes with --prometheus: files and histories are of one agent")
     if inputs["duration"] is not None and since is not None:
         raise click.UsageError("--since looks back, --duration measures now: leave one out")
     if inputs["duration"] is not None and inputs["duration"] < _LEAST_NS:
@@ -143,6 +145,10 @@ def _compared(
 
     samples: IO[str] | None = inputs["samples"]
     now_ns = time.time_ns()
+    if inputs["prometheus"] is not None:
+        return _compared_by_metrics(
+            wanted, margins, limit_ns, (since or _WEEK_NS) / 1e9, now_ns / 1e9, inputs, progress
+        )
     if samples is not None:
         progress("reading samples")
         names, pairs = evidence.pairs_of_file(samples, wanted, since_ns=since)
@@ -154,6 +160,29 @@ def _compared(
             directory, wanted, since_ns=now_ns - (since or _WEEK_NS), until_ns=now_ns, progress=progress
         )
     return compare(pairs, names, margins=margins, limit_ns=limit_ns, progress=progress)
+
+
+def _compared_by_metrics(
+    wanted: Wanted,
+    margins: Margins,
+    limit_ns: int,
+    since_s: float,
+    now_s: float,
+    inputs: dict[str, Any],
+    progress: Progress,
+) -> Comparison:
+    import asyncio
+
+    from agent.cli.prometheus import histograms_of
+    from agent.compare.histograms import compare_histograms
+
+    url = inputs["prometheus"]
+    progress(f"asking {url}")
+    agent, tenant = inputs["agent"], inputs["tenant"]
+    found = asyncio.run(histograms_of(url, wanted, agent=agent, tenant=tenant, since_s=since_s, now_s=now_s))
+    return compare_histograms(
+        *found.sides, found.names, found.window, margins=margins, limit_ns=limit_ns, warnings=found.warnings
+    )
 
 
 def _measured(wanted: Wanted, config: Path, duration_ns: int, progress: Progress) -> Any:

@@ -66,7 +66,7 @@ def compare(
     found = figures(pairs, margins, progress=progress)
     silent = _silent(pairs, names)
     verdict = Verdict.INSUFFICIENT if silent else verdict_of_all(found)
-    more_s = None if verdict is not Verdict.INSUFFICIENT or silent else _more_s(found, pairs.duration_s)
+    more_s = None if verdict is not Verdict.INSUFFICIENT or silent else more_s_of(found, pairs.duration_s)
     progress("describing each path")
     minutes = [minutes_of(pairs, side) for side in (pairs.baseline, pairs.candidate)] if len(pairs) else []
     return Comparison(
@@ -123,7 +123,7 @@ def _no_pairs(excluded: Excluded, names: Names) -> str:
     return f"All {excluded.total:,} slots of {paths} had to be left out: there is nothing to compare."
 
 
-def _more_s(found: Sequence[Figure], duration_s: float) -> float | None:
+def more_s_of(found: Sequence[Figure], duration_s: float) -> float | None:
     """Return the time after which the first decision is to be expected: a difference in one, or sameness in all."""
     open_figures = {f.name: f.longer for f in found if f.name in DECIDING and f.verdict is Verdict.INSUFFICIENT}
     by_name = {figure.name: figure for figure in found}

@@ -31,7 +31,7 @@ def document(comparison: Comparison) -> Json:
         "target": names.target,
         "baseline": names.baseline,
         "candidate": names.candidate,
-        "from": _moment(comparison.begins_ns) if comparison.pairs else None,
+        "from": _moment(comparison.begins_ns) if comparison.duration_s else None,
         "duration_s": round(comparison.duration_s, 3),
         "pairs": comparison.pairs,
         "excluded": {**asdict(comparison.excluded), "total": comparison.excluded.total},

@@ -79,32 +79,35 @@ def _figures(evidence: Evidence, margins: Margins) -> Iterator[Figure]:
         baseline, candidate = (points[plus, path] - (points[minus, path] if minus else 0.0) for path in (0, 1))
         with np.errstate(invalid="ignore"):  # infinite less infinite: unbounded both ways
             ours, theirs = (draws[plus, path] - (draws[minus, path] if minus else 0.0) for path in (0, 1))
-            interval = _quantiles_of(theirs - ours)
-        yield _figure(name, "ns", baseline, candidate, margins.delay_ns, interval)
+            differences = theirs - ours
+        yield judged(name, "ns", baseline, candidate, margins.delay_ns, interval_of(differences, differences))
     for name, margin in (("loss", margins.loss), ("availability", margins.availability)):
         interval = partial(evidence.share_interval, name)
-        yield _figure(name, "1", points[name, 0], points[name, 1], margin, interval)
+        yield judged(name, "1", points[name, 0], points[name, 1], margin, interval)
     if FASTER in points:
         won = points[FASTER]
-        yield _figure("faster", "1", 1 - won, won, margins.faster, evidence.lead_interval)
+        yield judged("faster", "1", 1 - won, won, margins.faster, evidence.lead_interval)
 
 
-def _quantiles_of(draws: Floats) -> Callable[[float], Interval]:
-    """Return what gives the interval of a confidence; what is unbounded both ways counts against both ends."""
-    lower = np.sort(np.nan_to_num(draws, nan=-math.inf, posinf=math.inf, neginf=-math.inf))
-    upper = np.sort(np.nan_to_num(draws, nan=math.inf, posinf=math.inf, neginf=-math.inf))
+def interval_of(lower: Floats, upper: Floats) -> Callable[[float], Interval]:
+    """Return what gives the interval of a confidence, from draws of its lower and of its upper end.
+
+    Where a draw is infinite less infinite, nothing is known of it: it counts against both ends.
+    """
+    lower = np.sort(np.nan_to_num(lower, nan=-math.inf, posinf=math.inf, neginf=-math.inf))
+    upper = np.sort(np.nan_to_num(upper, nan=math.inf, posinf=math.inf, neginf=-math.inf))
 
     def interval(confidence: float) -> Interval:
-        outside = (1 - confidence) / 2
-        place = round(outside * (len(draws) - 1))
-        return float(lower[place]), float(upper[len(draws) - 1 - place])
+        place = round((1 - confidence) / 2 * (len(lower) - 1))
+        return float(lower[place]), float(upper[len(upper) - 1 - place])
 
     return interval
 
 
-def _figure(
+def judged(
     name: str, unit: str, baseline: float, candidate: float, margin: float, interval: Callable[[float], Interval]
 ) -> Figure:
+    """Return a figure with the verdict that its interval has, which is asked for by confidence."""
     difference = candidate - baseline
     # The correction of Bonferroni: figures that move together make it wider than it had to be, never narrower.
     looked_at = len(DECIDING) if name in DECIDING else len(FIGURES)
