@@ -30,7 +30,7 @@ COULD_NOT_MEASURE = 3
 
 _SECOND_NS = 1_000_000_000
 _LONGEST_S = 3600
-_PROBE_INTERVAL_NS, _PROBE_TIMEOUT_NS = 20_000_000, 1_000_000_000
+_MS_NS = 1_000_000
 
 _DURATION = Parsed("duration", parse_duration)
 
@@ -81,6 +81,9 @@ Exit codes:
 )
 @click.option("--probe-port", type=click.IntRange(1, 65535), default=862, help="UDP port of the STAMP reflector [862].")
 @click.option("--probe-interval", type=_DURATION, default="20ms", show_default=True, help="From probe to probe.")
+@click.option(
+    "--probe-timeout", type=_DURATION, default="1s", show_default=True, help="After which an unanswered probe is lost."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object (schema eragent.throughput/1).")
 def command(**options: Any) -> None:
     """Measure what paths carry, by iperf3, and what that does to their latency.
@@ -105,6 +108,7 @@ class _Asked:
     probe: str
     probe_port: int
     probe_interval_ns: int
+    probe_timeout_ns: int
     idle_ns: int
 
 
@@ -116,8 +120,10 @@ def _asked(options: dict[str, Any]) -> _Asked:
         raise click.UsageError("--stages brings its own numbers of flows: leave out --streams")
     if options["udp"] is not None and (options["window"] is not None or options["congestion"] is not None):
         raise click.UsageError("--window and --congestion are TCP's: leave out --udp, or them")
-    if options["probe_interval"] < 1_000_000:
+    if options["probe_interval"] < _MS_NS:
         raise click.UsageError("--probe-interval is at least 1ms")
+    if not _MS_NS <= options["probe_timeout"] <= 60 * _SECOND_NS:
+        raise click.UsageError("--probe-timeout is between 1ms and 60s")
     test = Iperf3Options(
         port=options["port"],
         protocol=Protocol.TCP if options["udp"] is None else Protocol.UDP,
@@ -137,6 +143,7 @@ def _asked(options: dict[str, Any]) -> _Asked:
         probe=options["probe"],
         probe_port=options["probe_port"],
         probe_interval_ns=options["probe_interval"],
+        probe_timeout_ns=options["probe_timeout"],
         idle_ns=options["duration"] if options["stages"] else options["idle"],
     )
 
@@ -193,7 +200,7 @@ async def _run(asked: _Asked) -> list[Measurement]:
         Turns(rng),
         rng=rng,
         listener=_Progress(),
-        pauses=Pauses(idle_s=asked.idle_ns / 1e9, settle_s=(GUARD_NS + _PROBE_TIMEOUT_NS) / 1e9),
+        pauses=Pauses(idle_s=asked.idle_ns / 1e9, settle_s=(GUARD_NS + asked.probe_timeout_ns) / 1e9),
         stop=stop,
     )
     async with asyncio.TaskGroup() as group:
@@ -216,7 +223,7 @@ def _probe(asked: _Asked) -> Probe:
         name=asked.probe,
         options=options,
         interval_ns=asked.probe_interval_ns,
-        timeout_ns=_PROBE_TIMEOUT_NS,
+        timeout_ns=asked.probe_timeout_ns,
         targets=(asked.chosen.target,),
         paths=asked.chosen.paths,
     )

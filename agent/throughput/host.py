@@ -27,7 +27,7 @@ class Ticks:
 
 def parse_ticks(text: str) -> Ticks | None:
     """Read the first line of proc_stat(5); ``None`` where it is something else. Guests are in user time already."""
-    name, *fields = text.partition("\n")[0].split()
+    name, *fields = text.partition("\n")[0].split() or [""]
     if name != "cpu" or len(fields) <= _IOWAIT or not all(field.isdigit() for field in fields):
         return None
     ticks = [int(field) for field in fields[:_GUEST]]

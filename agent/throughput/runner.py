@@ -112,7 +112,7 @@ class Runner:
             async with self._turns.turn():
                 return await self._in_turn(trials)
         except TurnTakenError as error:
-            return [measurement(_skipped(trial, NO_TURN, str(error)), {}, ()) for trial in trials]
+            return [measurement(self._skipped(trial, NO_TURN, str(error)), {}, ()) for trial in trials]
 
     async def _in_turn(self, trials: Sequence[Trial]) -> list[Measurement]:
         tried: list[Tried] = []
@@ -133,14 +133,14 @@ class Runner:
 
     async def _refused(self, trial: Trial) -> Tried | None:
         if self._stop.is_set():
-            return _skipped(trial, STOPPED, "the run was stopped before it")
+            return self._skipped(trial, STOPPED, "the run was stopped before it")
         why = await self._purse.refusal(trial)
-        return None if why is None else _skipped(trial, OVER_BUDGET, why)
+        return None if why is None else self._skipped(trial, OVER_BUDGET, why)
 
     async def _try(self, trial: Trial) -> Tried:
         """Run a test, again where the server is busy, and settle what it moved."""
         self._listener.began(trial)
-        at = datetime.now(UTC)
+        at = self._now()
         attempt = 0
         while True:
             start_ns, before = self._clock.wall_ns(), processors()
@@ -178,6 +178,12 @@ class Runner:
             return Iperf3Result(trouble=Trouble(failure=Iperf3Failure.UNREACHABLE, message=str(error)))
         return await self._run_test(trial.options, host, trial.path, self._stop)
 
+    def _skipped(self, trial: Trial, reason: str, message: str) -> Tried:
+        return Tried(trial=trial, at=self._now(), outcome=Outcome.SKIPPED, reason=reason, message=message)
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock.wall_ns() / 1e9, UTC)
+
     async def _pause(self, seconds: float, why: str) -> None:
         """Wait, but not beyond being told to stop."""
         self._listener.waiting(seconds, why)
@@ -206,7 +212,3 @@ def _tried(trial: Trial, at: datetime, result: Iperf3Result, period: Period, oct
         period=period if octets else None,
         moved_octets=octets,
     )
-
-
-def _skipped(trial: Trial, reason: str, message: str) -> Tried:
-    return Tried(trial=trial, at=datetime.now(UTC), outcome=Outcome.SKIPPED, reason=reason, message=message)

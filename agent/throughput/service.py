@@ -18,6 +18,7 @@ from agent.throughput.runner import Pauses, Runner, RunTest
 from agent.throughput.text import LIMITS
 from agent.throughput.trial import Outcome, Trial, Tried
 from agent.throughput.turns import Turns
+from collectors.clock import Clock
 from collectors.iperf3.failing import Iperf3Error, Trouble
 from collectors.iperf3.options import Iperf3Options
 from collectors.iperf3.program import find_program
@@ -51,6 +52,8 @@ class Throughput:
         books: Books,
         *,
         run_test: RunTest = installed_test,
+        turns: Turns | None = None,
+        clock: Clock | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
@@ -66,11 +69,12 @@ class Throughput:
         self._runner = Runner(
             run_test,
             self.recorder,
-            Turns(rng, sleep=sleep),
+            turns or Turns(rng, sleep=sleep),
             rng=rng,
             listener=_Quiet(),
             purse=books,
             pauses=Pauses(idle_s=IDLE_S, settle_s=SETTLE_S),
+            clock=clock,
             sleep=sleep,
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from random import Random
 
 _NAME = "\0eragent-throughput"
@@ -36,25 +36,29 @@ class Turns:
     processors and links, and neither would be what the path carries.
     """
 
-    def __init__(self, rng: Random, *, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
+    def __init__(
+        self,
+        rng: Random,
+        *,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        hold: Callable[[], AbstractContextManager[object] | None] | None = None,
+    ) -> None:
         self._rng = rng
         self._sleep = sleep
+        self._hold = hold or held_by_name
         self._lock = asyncio.Lock()
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
         """Wait for this process's turn, then for others; raise :class:`TurnTakenError` where they do not end."""
         async with self._lock:
-            held = await self._held()
-            try:
+            with await self._held():
                 yield
-            finally:
-                held.close()
 
-    async def _held(self) -> socket.socket:
+    async def _held(self) -> AbstractContextManager[object]:
         attempt = 0
         while True:
-            held = _hold()
+            held = self._hold()
             if held is not None:
                 return held
             delay_s = wait_s(attempt, self._rng)
@@ -64,7 +68,8 @@ class Turns:
             attempt += 1
 
 
-def _hold() -> socket.socket | None:
+def held_by_name() -> socket.socket | None:
+    """Return what shows this process to others as the one that tests, until it is closed; ``None``: another one is."""
     held = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     try:
         held.bind(_NAME)

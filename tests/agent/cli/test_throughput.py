@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.agent.throughput.network import FAR, Network, routed
+from tests.agent.throughput.network import FAR, SECOND_SITE, SITE, Network, delayed, routed
 
 ERAGENT = (sys.executable, "-m", "agent", "throughput")
-QUICK = ("--target", FAR, "--duration", "1s", "--idle", "1s")
+SHORT = ("--duration", "1s", "--idle", "1s", "--probe-timeout", "200ms")
+QUICK = ("--target", FAR, *SHORT)
 
 
 def run(*arguments: str, within: Network | None = None) -> subprocess.CompletedProcess[str]:
@@ -37,17 +40,6 @@ def reported(found: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.root
-def test_a_shaper_is_found_by_the_queue_before_it(network: Network) -> None:
-    [test] = reported(run(*QUICK, "--congestion", "cubic", "--rate", "200Mbit", "--json", within=network))
-    [up] = test["directions"]
-    assert 170e6 < up["bits_per_second"] < 200e6
-    assert up["limited_by"]["limit"] == "shaper"
-    assert "path with 200 Mbit/s" in up["limited_by"]["because"]
-    [latency] = test["latency"]
-    assert latency["loaded"]["p50_ns"] > latency["idle"]["p50_ns"] + 10_000_000
-
-
-@pytest.mark.root
 def test_nobody_listening_is_exit_code_3_and_says_what_to_start(network: Network) -> None:
     found = run(*QUICK, "--port", "5999", within=network)
     assert found.returncode == 3
@@ -68,3 +60,77 @@ def test_options_that_contradict_each_other_say_so(arguments: tuple[str, ...], m
     found = run("--target", "127.0.0.1", *arguments)
     assert found.returncode == 2
     assert message in found.stderr
+
+
+@pytest.mark.root
+def test_udp_above_the_rate_finds_the_shaper(network: Network) -> None:
+    [test] = reported(run(*QUICK, "--udp", "260Mbit", "--json", within=network))
+    [up] = test["directions"]
+    assert up["limited_by"]["limit"] == "shaper", up["limited_by"]
+    assert up["lost_packets"] > 1000
+
+
+@pytest.mark.root
+def test_paths_are_tested_in_turn_and_the_one_that_shares_the_shaper_feels_it(network: Network, tmp_path: Path) -> None:
+    file = tmp_path / "eragent.yaml"
+    file.write_text(
+        f"paths:\n  one: {{source: {SITE}, rate: 200Mbit}}\n  two: {{source: {SECOND_SITE}}}\n"
+        f"targets: {{far: {{address: {FAR}}}}}\n"
+        "probes: [{name: ping, icmp: {}, targets: [far]}]\n"
+    )
+    paths = ("--config", str(file), "--path", "one", "--path", "two", "--congestion", "cubic", "--streams", "2")
+    found = run("--target", "far", *SHORT, *paths, "--json", within=network)
+    first, second = reported(found)
+    [up] = first["directions"]
+    assert 170e6 < up["bits_per_second"] < 200e6
+    assert up["limited_by"]["limit"] == "shaper"
+    assert "path one with 200 Mbit/s" in up["limited_by"]["because"]
+    assert up["limited_by"]["figures"]["transfer_time_ratio"] == pytest.approx(1, abs=0.1)
+    assert (first["path"], second["path"], first["streams"]) == ("one", "two", 2)
+    assert [leak["path"] for leak in first["leaks"]] == ["two"]
+    assert first["leaks"][0]["leaked"] is True
+    assert "1 s for latency without load" in found.stderr
+
+
+@pytest.mark.root
+def test_what_was_found_until_ctrl_c_is_reported() -> None:
+    with routed() as network, network.server() as server:
+        command = network.inside("site", *ERAGENT, *QUICK, "--duration", "30s", "--json")
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+            assert server.stdout is not None
+            assert process.stdout is not None
+            while "bits/sec" not in server.stdout.readline():  # so that something was moved
+                pass
+            process.send_signal(signal.SIGINT)
+            [test] = json.loads(process.stdout.read())["tests"]
+    assert (test["outcome"], test["reason"], process.returncode) == ("partial", "cancelled", 1)
+    assert test["moved_octets"] > 1_000_000
+
+
+@pytest.mark.root
+def test_a_busy_server_is_asked_again_until_it_is_free() -> None:
+    with routed() as network, network.server():
+        other = network.inside("site", "iperf3", "--client", FAR, "--time", "2", "--bitrate", "1M", "--json")
+        with subprocess.Popen(other, stdout=subprocess.DEVNULL):
+            found = run(*QUICK, "--json", within=network)
+        [test] = reported(found)
+    assert "the server, which runs another test" in found.stderr
+    assert test["outcome"] == "complete"
+
+
+@pytest.mark.root
+def test_a_small_window_over_a_long_way_is_what_limits() -> None:
+    with delayed(10_000_000) as network, network.server():
+        [test] = reported(run(*QUICK, "--window", "64KiB", "--json", within=network))
+    [up] = test["directions"]
+    assert up["limited_by"]["limit"] == "window"
+    assert 20e6 < up["bits_per_second"] < 40e6
+    assert 19_000_000 < test["latency"][0]["idle"]["p50_ns"] < 30_000_000
+
+
+def test_without_iperf3_it_says_how_to_install_it(tmp_path: Path) -> None:
+    found = subprocess.run(
+        [*ERAGENT, "--target", "127.0.0.1"], capture_output=True, text=True, check=False, env={"PATH": str(tmp_path)}
+    )
+    assert found.returncode == 3
+    assert "apt install iperf3" in found.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -13,7 +14,7 @@ from dataclasses import asdict, dataclass
 from agent.lab.impair import Behaviour
 
 SITE, SECOND_SITE, FAR = "10.71.1.2", "10.71.1.3", "10.71.2.2"
-PORT = 5201
+_COUNT = itertools.count()
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,8 @@ def _run(*commands: str) -> None:
 
 
 @contextmanager
-def _namespaces(name: str) -> Iterator[Network]:
-    network = Network(prefix=f"er{os.getpid()}{name}-")
+def _namespaces() -> Iterator[Network]:
+    network = Network(prefix=f"er{os.getpid()}-{next(_COUNT)}-")
     made = [f"{network.prefix}{where}" for where in ("site", "mid", "far")]
     try:
         for each in made:
@@ -64,7 +65,7 @@ def _namespaces(name: str) -> Iterator[Network]:
 @contextmanager
 def routed(*, shaped: str | None = None) -> Iterator[Network]:
     """Have a router in the middle, which shapes what goes up to this rate, as tc(8) writes it."""
-    with _namespaces("r") as network:
+    with _namespaces() as network:
         site, middle, far = (f"{network.prefix}{where}" for where in ("site", "mid", "far"))
         _run(
             f"ip -n {site} address add {SITE}/24 dev eth0",
@@ -84,7 +85,7 @@ def routed(*, shaped: str | None = None) -> Iterator[Network]:
 @contextmanager
 def delayed(one_way_ns: int, *, loss: float = 0.0) -> Iterator[Network]:
     """Have the lab's link in the middle, which delays each frame by this much, and loses a share of those going up."""
-    with _namespaces("d") as network, ExitStack() as stack:
+    with _namespaces() as network, ExitStack() as stack:
         site, far = (f"{network.prefix}{where}" for where in ("site", "far"))
         _run(
             f"ip -n {site} address add 10.71.1.2/16 dev eth0",
