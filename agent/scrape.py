@@ -102,8 +102,9 @@ class Scrapes:
 
 async def render(metrics: Iterable[Metric], form: Form) -> Sequence[bytes]:
     """Return the text of metrics in pieces; every other millisecond or sooner, the loop has its turn."""
-    rendering = Rendering(metrics, openmetrics=form.openmetrics)
     turn = _Turn()
+    rendering = Rendering(metrics, openmetrics=form.openmetrics)
+    await turn.ended()
     for _ in rendering.steps():
         await turn.ended()
     packing = zlib.compressobj(level=1, wbits=31) if form.packed else None  # 31: the format of gzip
