@@ -29,7 +29,7 @@ _DRAINS_AT_MOST = 64  # all that a full receive buffer holds; a flood fills it a
 _LOW_32_BITS = 0xFFFFFFFF
 _TIMER_SLACK_S = 0.001  # uvloop's timers may fire up to a millisecond early
 _READ_AT_SLOTS_NS = 100_000_000  # slots so close are as good as at once for whoever looks at results
-_LARGEST_THAT_WAITS = 2048  # octets, so that twenty answers take a small part of the least receive buffer there is
+_LARGEST_THAT_WAITS = 2048  # octets, so that ten answers take a small part of the least receive buffer there is
 
 
 class Sender(Protocol):

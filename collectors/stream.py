@@ -21,6 +21,7 @@ FOLLOW_UP_GRACE_NS = 200_000_000
 
 _REMEMBERED = 4096  # settled packets whose further answers are still told apart,
 _REMEMBERED_NS = 10_000_000_000  # if they left so long before the latest: half a kilobyte each adds up
+_MOST_STALLS = 100  # of those before the latest: a host with more of them on one round trip is of no use
 _LOW_32_BITS = 0xFFFFFFFF
 _UNANSWERED = (Outcome.LOST, Outcome.FAILED, Outcome.OVERLOOKED)
 
@@ -70,7 +71,7 @@ class Stream:
         self._interval_ns = 0  # between the last two departures
         self._departed_ns: int | None = None
         self._ended = False
-        self._stalled_ns = (0, 0)  # from when until when this host was, at the latest
+        self._stalls: list[tuple[int, int]] = []  # from when until when: those that may concern what is on its way
         self._dropped = 0
         self._explained = 0  # of those dropped, the last one that is some packet's answer
 
@@ -101,14 +102,14 @@ class Stream:
         return oldest is not None and oldest.answer is None and oldest.due_ns <= monotonic_ns
 
     def disturbed(self, since_ns: int, until_ns: int) -> None:
-        """Note when this host was stalled, on the monotonic clock: what that does to packets on their way is unknown.
-
-        While some of those that an earlier stall concerns are not settled yet, what lies between counts as stalled too.
-        """
+        """Note when this host was stalled, on the monotonic clock: nobody knows what that did to packets on their way."""
         oldest = next(iter(self._outstanding.values()), None)
-        if oldest is not None and oldest.departure.monotonic_ns < self._stalled_ns[1]:
-            since_ns = min(since_ns, self._stalled_ns[0])
-        self._stalled_ns = since_ns, until_ns
+        if oldest is None:
+            self._stalls.clear()
+            return
+        departed_ns = oldest.departure.monotonic_ns
+        self._stalls = [stall for stall in self._stalls[-_MOST_STALLS:] if stall[1] > departed_ns]
+        self._stalls.append((since_ns, until_ns))
 
     def ended(self) -> list[StreamEvent]:
         """Note that no packet follows the last one for now: its answer has no follow-up to wait for."""
@@ -293,8 +294,12 @@ class Stream:
 
     def _is_noisy(self, departure: Departure, ended_ns: int) -> bool:
         """Whether this host was stalled when a packet was due, or until it had come back or was given up."""
-        since_ns, until_ns = self._stalled_ns
-        return departure.lateness_ns > NOISE_NS or (departure.monotonic_ns < until_ns and ended_ns > since_ns)
+        if departure.lateness_ns > NOISE_NS:
+            return True
+        for since_ns, until_ns in self._stalls:  # mostly none, so there is nothing to set up
+            if departure.monotonic_ns < until_ns and ended_ns > since_ns:
+                return True
+        return False
 
     def _is_overlooked(self, packet: _Packet) -> bool:
         """Whether its answer had no socket to come to, or a datagram dropped since it left explains no other yet."""
