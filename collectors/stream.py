@@ -102,7 +102,7 @@ class Stream:
         return oldest is not None and oldest.answer is None and oldest.due_ns <= monotonic_ns
 
     def disturbed(self, since_ns: int, until_ns: int) -> None:
-        """Note when this host was stalled, on the monotonic clock: nobody knows what that did to packets on their way."""
+        """Note when this host was stalled (monotonic): nobody knows what that did to packets on their way."""
         oldest = next(iter(self._outstanding.values()), None)
         if oldest is None:
             self._stalls.clear()
@@ -294,12 +294,9 @@ class Stream:
 
     def _is_noisy(self, departure: Departure, ended_ns: int) -> bool:
         """Whether this host was stalled when a packet was due, or until it had come back or was given up."""
-        if departure.lateness_ns > NOISE_NS:
-            return True
-        for since_ns, until_ns in self._stalls:  # mostly none, so there is nothing to set up
-            if departure.monotonic_ns < until_ns and ended_ns > since_ns:
-                return True
-        return False
+        if departure.lateness_ns > NOISE_NS or not self._stalls:
+            return departure.lateness_ns > NOISE_NS
+        return any(departure.monotonic_ns < until_ns and ended_ns > since_ns for since_ns, until_ns in self._stalls)
 
     def _is_overlooked(self, packet: _Packet) -> bool:
         """Whether its answer had no socket to come to, or a datagram dropped since it left explains no other yet."""
