@@ -21,6 +21,13 @@ VARIATION_BOUNDS_NS = tuple(
     step * _US
     for step in (10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000)
 )
+ONE_WAY_BOUNDS_NS = (
+    *(step * _US for step in (100, 200, 500)),
+    *(step * 10 * _US for step in _DECADE[::2]),
+    *(step * 100 * _US for step in _DECADE[::2]),
+    *(step * _MS for step in (100, 125, 160, 200, 315, 500)),
+)
+"""25 % apart from 1 to 100 ms: both clocks together may be off by up to a millisecond, and a stream has two of these."""
 PHASE_BOUNDS_NS = (
     *(step * _US for step in (100, 200, 500)),
     *(step * _MS for step in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)),

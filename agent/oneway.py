@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping, Sequence
 
-from agent.histogram import RTT_BOUNDS_NS, Histogram
+from agent.histogram import ONE_WAY_BOUNDS_NS, Histogram
 from collectors.claim import NO_CLAIM, ClockClaim, OwnClaim
 from collectors.oneway import LIMIT_NS, OneWay, OneWayTrack
 from collectors.peer import ReflectorFacts
@@ -91,7 +91,7 @@ class OneWayCounts:
 
     def _both(self) -> tuple[Histogram, Histogram]:
         if self._histograms is None:  # streams of other kinds, which nobody asks for these, do not have them
-            self._histograms = Histogram(RTT_BOUNDS_NS), Histogram(RTT_BOUNDS_NS)
+            self._histograms = Histogram(ONE_WAY_BOUNDS_NS), Histogram(ONE_WAY_BOUNDS_NS)
         return self._histograms
 
     def _count(self, forward_ns: int, backward_ns: int) -> None:
