@@ -27,7 +27,7 @@ ONE_WAY_BOUNDS_NS = (
     *(step * 100 * _US for step in _DECADE[::2]),
     *(step * _MS for step in (100, 125, 160, 200, 315, 500)),
 )
-"""25 % apart from 1 to 100 ms: both clocks together may be off by up to a millisecond, and a stream has two of these."""
+"""25 % apart from 1 to 100 ms: both clocks together may be a millisecond off, and a stream has two of these."""
 PHASE_BOUNDS_NS = (
     *(step * _US for step in (100, 200, 500)),
     *(step * _MS for step in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)),
