@@ -29,6 +29,7 @@ from agent.report.summary import Json, assembled, comparison_summaries, host_sum
 from agent.sink import FanOut, Sink
 from agent.throughput.books import Books
 from agent.throughput.ledger_file import LedgerFile, state_directory
+from agent.throughput.plan import SETTLE_S
 from agent.throughput.service import Throughput
 from agent.throughput_metrics import ThroughputMetrics
 from collectors.claim import OwnClaim
@@ -95,7 +96,10 @@ def _throughput(plan: Plan) -> Throughput | None:
     if not plan.throughput:
         return None
     directory = state_directory(None if plan.history is None else plan.history.directory)
-    return Throughput(plan.throughput, plan.gateways, plan.agent, Books(plan.throughput, LedgerFile(directory)))
+    books = Books(plan.throughput, LedgerFile(directory))
+    slowest_s = max((probe.timeout_ns for probe in plan.probes), default=0) / 1e9
+    settle_s = max(SETTLE_S, 1.0 + slowest_s)  # the last probes under load are lost only when their timeout has passed
+    return Throughput(plan.throughput, plan.gateways, plan.agent, books, settle_s=settle_s)
 
 
 async def _summary(figures: Figures, started_at: datetime, comparisons: Sequence[ComparisonPlan]) -> Json:

@@ -49,7 +49,7 @@ def figures_of(seen: Observed) -> Figures:
         bandwidth_delay_product_bytes=None if rtt_s is None else round(fills * rtt_s / 8),
         window_bytes=window if tcp else None,
         flow_ceiling_bits_per_second=window * 8 / rtt_s if tcp and window and rtt_s else None,
-        under_way_bytes=None if rtt_s is None else round(seen.bits_per_second / seen.streams * rtt_s / 8),
+        under_way_bytes=_under_way(seen),
         loss_share=loss,
         loss_bound_bits_per_second=_loss_bound(seen, loss) if tcp else None,
         transfer_time_ratio=(
@@ -58,6 +58,12 @@ def figures_of(seen: Observed) -> Figures:
         tcp_efficiency=1 - loss if tcp and loss is not None else None,
         buffer_delay=slower / seen.idle_rtt_ns if slower is not None and seen.idle_rtt_ns else None,
     )
+
+
+def _under_way(seen: Observed) -> int | None:
+    """Return rate x time (Little's law): the time is that of the test, queues included."""
+    rtt_ns = seen.loaded_rtt_ns or seen.idle_rtt_ns
+    return None if rtt_ns is None else round(seen.bits_per_second / seen.streams * rtt_ns / 8e9)
 
 
 def _loss_bound(seen: Observed, loss: float | None) -> float | None:

@@ -42,7 +42,10 @@ async def installed_test(options: Iperf3Options, host: str, path: NetworkPath, s
 
 
 class Throughput:
-    """All planned tests of an agent, one at a time; ``recorder`` belongs among the engine's sinks."""
+    """All planned tests of an agent, one at a time; ``recorder`` belongs among the engine's sinks.
+
+    ``settle_s`` is how long after a test the last probes under its load are settled.
+    """
 
     def __init__(
         self,
@@ -51,6 +54,7 @@ class Throughput:
         agent: str,
         books: Books,
         *,
+        settle_s: float = SETTLE_S,
         run_test: RunTest = installed_test,
         turns: Turns | None = None,
         clock: Clock | None = None,
@@ -73,7 +77,7 @@ class Throughput:
             rng=rng,
             listener=_Quiet(),
             purse=books,
-            pauses=Pauses(idle_s=IDLE_S, settle_s=SETTLE_S),
+            pauses=Pauses(idle_s=IDLE_S, settle_s=settle_s),
             clock=clock,
             sleep=sleep,
         )
