@@ -22,13 +22,13 @@ from collectors.http.options import HttpOptions
 from collectors.icmp.sender import IcmpOptions, IcmpSender
 from collectors.path import NetworkPath, Target
 from collectors.sample import NOISE_NS
-from collectors.session import Deliver, Session
+from collectors.session import LONGEST_WAIT_NS, Deliver, Session
 from collectors.stamp.sender import StampOptions, StampSender
 from collectors.tcp.client import TcpClient
 from collectors.tcp.options import TcpOptions
 
-_READ_EVERY_NS = 10_000_000
-"""How long answers wait where slots are closer: reading as many takes less than the time between two slots."""
+_MOST_READ = 10
+"""How many answers of a stream are read together at most: that has to be done before the next slot."""
 
 _STAMPING_BEGINS_NS = 5_000_000
 """From opening sockets to the first slot: a kernel's first receive stamps are missing for about 0.6 ms."""
@@ -179,7 +179,7 @@ class _Pairing:
         self._suspensions_seen = suspensions.count
         self.streams = {self._key(path): self._stream(path) for path in probe.paths}
         self._order = list(self.streams.values())
-        self._turns = turns(self._order, max(_READ_EVERY_NS // probe.interval_ns, 1))
+        self._turns = turns(self._order, min(max(LONGEST_WAIT_NS // probe.interval_ns, 1), _MOST_READ))
         self._turn = 0
         self._ticker: Ticker | None = None
 

@@ -23,12 +23,14 @@ from collectors.stream import Stream, StreamEvent
 SessionEvent = StreamEvent | IcmpError | RejectedAnswer | ReflectorFacts | DirectMeasurement | ReceiveDrops
 Deliver = Callable[[Sequence[SessionEvent]], None]
 
+LONGEST_WAIT_NS = 40_000_000
+"""How long answers may wait for a slot: less than the least step of a clock that is told from a stall (50 ms)."""
+
 # The socket is of no use any more after these: the interface or address may come back under the same name.
 _REOPEN = ("interface_unavailable", "source_unavailable", "invalid")
 _DRAINS_AT_MOST = 64  # all that a full receive buffer holds; a flood fills it again and again
 _LOW_32_BITS = 0xFFFFFFFF
 _TIMER_SLACK_S = 0.001  # uvloop's timers may fire up to a millisecond early
-_READ_AT_SLOTS_NS = 100_000_000  # slots so close are as good as at once for whoever looks at results
 _LARGEST_THAT_WAITS = 2048  # octets, so that ten answers take a small part of the least receive buffer there is
 
 
@@ -66,8 +68,8 @@ class Session:
     What becomes of the packets is handed to ``deliver``, some of it while :meth:`send` runs, the rest from the loop.
     A packet that cannot be sent settles as such with its reason; :attr:`trouble` says more.
 
-    ``interval_ns`` is from one slot to the next. Where that is short, and the kernel stamps what arrives, answers wait
-    in the socket for :meth:`collect`, which is called at slots. Without it they are read as they come.
+    ``interval_ns`` is from one slot to the next. Up to :data:`LONGEST_WAIT_NS`, and where the kernel stamps what arrives,
+    answers wait in the socket for :meth:`collect`, which is called at slots. Else they are read as they come.
     """
 
     def __init__(
@@ -93,7 +95,7 @@ class Session:
         self._socket: StampedSocket | None = None
         self._dropped = 0  # as this socket told last
         self._watch: Watch | None = None  # none while answers wait for slots
-        self._wants_slots = interval_ns is not None and interval_ns <= _READ_AT_SLOTS_NS
+        self._wants_slots = interval_ns is not None and interval_ns <= LONGEST_WAIT_NS
         self._arrivals = Arrivals()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ns = 0
