@@ -68,7 +68,7 @@ class Session:
     What becomes of the packets is handed to ``deliver``, some of it while :meth:`send` runs, the rest from the loop.
     A packet that cannot be sent settles as such with its reason; :attr:`trouble` says more.
 
-    ``interval_ns`` is from one slot to the next. Up to :data:`LONGEST_WAIT_NS`, and where the kernel stamps what arrives,
+    ``interval_ns`` is from one slot to the next. Up to :data:`LONGEST_WAIT_NS`, and where the kernel stamps what comes,
     answers wait in the socket for :meth:`collect`, which is called at slots. Else they are read as they come.
     """
 
