@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
-from agent.throughput.budget import Allowance, Booking, Expected, allowance, expected
+from agent.throughput.budget import Allowance, Booking, Expected, allowance, capped, expected, rate_of
 from agent.throughput.host import interface_rate
 from agent.throughput.ledger_file import LedgerFile
 from agent.throughput.plan import ThroughputPlan
 from agent.throughput.trial import Trial
-from collectors.iperf3.options import Direction
+from collectors.iperf3.options import Iperf3Options
 from collectors.path import NetworkPath
 
 
@@ -39,6 +39,7 @@ class Books:
         self._interface_rate = interface_rate
         self._fastest: dict[str, float] = {}
         self._set_aside: Booking | None = None
+        self._left: int | None = None
 
     def warn(self) -> None:
         """Say it where there are budgets that a restart would begin anew."""
@@ -52,20 +53,27 @@ class Books:
     async def refusal(self, trial: Trial) -> str | None:
         """Say why a test must not run; ``None``: it may, and what it will move is set aside."""
         test = self._expected(trial)
-        why = self.allowance(self._plans[trial.probe], trial.path).refusal(test)
+        allowed = self.allowance(self._plans[trial.probe], trial.path)
+        why = allowed.refusal(test)
         if why is None:
+            self._left = allowed.left
             self._set_aside = Booking(path=trial.path.name, at=self._now(), octets=test.octets)
             self._file.ledger.book(self._set_aside)
             await self._save()
         return why
+
+    def capped(self, trial: Trial) -> Iperf3Options:
+        """Return what a test that may run is told, so that no path can break the budget."""
+        if self._left is None:
+            return trial.options
+        return capped(trial.options, self._left, interface=self._interface_rate(trial.path))
 
     async def settled(self, trial: Trial, octets: int) -> None:
         """Book what a test moved in the place of what was set aside for it."""
         assert self._set_aside is not None, "every test was asked for first"
         self._file.ledger.correct(self._set_aside, octets)
         self._set_aside = None
-        ways = 2 if trial.options.direction is Direction.BOTH else 1
-        rate = octets * 8 / ways / (trial.options.duration_s + trial.options.omit_s)
+        rate = rate_of(octets, trial.options)
         self._fastest[trial.path.name] = max(rate, self._fastest.get(trial.path.name, 0.0))
         await self._save()
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -28,6 +28,8 @@ ASSUMED_BITS_PER_SECOND = 10_000_000_000
 _TCP_HEADERS, _UDP_HEADERS = 52, 28
 """Octets of IPv4 and TCP with timestamps (RFC 7323), or of IPv4 and UDP; IPv6 has 20 more, 1.4 % of a full packet."""
 _USUAL_MSS, _USUAL_DATAGRAM = 1348, 1460
+_PAYLOAD_SHARE = 0.9
+"""What of a budget is left for payload: 4 % are headers, and a lossy path sends some of it again."""
 
 
 class Basis(StrEnum):
@@ -82,9 +84,23 @@ def expected(
         rate, basis = interface, Basis.INTERFACE
     else:
         rate, basis = ASSUMED_BITS_PER_SECOND, Basis.ASSUMED
-    ways = 2 if options.direction is Direction.BOTH else 1
-    seconds = options.duration_s + options.omit_s
-    return Expected(octets=rate * seconds * ways // 8, bits_per_second=rate, basis=basis)
+    return Expected(octets=rate * _seconds(options) * _ways(options) // 8, bits_per_second=rate, basis=basis)
+
+
+def rate_of(octets: int, options: Iperf3Options) -> float:
+    """Return the rate of each direction of a test that moved so much, in bits per second."""
+    return octets * 8 / _ways(options) / _seconds(options)
+
+
+def capped(options: Iperf3Options, left: int, *, interface: int | None = None) -> Iperf3Options:
+    """Return a test that cannot move more than ``left`` octets, however much faster its path is than thought.
+
+    A rate that the interface cannot exceed needs no telling: iperf3 takes more processor time for one.
+    """
+    if options.bits_per_second is not None:
+        return options
+    rate = round(left * 8 * _PAYLOAD_SHARE / _ways(options) / _seconds(options))
+    return options if interface is not None and rate >= interface else replace(options, bits_per_second=max(rate, 1))
 
 
 def moved(result: Iperf3Result, options: Iperf3Options) -> int:
@@ -167,6 +183,14 @@ class Allowance:
 def allowance(ledger: Ledger, path: str, limit: int | None, at: datetime, zone: ZoneInfo) -> Allowance:
     """Return what a path has left on the local day around ``at``."""
     return Allowance(limit=limit, spent=ledger.spent(path, local_day(at, zone)))
+
+
+def _ways(options: Iperf3Options) -> int:
+    return 2 if options.direction is Direction.BOTH else 1
+
+
+def _seconds(options: Iperf3Options) -> int:
+    return options.duration_s + options.omit_s
 
 
 def said_octets(octets: int) -> str:

@@ -37,6 +37,7 @@ def _test(measurement: Measurement) -> Json:
         "streams": trial.options.streams,
         "direction": trial.options.direction,
         "protocol": trial.options.protocol,
+        "asked_bits_per_second": trial.options.bits_per_second,
         "port": trial.options.port,
         "started_at": _instant(tried.at),
         "outcome": tried.outcome,

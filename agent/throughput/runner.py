@@ -34,6 +34,9 @@ class Purse(Protocol):
     async def refusal(self, trial: Trial) -> str | None:
         """Say why a test must not run; ``None``: it may, and what it will move is set aside."""
 
+    def capped(self, trial: Trial) -> Iperf3Options:
+        """Return what a test that may run is told: with a rate where it could move too much without one."""
+
     async def settled(self, trial: Trial, octets: int) -> None:
         """Learn what a test moved that was not refused."""
 
@@ -44,6 +47,10 @@ class OpenPurse:
     async def refusal(self, trial: Trial) -> str | None:  # noqa: ARG002  # the protocol's signature
         """Refuse nothing."""
         return None
+
+    def capped(self, trial: Trial) -> Iperf3Options:
+        """Tell no rate."""
+        return trial.options
 
     async def settled(self, trial: Trial, octets: int) -> None:
         """Keep no books."""
@@ -123,7 +130,7 @@ class Runner:
                 recording = True
                 self._recorder.start(trial.target.name)
                 await self._pause(self._pauses.idle_s, "latency without load")
-            tried.append(refused or await self._try(trial))
+            tried.append(refused or await self._try(replace(trial, options=self._purse.capped(trial))))
             self._listener.ended(tried[-1])
             if tried[-1].period is not None:
                 await self._pause(self._pauses.settle_s, "queues to drain")

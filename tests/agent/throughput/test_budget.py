@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.throughput.budget import Basis, Booking, Ledger, allowance, expected, moved, parse_budget
+from agent.throughput.budget import Basis, Booking, Ledger, allowance, capped, expected, moved, parse_budget
 from agent.throughput.ledger_file import FILE_NAME, LedgerFile, state_directory
 from collectors.iperf3.options import Direction, Iperf3Options, Protocol
 from collectors.iperf3.result import Interval, Iperf3Result, Transfer
@@ -50,6 +50,22 @@ def test_a_test_that_was_cancelled_moved_what_its_intervals_say() -> None:
         direction=Direction.UP, start_s=0, end_s=1, transferred_bytes=1_448, bits_per_second=1, omitted=True
     )
     assert moved(Iperf3Result(intervals=(second, second), mss_bytes=1_448), TCP) == 2 * 1_500
+
+
+@given(left=st.integers(10_000, 10**12), seconds=st.integers(1, 3600), both=st.booleans())
+def test_a_capped_test_moves_no_more_than_is_left_with_all_its_headers(left: int, seconds: int, both: bool) -> None:
+    asked = Iperf3Options(duration_s=seconds, direction=Direction.BOTH if both else Direction.UP)
+    rate = capped(asked, left).bits_per_second
+    assert rate is not None
+    payload = rate * seconds * (2 if both else 1) / 8
+    assert payload * 1_500 / 1_448 <= left
+
+
+def test_a_test_that_is_told_a_rate_or_whose_interface_is_slow_enough_is_not_capped() -> None:
+    told = Iperf3Options(protocol=Protocol.UDP, bits_per_second=1_000)
+    assert capped(told, 1) is told
+    assert capped(TCP, 10**12, interface=1_000_000_000) is TCP
+    assert capped(TCP, 10**9, interface=1_000_000_000).bits_per_second == 720_000_000
 
 
 def test_a_test_beyond_what_is_left_is_refused_with_its_numbers() -> None:

@@ -49,6 +49,9 @@ class Purse:
     async def refusal(self, trial: Trial) -> str | None:
         return "too much for today" if trial.stage.name in self._refused else None
 
+    def capped(self, trial: Trial) -> Iperf3Options:
+        return trial.options
+
     async def settled(self, trial: Trial, octets: int) -> None:
         self.settlements.append((trial.stage.name, octets))
 

@@ -88,6 +88,14 @@ async def test_what_the_budget_does_not_allow_is_skipped_and_counted() -> None:
     assert tests.counts.tests[("throughput", "hub", "vpn"), "skipped", "budget"] == 1
 
 
+async def test_a_test_is_told_a_rate_at_which_no_path_can_break_the_budget() -> None:
+    clock = Clock(*AFTERNOON)
+    server = Server([COMPLETE], clock)
+    await run_to_the_end(service(server, clock, books(clock)), clock)
+    rates = [options.bits_per_second for options, _, _ in server.asked]
+    assert rates == [18_000_000, round((25_000_000 - MOVED) * 0.9 * 8 / 10)]
+
+
 async def test_without_iperf3_every_test_fails_with_that_reason_and_the_next_one_is_tried() -> None:
     clock = Clock(*AFTERNOON)
     server = Server([troubled(Iperf3Failure.NOT_INSTALLED)], clock)
