@@ -13,9 +13,12 @@ from datetime import UTC, datetime
 from prometheus_client import CollectorRegistry, ProcessCollector
 
 from agent import systemd
+from agent.comparing import Comparisons
+from agent.comparison_metrics import ComparisonMetrics
 from agent.engine import Engine
 from agent.exposition import Exposition
 from agent.history.recorder import Recorder
+from agent.history.remote.service import RemoteWriting
 from agent.history_metrics import HistoryMetrics
 from agent.iperf3_server.supervise import Iperf3Server
 from agent.iperf3_server_metrics import Iperf3ServerMetrics
@@ -24,6 +27,7 @@ from agent.plan import ComparisonPlan, Plan
 from agent.probing import Probing
 from agent.reflecting import ReflectorProcess
 from agent.reflector_metrics import ReflectorMetrics
+from agent.remote_write_metrics import RemoteWriteMetrics
 from agent.report.figures import RECENT, Figures
 from agent.report.summary import Json, assembled, comparison_summaries, host_summary, stream_summary
 from agent.sink import FanOut, Sink
@@ -55,10 +59,16 @@ async def serve(plan: Plan, sockets: Sequence[socket.socket]) -> None:
     recorder = None if plan.history is None else Recorder(plan.history, plan.agent, plan.probes)
     if recorder is not None:
         HistoryMetrics(registry, plan.agent, recorder.counts)
+    remote = _remote_writing(plan)
+    if remote is not None:
+        RemoteWriteMetrics(registry, plan.agent, remote.counts)
     throughput = _throughput(plan)
     if throughput is not None:
         ThroughputMetrics(registry, plan.agent, throughput)
+    comparisons = Comparisons(plan.comparisons, plan.probes)
+    ComparisonMetrics(registry, plan.agent, comparisons)
     sinks: list[Sink] = [figures]
+    sinks += [comparisons] if comparisons.running else []
     sinks += [] if recorder is None else [recorder.sink]
     sinks += [] if throughput is None else [throughput.recorder]
     engine = Engine(plan.probes, FanOut(*sinks) if len(sinks) > 1 else figures)
@@ -78,6 +88,8 @@ async def serve(plan: Plan, sockets: Sequence[socket.socket]) -> None:
             tasks.append(group.create_task(iperf3_server.run()))
         if recorder is not None:
             tasks.append(group.create_task(recorder.run()))
+        if remote is not None:
+            tasks.append(group.create_task(remote.run()))
         if throughput is not None:
             tasks.append(group.create_task(throughput.run()))
         gc.freeze()  # to look for garbage among a thousand streams takes 60 ms at a stretch, and these stay
@@ -89,6 +101,12 @@ async def serve(plan: Plan, sockets: Sequence[socket.socket]) -> None:
         for task in tasks:
             task.cancel()
     _log_counts(figures)
+
+
+def _remote_writing(plan: Plan) -> RemoteWriting | None:
+    if plan.remote_write is None or plan.history is None:
+        return None
+    return RemoteWriting(plan.remote_write, plan.history.directory, plan.agent)
 
 
 def _throughput(plan: Plan) -> Throughput | None:

@@ -10,14 +10,18 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.metrics_core import Metric
 
+from agent.comparing import Comparisons
+from agent.comparison_metrics import ComparisonMetrics
 from agent.history.counts import HistoryCounts
+from agent.history.remote.counts import RemoteCounts
 from agent.history_metrics import HistoryMetrics
 from agent.iperf3_server.supervise import Iperf3Server
 from agent.iperf3_server_metrics import Iperf3ServerMetrics
 from agent.metrics import Metrics
-from agent.plan import Iperf3ServerPlan, Plan, Probe, ProbeOptions, ReflectorPlan, SocketAddress
+from agent.plan import ComparisonPlan, Iperf3ServerPlan, Plan, Probe, ProbeOptions, ReflectorPlan, SocketAddress
 from agent.reflecting import ReflectorProcess
 from agent.reflector_metrics import ReflectorMetrics
+from agent.remote_write_metrics import RemoteWriteMetrics
 from agent.report.figures import Figures
 from agent.sink import StreamKey
 from agent.throughput.books import Books
@@ -47,6 +51,10 @@ FILE = Path(__file__).with_suffix(".md")
 _LABELS = {
     "agent": "name of the agent, from `agent.name` in the configuration",
     "probe": "name of the probe",
+    "baseline": "name of the path that is compared with",
+    "candidate": "name of the path that should be better",
+    "verdict": "of a comparison: `better`, `worse`, `same` or `insufficient`",
+    "figure": "of a comparison: `rtt_p99` or `rtt_p99_p50`",
     "kind": "of a stream: `icmp`, `stamp`, `tcp` or `http`, as its probe; of a path: `kind` in the configuration",
     "target": "name of the target",
     "path": "name of the path",
@@ -138,6 +146,7 @@ def families() -> list[Metric]:
         *reflector_families(),
         *history_families(),
         *throughput_families(),
+        *comparison_families(),
     ]
     found.sort(key=lambda family: len(family.samples))
     told = {family.name: family for family in found if family.samples}  # of those of several streams, the fullest
@@ -159,6 +168,23 @@ def history_families() -> list[Metric]:
     counts = HistoryCounts()
     counts.last_commit_ns = counts.oldest_ns = 1
     HistoryMetrics(registry, "agent", counts)
+    sent = RemoteCounts()
+    sent.sent_until_ns = 1
+    RemoteWriteMetrics(registry, "agent", sent)
+    return list(registry.collect())
+
+
+def comparison_families() -> list[Metric]:
+    """Return every metric of the continuous comparison of two paths, of which blocks were judged."""
+    paths = tuple(NetworkPath(name=name) for name in ("baseline", "candidate"))
+    target = Target(name="target", host="192.0.2.2")
+    probe = Probe(name="probe", options=IcmpOptions(), interval_ns=1, timeout_ns=1, targets=(target,), paths=paths)
+    comparisons = Comparisons([ComparisonPlan(baseline="baseline", candidate="candidate", probe="probe")], [probe])
+    for comparison in comparisons.running.values():
+        for judge in comparison.judges.values():
+            judge.take(0)
+    registry = CollectorRegistry()
+    ComparisonMetrics(registry, "agent", comparisons)
     return list(registry.collect())
 
 
@@ -230,7 +256,8 @@ def reference() -> str:
             "",
             "## Of the history",
             "",
-            "They are there where the configuration has a section `history`. What to do about each reason stands in",
+            "They are there where the configuration has a section `history`, those of remote write where it has",
+            "`remote_write`. What to do about each reason stands in",
             "[history.md](history.md).",
             "",
             *_table(kept),

@@ -16,6 +16,7 @@ from agent.cli import main
 from agent.config.document import parse_document
 from agent.config.load import plan_of
 from agent.history.counts import HistoryCounts
+from agent.history.remote.counts import RemoteCounts
 from agent.history_metrics import HistoryMetrics
 from agent.iperf3_server.supervise import Iperf3Server
 from agent.iperf3_server_metrics import Iperf3ServerMetrics
@@ -23,8 +24,9 @@ from agent.metrics import Metrics
 from agent.plan import Iperf3ServerPlan, Plan, ReflectorPlan, SocketAddress
 from agent.reflecting import ReflectorProcess
 from agent.reflector_metrics import ReflectorMetrics
+from agent.remote_write_metrics import RemoteWriteMetrics
 from agent.report.figures import Figures
-from docs.metrics import throughput_families
+from docs.metrics import comparison_families, throughput_families
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -72,9 +74,10 @@ def metric_names() -> set[str]:
     Metrics(registry, Plan(agent="a", listen=here), Figures())
     ReflectorMetrics(registry, "a", ReflectorProcess(ReflectorPlan(listen=here, allow=(), twamp=here)))
     HistoryMetrics(registry, "a", HistoryCounts())
+    RemoteWriteMetrics(registry, "a", RemoteCounts())
     Iperf3ServerMetrics(registry, "a", Iperf3Server(Iperf3ServerPlan(listen=here, allow=())))
     names = set()
-    for family in (*registry.collect(), *throughput_families()):
+    for family in (*registry.collect(), *throughput_families(), *comparison_families()):
         names.add(family.name + ("_total" if family.type == "counter" else ""))
         if family.type == "histogram":
             names |= {f"{family.name}{suffix}" for suffix in ("_bucket", "_count", "_sum")}

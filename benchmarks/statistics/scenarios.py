@@ -26,6 +26,9 @@ SCENARIOS: Mapping[str, Scenario] = {
     "week": Scenario(name="week", baseline=_VPN, candidate=_EXPRESSROUTE, duration_s=7 * DAY_S, interval_s=1.0),
 }
 
+MONTH = Scenario(name="month", baseline=_VPN, candidate=_VPN, duration_s=30 * DAY_S, interval_s=1.0)
+"""Two equal paths, for the verdict that is looked at every ten minutes."""
+
 DESCRIPTIONS: Mapping[str, str] = {
     "hour": "an hour at 10/s of a VPN and ExpressRoute",
     "equal": "a day at 10/s of two equal paths",
