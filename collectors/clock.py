@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import ctypes
+import errno
+import json
 import os
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Protocol
 
+PUBLISHED = Path("/run/eragent-clock/state")
+"""Where :mod:`collectors.clock_publisher` tells what its kernel says to processes that may not ask it themselves."""
+
+_PUBLISHED_FOR_NS = 500_000_000  # less than it takes the kernel to let its bound grow by the next 500 µs
 _STA_UNSYNC = 0x0040
 _BOUND_GROWS = 500e-6  # seconds a second that the kernel adds to maxerror (MAXFREQ of its ntp.c): a bad crystal's drift
 
@@ -92,6 +100,22 @@ def suspended_ns() -> int:
 
 
 def kernel_clock_state() -> ClockState:
+    """Return the state of CLOCK_REALTIME by the kernel, as it is or was published in the last half second.
+
+    Raise :class:`OSError` where a sandbox forbids to ask and nothing was published.
+    """
+    return asked_or_published(ask_kernel, PUBLISHED)
+
+
+def asked_or_published(ask: Callable[[], ClockState], published: Path) -> ClockState:
+    """Return what the kernel says; where this process may not ask, what one that may has written to ``published``."""
+    try:
+        return ask()
+    except PermissionError:
+        return parse_published(published.read_bytes(), time.monotonic_ns())
+
+
+def ask_kernel() -> ClockState:
     """Read the state of CLOCK_REALTIME from the kernel (adjtimex(2), nothing is changed).
 
     Raise :class:`OSError` where a sandbox forbids the call.
@@ -106,3 +130,22 @@ def kernel_clock_state() -> ClockState:
         max_error_ns=timex.maxerror * 1000,
         tai_offset_s=timex.tai or None,
     )
+
+
+def published(state: ClockState, monotonic_ns: int) -> bytes:
+    """Write down a state for other processes of this host, and when it was read."""
+    return json.dumps({"monotonic_ns": monotonic_ns, **asdict(state)}).encode() + b"\n"
+
+
+def parse_published(text: bytes, monotonic_ns: int) -> ClockState:
+    """Read what :func:`published` wrote; raise :class:`OSError` where that is too long ago, or it is something else."""
+    try:
+        fields = json.loads(text)
+        read_ns = fields.pop("monotonic_ns")
+        state = ClockState(**fields)
+        is_young = 0 <= monotonic_ns - read_ns <= _PUBLISHED_FOR_NS
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise OSError(errno.EBADMSG, "what was published is no state of a clock") from error
+    if not is_young:
+        raise OSError(errno.ESTALE, "the state of the clock was published too long ago")
+    return state

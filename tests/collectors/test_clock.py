@@ -2,9 +2,28 @@
 
 from __future__ import annotations
 
+import errno
 import time
+from pathlib import Path
 
-from collectors.clock import ClockState, kernel_clock_state, suspended_ns
+import pytest
+
+from collectors.clock import (
+    ClockState,
+    asked_or_published,
+    kernel_clock_state,
+    parse_published,
+    published,
+    suspended_ns,
+)
+from collectors.clock_publisher import publish
+
+_KEPT = ClockState(synchronised=True, error_ns=1_000, max_error_ns=52_000, tai_offset_s=37)
+_UNKEPT = ClockState(synchronised=False, error_ns=0, max_error_ns=16_000_000_000)
+
+
+def _refused() -> ClockState:
+    raise PermissionError(errno.EPERM, "adjtimex")
 
 
 def test_the_kernel_tells_of_its_clock() -> None:
@@ -31,3 +50,39 @@ def test_of_an_unsynchronised_clock_nothing_is_known() -> None:
 def test_a_host_that_is_awake_is_not_suspended_meanwhile() -> None:
     before = max(suspended_ns() for _ in range(100))
     assert max(suspended_ns() for _ in range(100)) - before < 1_000_000
+
+
+def test_who_may_not_ask_the_kernel_hears_from_who_may(tmp_path: Path) -> None:
+    publish(tmp_path / "state")
+    heard, asked = asked_or_published(_refused, tmp_path / "state"), kernel_clock_state()
+    assert (heard.synchronised, heard.tai_offset_s) == (asked.synchronised, asked.tai_offset_s)
+    assert [file.name for file in tmp_path.iterdir()] == ["state"]
+    assert (tmp_path / "state").stat().st_mode & 0o777 == 0o644  # the readers are other users
+
+
+def test_who_may_ask_does_not_read_what_others_say(tmp_path: Path) -> None:
+    (tmp_path / "state").write_bytes(published(_UNKEPT, time.monotonic_ns()))
+    assert asked_or_published(lambda: _KEPT, tmp_path / "state") is _KEPT
+
+
+@pytest.mark.parametrize("state", [_KEPT, _UNKEPT])
+def test_what_is_published_is_read_as_it_was(state: ClockState) -> None:
+    assert parse_published(published(state, 5_000_000_000), 5_000_000_000) == state
+    assert parse_published(published(state, 5_000_000_000), 5_500_000_000) == state
+
+
+@pytest.mark.parametrize("now_ns", [5_500_000_001, 4_999_999_999])
+def test_what_was_published_too_long_ago_is_not_known(now_ns: int) -> None:
+    with pytest.raises(OSError, match="too long ago"):
+        parse_published(published(_KEPT, 5_000_000_000), now_ns)
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"[]", b"{}", b'{"monotonic_ns": 1}', b'{"monotonic_ns": "x"}', b"\xff"])
+def test_what_is_no_state_of_a_clock_is_not_known(text: bytes) -> None:
+    with pytest.raises(OSError, match="no state of a clock"):
+        parse_published(text, 1)
+
+
+def test_where_nothing_is_published_nothing_is_known(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        asked_or_published(_refused, tmp_path / "state")

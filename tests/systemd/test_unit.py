@@ -1,4 +1,4 @@
-"""The unit as it is shipped: systemd takes it without a word, and it grants no more than it has to."""
+"""The units as they are shipped: systemd takes them without a word, and they grant no more than they have to."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from collectors.clock import PUBLISHED
+
 _FOLDER = Path(__file__).parents[2] / "systemd"
-_UNIT = (_FOLDER / "eragent.service").read_text(encoding="utf-8")
+_UNITS = {file.name: file.read_text(encoding="utf-8") for file in sorted(_FOLDER.glob("*.service"))}
+_UNIT = _UNITS["eragent.service"]
 _DROP_INS = {file.name: file.read_text(encoding="utf-8") for file in sorted(_FOLDER.glob("*.conf"))}
 _PROGRAM = "/opt/eragent/bin/eragent"
+_PYTHON = "/opt/eragent/bin/python"
 
-_HIGHEST_EXPOSURE = 20
+_HIGHEST_EXPOSURE = 15
 """In tenths, as `systemd-analyze security --threshold` takes it. Most of what is left is the network itself."""
 
 
@@ -29,14 +33,15 @@ def _settings(text: str) -> dict[str, list[str]]:
 
 @pytest.fixture
 def installed(tmp_path: Path) -> Path:
-    """The unit with all of its drop-ins, with a program that exists: verification looks whether it can be started."""
-    unit = tmp_path / "eragent.service"
-    unit.write_text(_UNIT.replace(_PROGRAM, "/bin/true"), encoding="utf-8")
+    """The units with all drop-ins, with programs that exist: verification looks whether they can be started."""
+    for name, text in _UNITS.items():
+        startable = text.replace(_PROGRAM, "/bin/true").replace(_PYTHON, "/bin/true")
+        (tmp_path / name).write_text(startable, encoding="utf-8")
     folder = tmp_path / "eragent.service.d"
     folder.mkdir()
     for name, text in _DROP_INS.items():
         (folder / name).write_text(text, encoding="utf-8")
-    return unit
+    return tmp_path
 
 
 def _systemd_analyze(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -46,15 +51,17 @@ def _systemd_analyze(*arguments: str | Path) -> subprocess.CompletedProcess[str]
     return subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
 
 
-def test_systemd_has_nothing_to_say_of_the_unit(installed: Path) -> None:
-    said = _systemd_analyze("verify", "--man=no", installed)
+def test_systemd_has_nothing_to_say_of_the_units(installed: Path) -> None:
+    said = _systemd_analyze("verify", "--man=no", *(installed / name for name in _UNITS))
     assert (said.returncode, said.stdout + said.stderr) == (0, "")
 
 
-def test_the_unit_leaves_the_service_little_that_it_could_do(installed: Path) -> None:
+@pytest.mark.parametrize("name", _UNITS)
+def test_a_unit_leaves_its_service_little_that_it_could_do(installed: Path, name: str) -> None:
     # CAP_NET_ADMIN adds two tenths, for who has the agent run iperf3's server.
-    (installed.parent / "eragent.service.d" / "iperf3-server.conf").unlink()
-    said = _systemd_analyze("security", "--offline=true", f"--threshold={_HIGHEST_EXPOSURE}", "--no-pager", installed)
+    (installed / "eragent.service.d" / "iperf3-server.conf").unlink()
+    options = ["--offline=true", f"--threshold={_HIGHEST_EXPOSURE}", "--no-pager"]
+    said = _systemd_analyze("security", *options, installed / name)
     assert said.returncode == 0, said.stdout + said.stderr
 
 
@@ -89,3 +96,12 @@ def test_the_unit_starts_the_installed_program_with_the_default_configuration() 
     settings = _settings(_UNIT)
     assert settings["Type"] == ["notify"]
     assert settings["ExecStart"] == [f"{_PROGRAM} run --config /etc/eragent/eragent.yaml"]
+
+
+def test_who_listens_on_the_network_cannot_set_the_clock_and_who_reads_it_has_no_network() -> None:
+    listening, reading = _settings(_UNIT), _settings(_UNITS["eragent-clock.service"])
+    assert listening["ProtectClock"] == ["yes"]
+    assert "eragent-clock.service" in listening["Wants"][0]
+    assert reading["CapabilityBoundingSet"] == [""]
+    assert reading["PrivateNetwork"] == ["yes"]
+    assert reading["ExecStart"] == [f"{_PYTHON} -I -m collectors.clock_publisher {PUBLISHED}"]
