@@ -214,8 +214,9 @@ def test_paths_of_a_configuration_are_probed_in_pairs_and_compared(reflector_por
         ("expressroute", "hub"),
     ]
     [comparison] = found["comparisons"]
-    assert (comparison["baseline"], comparison["candidate"], comparison["pairs"]) == ("vpn", "expressroute", 20)
-    assert "expressroute against vpn, 20 pairs" in run(*arguments).stdout
+    assert (comparison["baseline"], comparison["candidate"]) == ("vpn", "expressroute")
+    assert comparison["pairs"] + comparison["excluded"] == 20  # a busy host disturbs some, and these are left out
+    assert re.search(r"expressroute against vpn(, \d+ pairs|: this host was stalled)", run(*arguments).stdout)
 
 
 def test_the_ssids_of_all_paths_are_numbers_of_16_bits(configuration: str) -> None:
