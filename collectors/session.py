@@ -171,6 +171,8 @@ class Session:
 
     async def idle(self) -> None:
         """Wait until every packet is settled; while somebody waits, no further one is expected to be sent."""
+        if self._watch is None:
+            self.collect()  # what waits was not read late
         self._read_at_once()
         events = self._stream.ended()
         if events:
