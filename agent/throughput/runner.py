@@ -129,7 +129,7 @@ class Runner:
             if refused is None and not recording:
                 recording = True
                 self._recorder.start(trial.target.name)
-                await self._pause(self._pauses.idle_s, "latency without load")
+                await self._pause_before(trial, self._pauses.idle_s, "latency without load")
             tried.append(refused or await self._try(replace(trial, options=self._purse.capped(trial))))
             self._listener.ended(tried[-1])
             if tried[-1].period is not None:
@@ -161,11 +161,10 @@ class Runner:
             delay_s = wait_s(attempt, self._rng) if _is_busy(result) and not self._stop.is_set() else None
             if delay_s is None:
                 break
-            await self._pause(delay_s, "the server, which runs another test")
+            await self._pause_before(trial, delay_s, "the server, which runs another test")
             attempt += 1
-        octets = moved(result, trial.options)
+        busy, octets = busy_share(before, processors()), moved(result, trial.options)
         await self._purse.settled(trial, octets)
-        busy = busy_share(before, processors())
         return replace(_tried(trial, at, result, period, octets), host_busy=busy, host_buffers=host_buffers())
 
     async def _once(self, trial: Trial) -> Iperf3Result:
@@ -190,6 +189,14 @@ class Runner:
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock.wall_ns() / 1e9, UTC)
+
+    async def _pause_before(self, trial: Trial, seconds: float, why: str) -> None:
+        """Wait ahead of a test that may run; cancelled, settle that it moved nothing."""
+        try:
+            await self._pause(seconds, why)
+        except asyncio.CancelledError:
+            await self._purse.settled(trial, 0)
+            raise
 
     async def _pause(self, seconds: float, why: str) -> None:
         """Wait, but not beyond being told to stop."""

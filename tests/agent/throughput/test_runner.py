@@ -159,6 +159,17 @@ async def test_a_test_that_is_cancelled_is_told_to_stop_and_what_it_moved_is_boo
     assert purse.settlements == [("1 flow", MOVED)]
 
 
+async def test_a_test_that_is_cancelled_before_it_begins_moved_nothing() -> None:
+    clock, purse = Clock(end=Clock().now), Purse()
+    server = Server([COMPLETE], clock)
+    task = asyncio.create_task(runner(server, clock, purse=purse).round([TRIAL]))
+    await clock.reached.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (server.asked, purse.settlements) == ([], [("1 flow", 0)])
+
+
 async def test_rounds_of_one_process_never_overlap() -> None:
     clock, under_way = Clock(), 0
 
