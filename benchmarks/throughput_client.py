@@ -76,7 +76,11 @@ async def _short(target: str, options: Iperf3Options, program: Program) -> None:
 
 
 def _children() -> list[str]:
-    return [child for file in Path("/proc/self/task").glob("*/children") for child in file.read_text().split()]
+    found: list[str] = []
+    for file in Path("/proc/self/task").glob("*/children"):
+        with contextlib.suppress(FileNotFoundError):  # a thread may have ended meanwhile
+            found += file.read_text().split()
+    return found
 
 
 if __name__ == "__main__":

@@ -34,7 +34,10 @@ def pieces(text: str) -> Iterator[tuple[str, Any]]:
 
 
 def _members(text: str) -> Iterator[tuple[str, Any]]:
-    at = _skip(text, text.index("{") + 1)
+    opening = text.find("{")
+    if opening < 0:
+        raise BrokenDocumentError("there is no object in it")
+    at = _skip(text, opening + 1)
     while text[at : at + 1] != "}":
         key, at = _DECODER.raw_decode(text, at)
         if not isinstance(key, str):

@@ -20,18 +20,28 @@ SHORT = Iperf3Options(duration_s=1, interval_s=0.2, grace_s=5.0)
 
 
 @contextmanager
-def iperf3_server(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+def iperf3_server() -> Iterator[tuple[subprocess.Popen[str], int]]:
     """Have iperf3's server running on a free port of 127.0.0.1 from the time that it says so."""
-    port = free_port()
-    command = ["iperf3", "--server", "--bind", "127.0.0.1", "--port", str(port), "--forceflush", *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+    server, port = _listening_server()
+    with server:
         try:
-            assert server.stdout is not None
-            while "listening" not in server.stdout.readline():
-                pass
             yield server, port
         finally:
             server.kill()
+
+
+def _listening_server() -> tuple[subprocess.Popen[str], int]:
+    """Start it on one port after the other: a free one may be another program's before it gets there."""
+    for _ in range(5):
+        port = free_port()
+        command = ["iperf3", "--server", "--bind", "127.0.0.1", "--port", str(port), "--forceflush"]
+        command += ["--interval", "0.1"]  # it prints whom it accepted with the first of its figures
+        server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        assert server.stdout is not None
+        if any("listening" in line for line in server.stdout):
+            return server, port
+        server.communicate()
+    raise AssertionError("iperf3's server does not start")
 
 
 @contextmanager
@@ -83,5 +93,8 @@ async def no_child_left() -> AsyncIterator[None]:
 
 def children(pid: int | str = "self") -> set[int]:
     """Return the child processes of a process."""
-    files = Path(f"/proc/{pid}/task").glob("*/children")
-    return {int(child) for file in files for child in file.read_text().split()}
+    found: set[int] = set()
+    for file in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(FileNotFoundError):  # a thread may have ended meanwhile
+            found |= {int(child) for child in file.read_text().split()}
+    return found
