@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from dashboards.generate import generated
+from dashboards.generate import dashboards
 from tests.dashboards.programs import AGENT, Prometheus, debian_program, fetch
 
-_DASHBOARDS: dict[str, Any] = {path.name: json.loads(text) for path, text in generated().items()}
+_DASHBOARDS: dict[str, Any] = {path.name: json.loads(text) for path, text in dashboards().items()}
 _INTERVALS = {"window": "5s", "__rate_interval": "5s", "__range": "10s"}
 _CHOICES = {"agent": AGENT, "target": "here", "probe": "stamp", "baseline": "vpn", "candidate": "expressroute"}
 
