@@ -29,6 +29,7 @@ import zlib
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -50,6 +51,26 @@ class BlockError(ValueError):
     """These octets are no block, or are damaged."""
 
 
+class Layout(NamedTuple):
+    """Where the columns of a block are, by their widths.
+
+    ``clear``: which columns have their two low octets uncompressed, and ``clear_columns`` how many do.
+    ``first_planes``: at which plane of what is compressed each column begins, and behind them where the last one ends.
+    """
+
+    clear: tuple[bool, ...]
+    clear_columns: int
+    first_planes: tuple[int, ...]
+
+
+@lru_cache(maxsize=1024)
+def layout_of(widths: tuple[int, ...]) -> Layout:
+    """Return the layout of blocks whose columns have these widths: few differ, and thousands of blocks are read."""
+    clear = tuple(column in IN_THE_CLEAR and width >= 2 for column, width in enumerate(widths))
+    planes = (width - 2 * is_clear for width, is_clear in zip(widths, clear, strict=True))
+    return Layout(clear, sum(clear), tuple(accumulate(planes, initial=2)))  # behind flags and reasons
+
+
 class Header(NamedTuple):
     """What stands at the start of a block."""
 
@@ -59,32 +80,24 @@ class Header(NamedTuple):
     interval_ns: int
     bases: tuple[int, ...]
 
-    def is_clear(self, column: int) -> bool:
-        """Whether the two low octets of a column are not compressed."""
-        return column in IN_THE_CLEAR and self.widths[column] >= 2
-
-    def low_octets(self) -> int:
-        """Return how many octets there are between the header and what is compressed."""
-        return 2 * self.samples * sum(map(self.is_clear, range(COLUMNS)))
-
-    def first_planes(self) -> list[int]:
-        """Return where each column's compressed planes begin, and where the last one's end, in planes."""
-        planes = (width - 2 * self.is_clear(column) for column, width in enumerate(self.widths))
-        return list(accumulate(planes, initial=2))
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """A block taken apart: the low octets of the columns, and what was compressed."""
+    """A block taken apart: the low octets of the columns, and what is compressed."""
 
     header: Header
-    low: bytes
-    planes: bytes
+    layout: Layout
+    low: memoryview
+    compressed: memoryview
 
-    def reasons(self) -> list[str]:
-        """Return the reasons that this block's samples name, the first one being number 1."""
-        text = self.planes[self.header.first_planes()[-1] * self.header.samples :]
-        return text.decode().split("\n") if text else []
+    def planes(self) -> bytes:
+        """Return what is compressed, as it was before."""
+        return zlib.decompress(self.compressed)
+
+    def reasons(self, planes: bytes) -> list[str | None]:
+        """Return the reasons by their number, of which 0 is none."""
+        text = planes[self.layout.first_planes[-1] * self.header.samples :]
+        return [None, *(text.decode().split("\n") if text else ())]
 
 
 def encode(rows: Rows, *, interval_ns: int) -> bytes:
@@ -113,12 +126,13 @@ def encode(rows: Rows, *, interval_ns: int) -> bytes:
 def decode(block: bytes) -> Rows:
     """Return the samples of a block; raise :class:`BlockError` where it is none."""
     parts = take_apart(block)
+    planes = parts.planes()
     header, count = parts.header, parts.header.samples
     rows = Rows()
-    rows.flags += parts.planes[:count]
-    reasons = [None, *parts.reasons()]
-    rows.reasons += [reasons[number] for number in parts.planes[count : 2 * count]]
-    slot, sent, rtt, forward, backward = _values(parts)
+    rows.flags += planes[:count]
+    reasons = parts.reasons(planes)
+    rows.reasons += [reasons[number] for number in planes[count : 2 * count]]
+    slot, sent, rtt, forward, backward = _values(parts, planes)
     first, interval_ns = header.bases[0], header.interval_ns
     rows.slot.extend(place + above for place, above in enumerate(slot))
     rows.sent_at_ns.extend(above + (slot - first) * interval_ns for above, slot in zip(sent, rows.slot, strict=True))
@@ -130,14 +144,16 @@ def decode(block: bytes) -> Rows:
 
 
 def take_apart(block: bytes) -> Parts:
-    """Check a block and decompress it; raise :class:`BlockError` where it is none."""
-    if len(block) < START or zlib.crc32(memoryview(block)[SUM_SIZE:]) != _SUM.unpack_from(block)[0]:
+    """Check a block, and find its parts; raise :class:`BlockError` where it is none."""
+    octets = memoryview(block)
+    if len(block) < START or zlib.crc32(octets[SUM_SIZE:]) != _SUM.unpack_from(block)[0]:
         raise BlockError("a block of samples is damaged: its checksum is wrong")
     header = header_of(block)
     if header.version != VERSION:
         raise BlockError(f"a block of samples has layout {header.version}, this version reads {VERSION}")
-    end = START + header.low_octets()
-    return Parts(header=header, low=block[START:end], planes=zlib.decompress(memoryview(block)[end:]))
+    layout = layout_of(header.widths)
+    end = START + 2 * header.samples * layout.clear_columns
+    return Parts(header=header, layout=layout, low=octets[START:end], compressed=octets[end:])
 
 
 def header_of(block: bytes) -> Header:
@@ -192,18 +208,18 @@ def _interleaved(lower: bytes, higher: bytes) -> bytes:
     return bytes(both)
 
 
-def _values(parts: Parts) -> Iterable[list[int]]:
+def _values(parts: Parts, planes: bytes) -> Iterable[list[int]]:
     """Yield the columns with their bases."""
     header, count = parts.header, parts.header.samples
     low, high = 0, 2 * count
     for column, (width, base) in enumerate(zip(header.widths, header.bases, strict=True)):
         octets = bytearray(8 * count)
         begin = 0
-        if header.is_clear(column):
+        if parts.layout.clear[column]:
             octets[0::8], octets[1::8] = parts.low[low : low + 2 * count : 2], parts.low[low + 1 : low + 2 * count : 2]
             low, begin = low + 2 * count, 2
         for place in range(begin, width):
-            octets[place::8] = parts.planes[high : high + count]
+            octets[place::8] = planes[high : high + count]
             high += count
         yield [base + above for above in _little_endian(array("Q", bytes(octets)))]
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from agent.columns import OUTCOMES as COLUMN_OUTCOMES
 from agent.columns import UNKNOWN, Columns
-from agent.history.block import IN_THE_CLEAR, Parts
+from agent.history.block import Parts
 from agent.history.rows import HAS_BACKWARD, HAS_FORWARD, HAS_RTT, NOISY, OUTCOME, OUTCOMES
 
 _AT_ONCE = 48  # blocks; of 600 samples each they make columns of 225 KiB
@@ -51,15 +51,15 @@ def reasons_of(blocks: Iterable[Parts]) -> list[str | None]:
     """Return the reason of each sample of blocks, in their order; ``None`` where there is none."""
     found: list[str | None] = []
     for parts in blocks:
-        count = parts.header.samples
-        reasons = [None, *parts.reasons()]
-        found += [reasons[number] for number in parts.planes[count : 2 * count]]
+        count, planes = parts.header.samples, parts.planes()
+        reasons = parts.reasons(planes)
+        found += [reasons[number] for number in planes[count : 2 * count]]
     return found
 
 
 def _alike(blocks: Sequence[Parts]) -> Iterator[list[Parts]]:
     """Yield blocks that have the same columns in the clear, not too many at once."""
-    for _, group in groupby(blocks, key=lambda parts: [parts.header.is_clear(column) for column in IN_THE_CLEAR]):
+    for _, group in groupby(blocks, key=lambda parts: parts.layout.clear):
         alike = list(group)
         for begin in range(0, len(alike), _AT_ONCE):
             yield alike[begin : begin + _AT_ONCE]
@@ -101,9 +101,10 @@ class _Planes:
     def __init__(self, blocks: list[Parts]) -> None:
         headers = [parts.header for parts in blocks]
         counts = [header.samples for header in headers]
-        self._blocks = blocks
+        self._blocks = [(parts, parts.planes(), count) for parts, count in zip(blocks, counts, strict=True)]
         self._counts = np.array(counts)
-        self._first_planes = [header.first_planes() for header in headers]
+        self._clear = blocks[0].layout.clear
+        self._widths = [max(widths) for widths in zip(*(header.widths for header in headers), strict=True)]
         self.total = sum(counts)
         self.bases = np.array([header.bases for header in headers], dtype=np.int64)
         self.intervals_ns = np.array([header.interval_ns for header in headers], dtype=np.int64)
@@ -115,33 +116,32 @@ class _Planes:
 
     def flags(self) -> NDArray[np.uint8]:
         """Return the flags of each sample."""
-        return np.frombuffer(b"".join([parts.planes[: parts.header.samples] for parts in self._blocks]), np.uint8)
+        return _joined([planes[:count] for _, planes, count in self._blocks])
 
     def write(self, column: int, into: Numbers) -> None:
         """Write a column's values, as they are stored, with their bases."""
         into[:] = self.of_blocks(self.bases[:, column])
-        first = self._blocks[0].header
-        clear = 2 if first.is_clear(column) else 0
+        clear = 2 if self._clear[column] else 0
         if clear:
-            into += self._low_octets(sum(first.is_clear(before) for before in range(column)))
-        for place in range(clear, max(parts.header.widths[column] for parts in self._blocks)):
+            into += self._low_octets(sum(self._clear[:column]))
+        for place in range(clear, self._widths[column]):
             octets = self._octets(column, place, clear).astype(np.int64)
             octets <<= 8 * place
             into += octets
 
     def _low_octets(self, number: int) -> NDArray[np.uint16]:
-        slices = [
-            parts.low[2 * number * parts.header.samples : 2 * (number + 1) * parts.header.samples]
-            for parts in self._blocks
-        ]
-        return np.frombuffer(b"".join(slices), "<u2")
+        slices = [parts.low[2 * number * count : 2 * (number + 1) * count] for parts, _, count in self._blocks]
+        return _joined(slices).view("<u2")
 
     def _octets(self, column: int, place: int, clear: int) -> NDArray[np.uint8]:
         """Return one octet of each value of a column, zeros for blocks whose values have none there."""
         slices = []
-        for parts, first_planes in zip(self._blocks, self._first_planes, strict=True):
-            count = parts.header.samples
-            begin = (first_planes[column] + place - clear) * count
+        for parts, planes, count in self._blocks:
+            begin = (parts.layout.first_planes[column] + place - clear) * count
             there = place < parts.header.widths[column]
-            slices.append(parts.planes[begin : begin + count] if there else bytes(count))
-        return np.frombuffer(b"".join(slices), np.uint8)
+            slices.append(planes[begin : begin + count] if there else bytes(count))
+        return _joined(slices)
+
+
+def _joined(slices: Sequence[bytes | memoryview]) -> NDArray[np.uint8]:
+    return np.frombuffer(b"".join(slices), np.uint8)

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from agent.history.files import FILE
-from agent.history.schema import VERSION, NewerSchemaError, version_of
+from agent.history.schema import NewerSchemaError, version_of
 
 
 class HistoryError(Exception):
@@ -58,6 +58,5 @@ def _check_version(connection: sqlite3.Connection, file: Path) -> None:
         found = version_of(connection)
     except NewerSchemaError as error:
         raise HistoryError(f"{file} {error}") from error
-    if found < VERSION:
-        message = f"{file} has schema {found}, which this version reads after `eragent run` has brought it to {VERSION}"
-        raise HistoryError(message)
+    if found == 0:
+        raise HistoryError(f"{file} holds nothing yet: the agent was ended before it had written anything")

@@ -45,6 +45,9 @@ MIGRATIONS = (
         samples INTEGER NOT NULL
     ) STRICT;
     """,
+    """
+    CREATE TABLE sent (stream INTEGER PRIMARY KEY, minute INTEGER NOT NULL) STRICT;
+    """,
 )
 """What leads from each schema to the next; the first one begins with an empty file."""
 

@@ -135,12 +135,33 @@ class Store:
             interval_ns = self._interval_ns(stream)
             sql = "INSERT OR REPLACE INTO blocks (id, data) VALUES (?, ?)"
             self._execute(sql, (block_id(stream, minute), encode(rows, interval_ns=interval_ns)))
-        self._summarise(stream, minute, summarised(rows, extras))
+        self.summarise(stream, minute, summarised(rows, extras))
         self._execute("DELETE FROM parts WHERE stream = ? AND minute = ?", (stream, minute))
+
+    def summarise(self, stream: int, minute: int, summary: Summary) -> None:
+        """Keep what is said of a minute, in place of what was said before."""
+        values = {
+            "id": block_id(stream, minute),
+            **{name: getattr(summary, name) for name in _SUMMED},
+            **asdict(summary.extras),
+            "histogram": packed(summary.histogram),
+        }
+        places = ", ".join("?" * len(values))
+        self._execute(
+            f"INSERT OR REPLACE INTO minutes ({', '.join(values)}) VALUES ({places})",  # noqa: S608  # as above
+            tuple(values.values()),
+        )
 
     def incomplete(self) -> Sequence[tuple[int, int]]:
         """Return stream and minute of everything that a run left in parts."""
         return self._execute("SELECT DISTINCT stream, minute FROM parts ORDER BY minute, stream").fetchall()
+
+    def sent(self, until: Mapping[int, int]) -> None:
+        """Note up to which minute streams were sent away, in one transaction."""
+        self.begin()
+        sql = "INSERT OR REPLACE INTO sent (stream, minute) VALUES (?, ?)"
+        self._connection.executemany(sql, list(until.items()))
+        self.commit()
 
     def oldest_minute(self) -> int | None:
         """Return the first minute that samples are there of, ``None`` where there are none."""
@@ -213,19 +234,6 @@ class Store:
             rows.extend(decode(data))
         except BlockError:  # the rest of the minute is worth keeping
             self.damaged += 1
-
-    def _summarise(self, stream: int, minute: int, summary: Summary) -> None:
-        values = {
-            "id": block_id(stream, minute),
-            **{name: getattr(summary, name) for name in _SUMMED},
-            **asdict(summary.extras),
-            "histogram": packed(summary.histogram),
-        }
-        places = ", ".join("?" * len(values))
-        self._execute(
-            f"INSERT OR REPLACE INTO minutes ({', '.join(values)}) VALUES ({places})",  # noqa: S608  # as above
-            tuple(values.values()),
-        )
 
 
 _SUMMED = (

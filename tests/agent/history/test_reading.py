@@ -12,6 +12,7 @@ from agent.history.files import FILE
 from agent.history.opening import HistoryError
 from agent.history.reading import gaps, read_columns, streams
 from agent.history.rows import Row
+from agent.history.schema import VERSION
 from agent.history.store import MINUTE_NS, Store, connect
 from agent.history.summary import Extras
 from agent.sink import StreamKey
@@ -101,8 +102,18 @@ def test_a_directory_without_a_history_is_refused(tmp_path: Path) -> None:
 
 def test_a_newer_schema_is_refused_with_both_versions(store: Store, tmp_path: Path) -> None:
     store._connection.execute("PRAGMA user_version = 9")
-    with pytest.raises(HistoryError, match="has schema 9, this version of eragent knows 1"):
+    with pytest.raises(HistoryError, match=f"has schema 9, this version of eragent knows {VERSION}"):
         streams(tmp_path)
+
+
+def test_an_older_schema_is_brought_up_to_this_one_with_all_that_is_there(store: Store, tmp_path: Path) -> None:
+    keep(store, list(on_a_path(20)))
+    store._connection.executescript("DROP TABLE sent; PRAGMA user_version = 1")
+    assert len(read(tmp_path)) == 20
+    with closing(connect(tmp_path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (VERSION,)
+        assert connection.execute("SELECT count(*) FROM sent").fetchone() == (0,)
+    assert len(read(tmp_path)) == 20
 
 
 def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
