@@ -151,6 +151,21 @@ class HistoryPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteWritePlan:
+    """Where the minutes of the history are sent, how that is known to be right, and who sends them.
+
+    What is older than ``max_age_ns`` is not sent: the receiver would not take it.
+    """
+
+    url: Url
+    ca_file: Path | None = None
+    username: str | None = None
+    password_file: Path | None = None
+    token_file: Path | None = None
+    max_age_ns: int = 86_400 * 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """Everything that one agent does. ``gateways``: what Azure's gateway carries at the far end of a path, by name."""
 
@@ -162,6 +177,7 @@ class Plan:
     iperf3_server: Iperf3ServerPlan | None = None
     comparisons: tuple[ComparisonPlan, ...] = ()
     history: HistoryPlan | None = None
+    remote_write: RemoteWritePlan | None = None
     paths: Mapping[str, NetworkPath] = field(default_factory=dict)
     targets: Mapping[str, Target] = field(default_factory=dict)
     on_request: OnRequestPlan = OnRequestPlan()

@@ -25,6 +25,7 @@ from agent.config.model import (
 )
 from agent.config.modules import module_problems, on_request
 from agent.config.problems import ConfigError, Problem
+from agent.config.remote import remote_problems, remote_write_plan
 from agent.config.secrets import NO_SECRETS, Secret, Secrets, secrets_of
 from agent.config.stamp import stamp_problems
 from agent.config.throughput import throughput_plans, throughput_problems
@@ -78,6 +79,7 @@ def plan_of(
         *problems_between(document, right),
         *stamp_problems(document, right),
         *http_problems(document, right, folder),
+        *remote_problems(document, folder),
         *module_problems(document),
         *throughput_problems(document, right),
         *iperf3_server_problems(document, environment, with_keys=with_keys),
@@ -128,6 +130,7 @@ def _plan(configuration: Configuration, agent: str, secrets: Secrets, folder: Pa
         reflector=_reflector(configuration, secrets.reflector),
         comparisons=tuple(_comparison(comparison) for comparison in configuration.comparisons),
         history=_history(configuration.history, folder),
+        remote_write=remote_write_plan(configuration.remote_write, folder),
         paths=paths,
         targets=targets,
         gateways={name: path.gateway for name, path in configuration.paths.items() if path.gateway is not None},

@@ -41,6 +41,7 @@ from agent.config.values import (
     ListenAddress,
     Margin,
     Mark,
+    MaxAge,
     Method,
     Name,
     Network,
@@ -50,6 +51,7 @@ from agent.config.values import (
     Rate,
     RedirectCount,
     RequestCount,
+    SecretFile,
     SessionCount,
     Ssid,
     StampSize,
@@ -61,6 +63,7 @@ from agent.config.values import (
     TimestampFormat,
     TimeZone,
     Tlv,
+    UserName,
     WarmUp,
     WindowOfDay,
     WindowSize,
@@ -445,6 +448,28 @@ class HistorySection(Section):
     )
 
 
+class RemoteWriteSection(Section):
+    """Sends the minutes of the history by Prometheus' remote write: also those in which nobody could ask this agent.
+
+    They are series of their own, `eragent_minute_...`, with their original times; see docs/history.md.
+    """
+
+    url: HttpUrl = Field(description="The receiver's URL, for example `https://prometheus.example.net/api/v1/write`.")
+    ca_file: AuthorityFile | None = Field(
+        None,
+        description="Certificate authorities that the receiver's certificate is checked against (PEM), in place of the "
+        "host's. A relative name is looked for beside this file, here and below.",
+    )
+    username: UserName | None = Field(None, description="Name of the user for basic authentication.")
+    password_file: SecretFile | None = Field(None, description="File of that user's password, read for each request.")
+    token_file: SecretFile | None = Field(None, description="File of a bearer token, read for each request.")
+    max_age: MaxAge = Field(
+        "1d",
+        validate_default=True,
+        description="What is older is not sent, 10m to 3650d: not more than the receiver's `out_of_order_time_window`.",
+    )
+
+
 class ComparisonSection(Section):
     """Two paths of one probe, compared all the time."""
 
@@ -479,6 +504,9 @@ class Configuration(Section):
     reflector: ReflectorSection | None = Field(None, description="Answer the probes of other agents.")
     history: HistorySection | None = Field(
         None, description="Keep every sample on disk; `{}` takes the defaults. Without it: nothing is kept."
+    )
+    remote_write: RemoteWriteSection | None = Field(
+        None, description="Send the minutes of the history to a receiver. Without it: they stay here."
     )
     comparisons: list[ComparisonSection] = Field([], description="Which paths are compared.")
 

@@ -128,6 +128,12 @@ def _congestion_control(text: str) -> str:
     return text
 
 
+def _user_name(text: str) -> str:
+    if not text.isprintable() or not text or ":" in text:
+        raise ValueError(f"{text!r} is no name of a user: write one without ':' (RFC 7617)")
+    return text
+
+
 def _statuses(value: Any) -> tuple[StatusRange, ...]:
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         raise ValueError(f"must be HTTP statuses such as 200 or 2xx,3xx, not {said(value)}")
@@ -272,6 +278,9 @@ FileSize = Annotated[
     _quantity(parse_size, least=16 << 20, most=1 << 40, bounds="between 16MiB and 1TiB"),
     _string_schema("2GiB", "500MB", pattern=r"^[0-9]+(\.[0-9]+)? ?(B|kB|KiB|MB|MiB|GB|GiB|TB|TiB)$"),
 ]
+UserName = Annotated[str, _text(_user_name), _string_schema("eragent")]
+SecretFile = Annotated[Path, _text(_file), _string_schema("/etc/eragent/remote-write.token")]
+MaxAge = Annotated[int, _duration("10m", "3650d"), _duration_schema("1d", "2h")]
 Dscp = Annotated[int, PlainValidator(_dscp), _DSCP_SCHEMA]
 Switch = Annotated[bool, PlainValidator(_switch), WithJsonSchema({"type": "boolean"})]
 TestDuration = Annotated[int, _seconds(1, 3600, "between 1s and 1h"), _duration_schema("10s", "30s")]

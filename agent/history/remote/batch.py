@@ -1,0 +1,86 @@
+"""What is to be sent next: minutes of each stream behind the last one sent, oldest first. Reads an open history."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from agent.history.minutes import FAMILIES, Family
+from agent.history.store import MINUTE_NS, block_id
+
+_MINUTES = 60
+"""Of one stream at once."""
+_MOST_SAMPLES = 5000
+"""Of one request, about: 300 KiB, made in some 20 ms of a thread's time."""
+_MINUTE_MS = MINUTE_NS // 1_000_000
+_LAST_MINUTE = 0xFFFFFFFF
+
+Labels = dict[str, str]
+Samples = list[tuple[int, float]]
+
+_SERIES: tuple[tuple[Family, str, str], ...] = tuple(
+    (family, value, term) for family in FAMILIES for value, term in family.series
+)
+_TERMS = ", ".join(term for _, _, term in _SERIES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """A request: its series, how many samples these have, and up to which minute streams are sent with it."""
+
+    series: Sequence[tuple[Labels, Samples]]
+    samples: int
+    until: dict[int, int]
+
+
+def next_batch(
+    connection: sqlite3.Connection, agent: str, sent: Mapping[int, int], *, since_minute: int
+) -> Batch | None:
+    """Return what is to be sent next; ``sent`` is the last minute of each stream that was. ``None``: nothing is."""
+    series: list[tuple[Labels, Samples]] = []
+    until: dict[int, int] = {}
+    samples = 0
+    streams = connection.execute("SELECT id, probe, kind, target, path FROM streams ORDER BY id").fetchall()
+    for number, *names in streams:
+        after = max(sent.get(number, 0), since_minute - 1)
+        rows = _rows(connection, number, after)
+        if not rows:
+            continue
+        labels = {"agent": agent} | dict(zip(("probe", "kind", "target", "path"), names, strict=True))
+        found = list(_series(labels, rows))
+        series += found
+        samples += sum(len(values) for _, values in found)
+        until[number] = rows[-1][0] & _LAST_MINUTE
+        if samples >= _MOST_SAMPLES:
+            break
+    return Batch(series=series, samples=samples, until=until) if until else None
+
+
+def too_old(connection: sqlite3.Connection, sent: Mapping[int, int], *, since_minute: int) -> int:
+    """Return how many samples lie behind what was sent, and are too old to be."""
+    sql = "SELECT count(*) FROM minutes WHERE id > ? AND id < ?"
+    spans = [(block_id(number, last), block_id(number, since_minute)) for number, last in sent.items()]
+    minutes = sum(int(connection.execute(sql, span).fetchone()[0]) for span in spans if span[0] < span[1])
+    return minutes * len(_SERIES)
+
+
+def sent_in(connection: sqlite3.Connection) -> dict[int, int]:
+    """Return the last minute of each stream that was sent."""
+    return dict(connection.execute("SELECT stream, minute FROM sent").fetchall())
+
+
+def _rows(connection: sqlite3.Connection, stream: int, after: int) -> Sequence[tuple[int, ...]]:
+    sql = f"SELECT id, {_TERMS} FROM minutes WHERE id > ? AND id < ? ORDER BY id LIMIT ?"  # noqa: S608  # the families' terms
+    span = (block_id(stream, after), block_id(stream + 1, 0))
+    return connection.execute(sql, (*span, _MINUTES)).fetchall()
+
+
+def _series(labels: Labels, rows: Sequence[tuple[int, ...]]) -> Iterator[tuple[Labels, Samples]]:
+    ended_ms = [((row[0] & _LAST_MINUTE) + 1) * _MINUTE_MS for row in rows]
+    for column, (family, value, _) in enumerate(_SERIES, start=1):
+        found = [(at_ms, row[column]) for at_ms, row in zip(ended_ms, rows, strict=True)]
+        samples = [(at_ms, family.value(value)) for at_ms, value in found if value is not None]
+        if samples:
+            more = {} if family.label is None else {family.label: value}
+            yield {"__name__": family.name, **labels, **more}, samples
