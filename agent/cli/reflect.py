@@ -16,8 +16,10 @@ from typing import Any
 
 import click
 
+from agent import systemd
 from agent.answering import Answering, Control, answering
 from agent.cli.parsed import Parsed
+from agent.cli.reflector_section import read_section, refuse_options
 from agent.keys import read_key
 from agent.plan import Iperf3ServerPlan, ReflectorPlan, SocketAddress
 from agent.reflector_counts import CountsWriter
@@ -57,12 +59,19 @@ def _network(text: str) -> IPNetwork:
     epilog="""\b
 Exit codes:
   0  ended by SIGTERM or SIGINT
-  2  usage error
+  2  usage error, or a configuration that is wrong
   3  cannot listen there
 
 \b
-Example:
-  eragent reflect --listen [::]:862 --allow 10.1.0.0/16 --allow 10.20.0.0/16"""
+Examples:
+  eragent reflect --listen [::]:862 --allow 10.1.0.0/16 --allow 10.20.0.0/16
+  eragent reflect --config /etc/eragent/eragent.yaml"""
+)
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Do what the section `reflector` of this file says; in the place of all options but --json.",
 )
 @click.option(
     "--listen",
@@ -143,7 +152,11 @@ Example:
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 @click.option("--with-parent", type=int, hidden=True, help="End when this process, the parent, has ended.")
 @click.option("--counts-fd", type=int, hidden=True, help="Where the parent reads what was counted.")
+@click.pass_context
 def command(
+    context: click.Context,
+    /,
+    config: Path | None,
     key: Key | None,
     as_json: bool,
     with_parent: int | None,
@@ -154,8 +167,15 @@ def command(
     **options: Any,
 ) -> None:
     """Answer STAMP and TWAMP-Light test packets (RFC 8762) until SIGTERM or SIGINT, then say what was answered."""
-    plan, writer = ReflectorPlan(**options), None if counts_fd is None else _counts_writer(counts_fd)
-    iperf3_served = _iperf3_served(iperf3, plan, iperf3_key_file, iperf3_users_file)
+    if config is not None:
+        refuse_options(context, ("config", "as_json"))
+        section = read_section(config)
+        plan, key, iperf3_plan = section.plan, section.key, section.iperf3_server
+    else:
+        plan = ReflectorPlan(**options)
+        iperf3_plan = _iperf3_plan(iperf3, plan, iperf3_key_file, iperf3_users_file)
+    writer = None if counts_fd is None else _counts_writer(counts_fd)
+    iperf3_served = nullcontext() if iperf3_plan is None else _iperf3_served(iperf3_plan)
     with (
         select.epoll() as ready,
         termination() as stop,
@@ -166,30 +186,37 @@ def command(
             return
         for line in _introduction(found, plan):
             click.echo(line, err=True)
+        if with_parent is None:  # the service manager listens to a service's first process alone
+            systemd.notify("READY=1")
         with iperf3_served:
             found.server.run(stop)
+        if with_parent is None:
+            systemd.notify("STOPPING=1")
         for line in _summary(found):
             click.echo(line, err=True)
         if as_json:
             click.echo(json.dumps(_report(found)))
 
 
-def _iperf3_served(
+def _iperf3_plan(
     listen: SocketAddress | None, plan: ReflectorPlan, key_file: Path | None, users_file: Path | None
-) -> AbstractContextManager[None]:
-    """Return what has iperf3's server running while it lasts, if it is wanted."""
+) -> Iperf3ServerPlan | None:
+    """Return what the options say of iperf3's server, if it is wanted."""
     if (key_file is None) is not (users_file is None):
         raise click.UsageError("--iperf3-key-file and --iperf3-users-file go together: iperf3 needs both")
     if listen is None:
-        return nullcontext()
+        return None
+    allow = tuple(plan.allow or LOOPBACK)
+    return Iperf3ServerPlan(listen=listen, allow=allow, private_key_file=key_file, users_file=users_file)
+
+
+def _iperf3_served(plan: Iperf3ServerPlan) -> AbstractContextManager[None]:
+    """Return what has iperf3's server running while it lasts."""
     from agent.iperf3_server.beside import supervised  # with its event loop: few reflectors want it
     from agent.iperf3_server.supervise import Iperf3Server
 
     logging.basicConfig(level=logging.INFO, format="eragent: %(message)s")  # whether it listens shows later
-    allow = tuple(plan.allow or LOOPBACK)
-    return supervised(
-        Iperf3Server(Iperf3ServerPlan(listen=listen, allow=allow, private_key_file=key_file, users_file=users_file))
-    )
+    return supervised(Iperf3Server(plan))
 
 
 def _counts_writer(descriptor: int) -> CountsWriter:

@@ -13,6 +13,8 @@ from collectors.clock import PUBLISHED
 _FOLDER = Path(__file__).parents[2] / "systemd"
 _UNITS = {file.name: file.read_text(encoding="utf-8") for file in sorted(_FOLDER.glob("*.service"))}
 _UNIT = _UNITS["eragent.service"]
+_REFLECTOR = _UNITS["eragent-reflector.service"]
+_SERVICES = ("eragent.service", "eragent-reflector.service")
 _DROP_INS = {file.name: file.read_text(encoding="utf-8") for file in sorted(_FOLDER.glob("*.conf"))}
 _PROGRAM = "/opt/eragent/bin/eragent"
 _PYTHON = "/opt/eragent/bin/python"
@@ -37,10 +39,11 @@ def installed(tmp_path: Path) -> Path:
     for name, text in _UNITS.items():
         startable = text.replace(_PROGRAM, "/bin/true").replace(_PYTHON, "/bin/true")
         (tmp_path / name).write_text(startable, encoding="utf-8")
-    folder = tmp_path / "eragent.service.d"
-    folder.mkdir()
-    for name, text in _DROP_INS.items():
-        (folder / name).write_text(text, encoding="utf-8")
+    for service in _SERVICES:
+        folder = tmp_path / f"{service}.d"
+        folder.mkdir()
+        for name, text in _DROP_INS.items():
+            (folder / name).write_text(text, encoding="utf-8")
     return tmp_path
 
 
@@ -59,7 +62,8 @@ def test_systemd_has_nothing_to_say_of_the_units(installed: Path) -> None:
 @pytest.mark.parametrize("name", _UNITS)
 def test_a_unit_leaves_its_service_little_that_it_could_do(installed: Path, name: str) -> None:
     # CAP_NET_ADMIN adds two tenths, for who has the agent run iperf3's server.
-    (installed / "eragent.service.d" / "iperf3-server.conf").unlink()
+    for service in _SERVICES:
+        (installed / f"{service}.d" / "iperf3-server.conf").unlink()
     options = ["--offline=true", f"--threshold={_HIGHEST_EXPOSURE}", "--no-pager"]
     said = _systemd_analyze("security", *options, installed / name)
     assert said.returncode == 0, said.stdout + said.stderr
@@ -99,9 +103,16 @@ def test_the_unit_starts_the_installed_program_with_the_default_configuration() 
 
 
 def test_who_listens_on_the_network_cannot_set_the_clock_and_who_reads_it_has_no_network() -> None:
-    listening, reading = _settings(_UNIT), _settings(_UNITS["eragent-clock.service"])
-    assert listening["ProtectClock"] == ["yes"]
-    assert "eragent-clock.service" in listening["Wants"][0]
+    reading = _settings(_UNITS["eragent-clock.service"])
+    for listening in map(_settings, (_UNIT, _REFLECTOR)):
+        assert listening["ProtectClock"] == ["yes"]
+        assert "eragent-clock.service" in listening["Wants"][0]
     assert reading["CapabilityBoundingSet"] == [""]
     assert reading["PrivateNetwork"] == ["yes"]
     assert reading["ExecStart"] == [f"{_PYTHON} -I -m collectors.clock_publisher {PUBLISHED}"]
+
+
+def test_the_reflector_may_listen_on_its_port_and_nothing_else() -> None:
+    settings = _settings(_REFLECTOR)
+    assert settings["AmbientCapabilities"] == settings["CapabilityBoundingSet"] == ["CAP_NET_BIND_SERVICE"]
+    assert settings["ExecStart"] == [f"{_PROGRAM} reflect --config /etc/eragent/eragent.yaml"]
