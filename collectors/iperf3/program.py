@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import shutil
+import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from collectors.iperf3 import bound
 from collectors.iperf3.command import Version
 from collectors.iperf3.failing import Iperf3Error, Iperf3Failure
 
 _VERSION = re.compile(r"\biperf (\d{1,4})\.(\d{1,4})")
 _TELLS_WITHIN_S = 5.0
-# The kernel ends the child when this process has ended, however that came (PR_SET_PDEATHSIG). Of util-linux, which
-# every Debian has; a function to be called between fork and exec would make each start copy this whole process.
-_WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
+# The kernel ends the child when this process has ended, however that came (PR_SET_PDEATHSIG). A function to be called
+# between fork and exec would make each start copy this whole process.
+_WITH_US = (sys.executable, "-I", "-S", bound.__file__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,10 +62,10 @@ async def started(command: Sequence[str], environment: Mapping[str, str]) -> Pro
 async def _start(command: Sequence[str], environment: Mapping[str, str]) -> Process:
     try:
         return await asyncio.create_subprocess_exec(
-            *_WITH_US, *command, stdin=DEVNULL, stdout=PIPE, stderr=PIPE, env=environment
+            *_WITH_US, str(os.getpid()), *command, stdin=DEVNULL, stdout=PIPE, stderr=PIPE, env=environment
         )
     except OSError as error:
-        message = f"cannot start {command[0]}: {error.strerror}: setpriv (util-linux) is needed, and room for a process"
+        message = f"cannot start {command[0]}: {error.strerror}: room for a process is needed"
         raise Iperf3Error(message, failure=Iperf3Failure.OTHER) from error
 
 
