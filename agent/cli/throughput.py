@@ -8,6 +8,7 @@ import signal
 import sys
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ import click
 
 from agent.cli.parsed import Parsed
 from agent.cli.paths import PATH_OPTIONS, Chosen, chosen_paths, options_of_paths
+from agent.cli.progress import Progress
 from agent.config.quantities import parse_duration, parse_rate, parse_size
 from agent.throughput.gateways import NamedRate, parse_gateway
 from collectors.iperf3.options import DEFAULT_PORT, MAX_STREAMS, Direction, Iperf3Options, Protocol
@@ -22,7 +24,7 @@ from collectors.iperf3.options import DEFAULT_PORT, MAX_STREAMS, Direction, Iper
 if TYPE_CHECKING:
     from agent.plan import Probe
     from agent.throughput.measurement import Measurement
-    from agent.throughput.trial import Trial, Tried
+    from agent.throughput.trial import Trial
     from collectors.path import NetworkPath
 
 NOT_ALL = 1
@@ -190,16 +192,16 @@ async def _run(asked: _Asked) -> list[Measurement]:
 
     program = await find_program()
     stop = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop.set)
-    rng = Random()
+    _stop_at_sigint(stop)
+    rng, progress = Random(), Progress()
     recorder = Recorder()
     engine = Engine((_probe(asked),), recorder)
     runner = Runner(
         lambda options, host, path, stop: run_test(options, host, path, program=program, stop=stop),
         recorder,
-        Turns(rng),
+        Turns(rng, on_wait=partial(progress.waiting, why="another process of this host, which tests throughput")),
         rng=rng,
-        listener=_Progress(),
+        listener=progress,
         pauses=Pauses(idle_s=asked.idle_ns / 1e9, settle_s=(GUARD_NS + asked.probe_timeout_ns) / 1e9),
         stop=stop,
     )
@@ -211,6 +213,17 @@ async def _run(asked: _Asked) -> list[Measurement]:
     for trouble in troubles:
         click.echo(f"eragent: no latency beside the tests: {trouble}", err=True)
     return [measurement for each in rounds for measurement in each]
+
+
+def _stop_at_sigint(stop: asyncio.Event) -> None:
+    """Have the first SIGINT end the tests and keep what they found; the second one ends the program."""
+    loop = asyncio.get_running_loop()
+
+    def interrupted() -> None:
+        stop.set()
+        loop.remove_signal_handler(signal.SIGINT)
+
+    loop.add_signal_handler(signal.SIGINT, interrupted)
 
 
 def _probe(asked: _Asked) -> Probe:
@@ -247,32 +260,6 @@ def _trials(asked: _Asked, path: NetworkPath) -> list[Trial]:
         )
         for stage in stages(asked.flows)
     ]
-
-
-class _Progress:
-    """Says on standard error how a run goes on."""
-
-    def waiting(self, seconds: float, why: str) -> None:
-        """Say why nothing is sent at present."""
-        click.echo(f"waiting {seconds:.3g} s for {why}", err=True)
-
-    def began(self, trial: Trial) -> None:
-        """Say what is tested."""
-        seconds = trial.options.duration_s + trial.options.omit_s
-        where = f"{trial.target.name} over path {trial.path.name}"
-        click.echo(f"{trial.options.direction} with {trial.stage.name} to {where}, {seconds} s", err=True)
-
-    def ended(self, tried: Tried) -> None:
-        """Say what came of it."""
-        carried = (
-            ""
-            if tried.result is None
-            else ", ".join(
-                f"{transfer.direction} {transfer.bits_per_second / 1e6:.4g} Mbit/s"
-                for transfer in tried.result.transfers
-            )
-        )
-        click.echo(f"  {tried.outcome}{': ' if carried or tried.message else ''}{carried or tried.message}", err=True)
 
 
 def _print(measurements: list[Measurement]) -> None:

@@ -38,6 +38,9 @@ class Recorder:
 
         return deliver
 
+    def closed(self, key: StreamKey) -> None:
+        """Take no note: what was recorded of it counts."""
+
     def slots_missed(self, probe: str, target: str, count: int) -> None:
         """Take no note."""
 

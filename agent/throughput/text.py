@@ -23,11 +23,14 @@ LIMITS = {
     Limit.ASKED: "nothing",
     Limit.UNKNOWN: "not known",
 }
-_COLUMNS = ("path", "load", "direction", "Mbit/s", "limited by", "RTT p50", "p99", "lost", "RPM")
+_COLUMNS = ("path", "load", "", "Mbit/s", "limited by", "p50 ms", "p99 ms", "lost", "RPM")
 
 
 def table(measurements: Sequence[Measurement]) -> Table:
-    """Return a row for each path without load, and one for each direction of each test; RPM: round trips a minute."""
+    """Return a row for each path without load, and one for each direction of each test.
+
+    What stands right of the limit is of a probe's round trips: their percentiles, losses, and how many fit a minute.
+    """
     from rich import box
     from rich.table import Table
 
@@ -84,4 +87,4 @@ def _latency(seen: Latency) -> tuple[str, str, str, str]:
 
 
 def _ms(duration_ns: int | None) -> str:
-    return "" if duration_ns is None else f"{duration_ns / 1e6:.3g} ms"
+    return "" if duration_ns is None else f"{duration_ns / 1e6:.3g}"

@@ -42,10 +42,12 @@ class Turns:
         *,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         hold: Callable[[], AbstractContextManager[object] | None] | None = None,
+        on_wait: Callable[[float], None] | None = None,
     ) -> None:
         self._rng = rng
         self._sleep = sleep
         self._hold = hold or held_by_name
+        self._on_wait = on_wait or (lambda _: None)
         self._lock = asyncio.Lock()
 
     @asynccontextmanager
@@ -64,6 +66,7 @@ class Turns:
             delay_s = wait_s(attempt, self._rng)
             if delay_s is None:
                 raise TurnTakenError("another process of this host tests throughput, and went on doing so")
+            self._on_wait(delay_s)
             await self._sleep(delay_s)
             attempt += 1
 
