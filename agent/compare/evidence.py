@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +23,7 @@ from agent.compare.blocks import (
 from agent.compare.intervals import Interval, difference_interval, share_interval, t_of, z_of
 from agent.compare.outages import CONSECUTIVE, outages
 from agent.compare.pairing import Mask, Pairs
-from agent.compare.resampling import drawn_errors
+from agent.compare.resampling import drawn_errors, error_of
 
 Key = tuple[str, int]
 """What is drawn, and of which path: 0 for the baseline, 1 for the candidate."""
@@ -43,19 +43,20 @@ class Evidence:
     """Points and draws of both paths.
 
     ``points``: quantiles in ns and shares as seen; those of delays only where both paths have answers. ``draws``: what
-    a quantile may be in truth, or by how much a share may be off, one value a resample. ``effective``: how many
-    independent cases each share rests on.
+    a quantile may be in truth, one value a resample. ``effective``: how many independent cases each share rests on.
+    ``correlations``: of the errors of each share on both paths.
     """
 
     points: Mapping[Key, float]
     draws: Mapping[Key, Floats]
     effective: Mapping[Key, float]
+    correlations: Mapping[str, float]
 
     def share_interval(self, name: str, confidence: float) -> Interval:
         """Return the interval of candidate - baseline of a share that may be close to 0 or 1."""
         baseline, candidate = (self.points[name, path] for path in _PATHS)
         ours, theirs = (self._of_path((name, path), confidence) for path in _PATHS)
-        return difference_interval(baseline, ours, candidate, theirs, self._correlation(name))
+        return difference_interval(baseline, ours, candidate, theirs, self.correlations[name])
 
     def lead_interval(self, confidence: float) -> Interval:
         """Return the interval of Cliff's delta: of how much more often the candidate is faster than the baseline."""
@@ -68,11 +69,6 @@ class Evidence:
         events = effective * min(point, 1 - point)
         z = t_of(confidence, _FREEDOM_OF_EVENT * events) if events > 0 else z_of(confidence)
         return share_interval(point, effective, z)
-
-    def _correlation(self, name: str) -> float:
-        ours, theirs = (self.draws[name, path] for path in _PATHS)
-        deviations = float(ours.std() * theirs.std())
-        return float(np.mean(ours * theirs)) / deviations if deviations else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,28 +90,42 @@ def evidence_of(pairs: Pairs, *, margin_ns: float, progress: Callable[[str], Non
     A packet is faster than its pair's other one where it is so by more than ``margin_ns``; else they are tied.
     """
     blocks = blocks_of(pairs)
-    sides = (pairs.baseline, pairs.candidate)
     progress("ordering delays")
-    shares: dict[Key, _Share] = {}
-    every = np.ones(len(pairs), dtype=np.bool_)
-    for path, side in zip(_PATHS, sides, strict=True):
-        shares["loss", path] = _share(side.lost, every, blocks)
-        shares["availability", path] = _share(~outages(pairs, side).unavailable, every, blocks)
     distributions = _distributions(pairs, blocks)
-    for key, (distribution, share) in distributions.items():
-        cases = len(distribution)
-        shares[key] = _Share(point=share, errors=distribution.excess[share] / cases, cases=cases)
+    delayed = {
+        key: _Share(point=share, errors=distribution.excess[share] / len(distribution), cases=len(distribution))
+        for key, (distribution, share) in distributions.items()
+    }
     if distributions:
-        shares[FASTER] = _won(pairs, blocks, margin_ns)
+        delayed[FASTER] = _won(pairs, blocks, margin_ns)
     progress("resampling")
-    errors = _drawn(shares, blocks, pairs)
+    drawn = _drawn(delayed, blocks, pairs)
+    points = {key: distribution.quantile(share) for key, (distribution, share) in distributions.items()}
+    effective, correlations = {}, {}
+    if distributions:
+        points[FASTER] = delayed[FASTER].point
+        effective[FASTER] = _effective(FASTER, delayed[FASTER], float(np.var(drawn[FASTER])), pairs)
+    for name, shares in _events(pairs, blocks).items():
+        variances, correlations[name] = _errors(shares, blocks, pairs)
+        for path, share, variance in zip(_PATHS, shares, variances, strict=True):
+            points[name, path] = share.point
+            effective[name, path] = _effective((name, path), share, max(float(variance), share.least**2), pairs)
     return Evidence(
-        points={key: distribution.quantile(share) for key, (distribution, share) in distributions.items()}
-        | {key: share.point for key, share in shares.items() if key not in distributions},
-        draws={key: distribution.quantiles(share - errors[key]) for key, (distribution, share) in distributions.items()}
-        | {key: drawn for key, drawn in errors.items() if key not in distributions},
-        effective={key: _effective(key, shares[key], errors[key], pairs) for key in shares if key not in distributions},
+        points=points,
+        draws={key: distribution.quantiles(share - drawn[key]) for key, (distribution, share) in distributions.items()},
+        effective=effective,
+        correlations=correlations,
     )
+
+
+def _events(pairs: Pairs, blocks: Blocks) -> dict[str, list[_Share]]:
+    """Return the shares of both paths that may be rare."""
+    every = np.ones(len(pairs), dtype=np.bool_)
+    sides = (pairs.baseline, pairs.candidate)
+    return {
+        "loss": [_share(side.lost, every, blocks) for side in sides],
+        "availability": [_share(~outages(pairs, side).unavailable, every, blocks) for side in sides],
+    }
 
 
 def _distributions(pairs: Pairs, blocks: Blocks) -> dict[Key, tuple[Distribution, float]]:
@@ -150,27 +160,28 @@ def _won(pairs: Pairs, blocks: Blocks, margin_ns: float) -> _Share:
 
 
 def _drawn(shares: Mapping[Key, _Share], blocks: Blocks, pairs: Pairs) -> dict[Key, Floats]:
-    """Draw the errors of all delays from the same blocks, and those of losses and of outages each from their own.
-
-    How long the blocks must be is a matter of what they hold.
-    """
-    kinds = {key: key[0] if key[0] in ("loss", "availability") else "" for key in shares}
-    draws: dict[Key, Floats] = {}
-    for kind in dict.fromkeys(kinds.values()):
-        of_kind = {key: share for key, share in shares.items() if kinds[key] == kind}
-        draws |= _drawn_together(of_kind, blocks, pairs)
-    return draws
-
-
-def _drawn_together(shares: Mapping[Key, _Share], blocks: Blocks, pairs: Pairs) -> dict[Key, Floats]:
-    series = np.column_stack([share.errors for share in shares.values()])
-    if has_daily_cycle(pairs.duration_s, len(blocks)):
-        draws = drawn_errors(without_daily_cycle(series, blocks.phase), freedom_lost=CYCLE_FREEDOM)
-    else:
-        draws = drawn_errors(series)
+    """Draw the errors of all these shares from the same blocks."""
+    if not shares:
+        return {}
+    series, freedom_lost = _series(list(shares.values()), blocks, pairs)
+    draws = drawn_errors(series, freedom_lost=freedom_lost)
     for column, share in enumerate(shares.values()):
         draws[:, column] = _at_least(draws[:, column], share.least, column)
     return dict(zip(shares, draws.T, strict=True))
+
+
+def _errors(shares: Sequence[_Share], blocks: Blocks, pairs: Pairs) -> tuple[Floats, float]:
+    """Return the variances of the errors of a share on both paths, and their correlation."""
+    series, freedom_lost = _series(shares, blocks, pairs)
+    return error_of(series, freedom_lost=freedom_lost)
+
+
+def _series(shares: Sequence[_Share], blocks: Blocks, pairs: Pairs) -> tuple[Floats, int]:
+    """Return errors as columns, and how many degrees of freedom went with the daily cycle."""
+    series = np.column_stack([share.errors for share in shares])
+    if has_daily_cycle(pairs.duration_s, len(blocks)):
+        return without_daily_cycle(series, blocks.phase), CYCLE_FREEDOM
+    return series, 0
 
 
 def _at_least(draws: Floats, deviation: float, column: int) -> Floats:
@@ -183,13 +194,12 @@ def _at_least(draws: Floats, deviation: float, column: int) -> Floats:
     return np.random.default_rng(column).normal(scale=deviation, size=len(draws))
 
 
-def _effective(key: Key, share: _Share, draws: Floats, pairs: Pairs) -> float:
+def _effective(key: Key, share: _Share, variance: float, pairs: Pairs) -> float:
     """Return how many independent cases a share is worth.
 
     Where nothing happened, nothing tells how it would come. Losses are taken to come in different seconds then, and
     outages to be as short as they can be.
     """
-    variance = float(np.var(draws))
     inside = share.point * (1 - share.point)
     if inside > 0 and variance > 0:
         return min(inside / variance, share.cases)

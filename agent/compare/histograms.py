@@ -13,7 +13,7 @@ from agent.compare.figures import Figure, interval_of, judged
 from agent.compare.intervals import Interval, difference_interval, share_interval, t_of
 from agent.compare.margins import Margins, Verdict
 from agent.compare.pairing import Excluded
-from agent.compare.resampling import drawn_errors
+from agent.compare.resampling import drawn_errors, error_of
 from agent.compare.words import sentence_of
 
 _DELAYS = (
@@ -195,13 +195,11 @@ def _loss(sides: Sides, margins: Margins) -> Figure:
         sent = side.sent.sum()
         points.append(float(side.lost.sum() / sent))
         errors.append((side.lost - points[-1] * side.sent) / sent)
-    drawn = drawn_errors(np.column_stack(errors))
+    variances, correlation = error_of(np.column_stack(errors))
     effective = [
-        _effective(point, float(np.var(draws)), float(side.sent.sum()))
-        for point, draws, side in zip(points, drawn.T, sides, strict=True)
+        _effective(point, float(variance), float(side.sent.sum()))
+        for point, variance, side in zip(points, variances, sides, strict=True)
     ]
-    deviations = float(np.prod(drawn.std(axis=0)))
-    correlation = float(np.mean(drawn[:, 0] * drawn[:, 1])) / deviations if deviations else 0.0
 
     def interval(confidence: float) -> Interval:
         z = t_of(confidence, len(sides[0].sent) - 1)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 import numpy as np
 
 from agent.compare.blocks import Floats
@@ -9,6 +12,7 @@ from agent.compare.blocks import Floats
 RESAMPLES = 4000
 _CHUNK = 500  # resamples drawn at a time: 500 x 2048 weights are 8 MiB
 _LEAST_BLOCKS = 6
+_LEAST_FREEDOM = 3.0  # below, the expansion of t does not hold
 _SERVED = 0.9  # the longest of all choices is mostly chance
 _SEED = 20_260_101  # the same evidence gives the same answer
 
@@ -56,29 +60,58 @@ def _negligible_from(correlation: Floats, count: int) -> int:
     return most
 
 
-def drawn_errors(errors: Floats, *, freedom_lost: int = 0) -> Floats:
-    """Draw sums of whole series from blocks of their rows (Künsch 1989).
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """How long a series remembers, and what that makes of the error of its sum.
 
-    ``errors``: shape (elements, figures), each column a series of mean zero. All columns are drawn with the same
-    blocks, which keeps what they have in common. Returned: shape (:data:`RESAMPLES`, figures).
+    ``length``: elements of a block. ``variance``: of each column's sum. ``freedom``: degrees of freedom of that
+    variance.
+    """
 
-    Three things keep the intervals as wide as they say where the memory is long. Blocks are twice as long as is best
-    for the variance, since bias harms an interval more than noise. What bias is left is taken off by the variance
-    from blocks of a third of that length (Vats & Flegal 2022). And draws spread like Student's t of as many degrees of
-    freedom as there are blocks, less ``freedom_lost`` to what was fitted before.
+    length: int
+    variance: Floats
+    freedom: float
+
+
+def memory_of(errors: Floats, *, freedom_lost: int = 0) -> Memory:
+    """Estimate the variance of sums of series; ``errors``: shape (elements, figures), each column of mean zero.
+
+    Two things keep it large enough where the memory is long. Blocks are twice as long as is best for the variance,
+    since bias harms an interval more than noise. And what bias is left is taken off by the variance from blocks of a
+    third of that length (Vats & Flegal 2022). ``freedom_lost``: to what was fitted before.
     """
     count = len(errors)
     lengths = [block_length(errors[:, column]) for column in range(errors.shape[1])]
     length = int(np.clip(2 * np.quantile(lengths, _SERVED), 1, max(count // _LEAST_BLOCKS, 1)))
     independent = count / length
-    wanted, short = _variance(errors, length), _variance(errors, max(length // 3, 1))
-    wanted = np.maximum(2 * wanted - short, wanted)
+    long, short = _variance(errors, length), _variance(errors, max(length // 3, 1))
     freedom = max(independent - 1 - freedom_lost, 1)
-    wanted *= max(independent - 1, 1) / freedom
-    draws = _resampled(errors, length)
+    variance = np.maximum(2 * long - short, long) * max(independent - 1, 1) / freedom
+    return Memory(length=length, variance=variance, freedom=freedom)
+
+
+def drawn_errors(errors: Floats, *, freedom_lost: int = 0) -> Floats:
+    """Draw sums of whole series from blocks of their rows (Künsch 1989).
+
+    ``errors`` as of :func:`memory_of`. All columns are drawn with the same blocks, which keeps what they have in
+    common, and spread like Student's t of as many degrees of freedom as the variance has. Returned: shape
+    (:data:`RESAMPLES`, figures).
+    """
+    memory = memory_of(errors, freedom_lost=freedom_lost)
+    draws = _resampled(errors, memory.length)
     deviation = draws.std(axis=0)
-    scale = np.sqrt(wanted) / np.where(deviation > 0, deviation, 1)
-    return _studentised(draws * scale, freedom)
+    scale = np.sqrt(memory.variance) / np.where(deviation > 0, deviation, 1)
+    return _studentised(draws * scale, memory.freedom)
+
+
+def error_of(errors: Floats, *, freedom_lost: int = 0) -> tuple[Floats, float]:
+    """Return the variance of each sum, as that of Student's t, and the correlation of two columns' sums."""
+    memory = memory_of(errors, freedom_lost=freedom_lost)
+    freedom = max(memory.freedom, _LEAST_FREEDOM)
+    sums = _block_sums(errors, memory.length)
+    deviations = math.sqrt(float(np.prod((sums**2).sum(axis=0))))
+    correlation = float((sums[:, 0] * sums[:, 1]).sum()) / deviations if deviations else 0.0
+    return memory.variance * freedom / (freedom - 2), correlation
 
 
 def _variance(errors: Floats, length: int) -> Floats:
@@ -112,7 +145,7 @@ def _resampled(errors: Floats, length: int) -> Floats:
 
 def _studentised(draws: Floats, freedom: float) -> Floats:
     """Spread normal draws as Student's t is spread, each at its own distance (Abramowitz & Stegun, 26.7.5)."""
-    freedom = max(freedom, 3)  # the expansion does not hold below
+    freedom = max(freedom, _LEAST_FREEDOM)
     deviation = draws.std(axis=0)
     z = draws / np.where(deviation > 0, deviation, 1)
     first = (z**3 + z) / 4

@@ -14,7 +14,7 @@ from agent.compare.figures import DECIDING, Figure, figures
 from agent.compare.margins import Margins
 from agent.compare.pairing import pair
 from benchmarks.statistics.process import Scenario, generate
-from benchmarks.statistics.truth import true_differences
+from benchmarks.statistics.truth import DRAWS, true_differences
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,9 +51,9 @@ def standard_error(share: float, runs: int) -> float:
     return math.sqrt(share * (1 - share) / runs)
 
 
-def tally(scenario: Scenario, runs: int, *, told: Callable[[int], None] = lambda _: None) -> Tally:
+def tally(scenario: Scenario, runs: int, *, draws: int = DRAWS, told: Callable[[int], None] = lambda _: None) -> Tally:
     """Simulate a scenario; availability has no truth in closed form, so its intervals are not judged here."""
-    truth = true_differences(scenario, tie_ms=Margins().delay_ns / 1e6)
+    truth = true_differences(scenario, tie_ms=Margins().delay_ns / 1e6, draws=draws)
     counted = Tally()
     for run in range(runs):
         pairs = pair(*generate(scenario, np.random.default_rng(run)))

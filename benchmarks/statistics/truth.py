@@ -7,19 +7,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.statistics.process import PathProcess, Scenario, independent_pairs
+from benchmarks.statistics.process import Scenario, independent_pairs
 
 DRAWS = 8_000_000
 _CHUNK = 1_000_000
 
 
-def true_differences(scenario: Scenario, *, tie_ms: float, seed: int = 1) -> dict[str, float]:
+def true_differences(scenario: Scenario, *, tie_ms: float, draws: int = DRAWS) -> dict[str, float]:
     """Return candidate - baseline of each figure but availability, in ns or shares.
 
     The draws leave an error of a share of 0.000035 at p99, a twentieth of that of a day's run.
     """
-    rng = np.random.default_rng(seed)
-    parts = [independent_pairs(scenario, _CHUNK, rng) for _ in range(DRAWS // _CHUNK)]
+    rng = np.random.default_rng(1)
+    parts = [independent_pairs(scenario, _CHUNK, rng) for _ in range(draws // _CHUNK)]
     ours, theirs = (tuple(np.concatenate([part[path][which] for part in parts]) for which in (0, 1)) for path in (0, 1))
     baseline, candidate = _delays(*ours), _delays(*theirs)
     found = {name: candidate[name] - baseline[name] for name in baseline}
@@ -27,13 +27,6 @@ def true_differences(scenario: Scenario, *, tie_ms: float, seed: int = 1) -> dic
     found["faster"] = float(np.mean(ahead > tie_ms) - np.mean(ahead < -tie_ms))
     found["loss"] = scenario.candidate.loss - scenario.baseline.loss
     return found
-
-
-def true_p99_ms(path: PathProcess) -> float:
-    """Return the 99th percentile of a path, ms."""
-    scenario = Scenario(name="", baseline=path, candidate=path, duration_s=0)
-    (delays, _), _ = independent_pairs(scenario, DRAWS, np.random.default_rng(1))
-    return float(np.quantile(delays, 0.99))
 
 
 def _delays(delays: NDArray[Any], before: NDArray[Any]) -> dict[str, float]:
