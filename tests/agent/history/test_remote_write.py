@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
+import ssl
 import subprocess
 import time
 import urllib.error
@@ -27,6 +29,7 @@ from agent.plan import RemoteWritePlan
 from agent.sink import StreamKey
 from collectors.http.url import Url
 from tests.agent.history.generated import INTERVAL_NS, KEY, MINUTE, on_a_path, rows_of
+from tests.collectors.http.servers import CA_FILE, answering, response, serving
 from tests.dashboards.programs import debian_program, free_port
 
 SERIES = 19
@@ -215,6 +218,14 @@ def test_post_brings_what_the_receiver_says() -> None:
         url = Url.parse(f"http://127.0.0.1:{server.server_port}/api/v1/write?x=1")
         assert post(url, b"body", {"X-Own": "mine"}, None) == (400, "/api/v1/write?x=1 body mine")
         thread.join()
+
+
+async def test_a_receiver_is_known_by_its_certificate() -> None:
+    async with serving(answering(response(b"taken")), certificate="valid") as port:
+        url = Url.parse(f"https://localhost:{port}/api/v1/write")
+        assert await asyncio.to_thread(post, url, b"body", {}, CA_FILE) == (200, "taken")
+        with pytest.raises(ssl.SSLCertVerificationError):
+            await asyncio.to_thread(post, url, b"body", {}, None)
 
 
 @contextmanager
