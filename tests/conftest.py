@@ -9,9 +9,10 @@ from collections.abc import Callable, Generator, Mapping
 
 import pytest
 import uvloop
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-settings.register_profile("eragent", deadline=None)  # a busy machine is no finding
+# A busy machine is no finding.
+settings.register_profile("eragent", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("eragent")
 
 # A shell's background job ignores SIGINT, and so would all programs that tests start from it.
