@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,14 @@ import pytest
 from click.testing import CliRunner, Result
 
 from agent.cli import main
-from agent.history.store import connect
+from agent.history.files import FILE
+from agent.history.rows import Row
+from agent.history.schema import VERSION
+from agent.history.store import MINUTE_NS, Store, connect
+from agent.history.summary import Extras
+from agent.sink import StreamKey
 from tests.agent.compare.streams import MIDNIGHT_NS
+from tests.agent.history.generated import INTERVAL_NS, on_a_path, rows_of
 
 PATHS = ("--baseline", "vpn", "--candidate", "expressroute")
 
@@ -248,3 +255,47 @@ def test_a_configuration_without_history_or_comparable_paths_says_what_to_do(tmp
     renamed = run("--baseline", "vpn", "--candidate", "er", "--duration", "1s", "--config", str(config))
     assert renamed.exit_code == 2
     assert "has no path er; its paths: vpn, expressroute" in renamed.stderr
+
+
+def keep(directory: Path, path: str, rows: list[Row]) -> None:
+    """Write samples into a history, a minute at a time."""
+    with closing(Store(connect(directory))) as store:
+        stream = store.stream(StreamKey(probe="stamp", kind="stamp", target="hub", path=path), INTERVAL_NS)
+        for begin in range(0, len(rows), 600):
+            minute = rows[begin].sent_at_ns // MINUTE_NS
+            store.append(stream, minute, rows_of(rows[begin : begin + 600]), Extras(), interval_ns=INTERVAL_NS)
+            store.complete(stream, minute)
+
+
+def test_a_history_is_compared_over_days_and_gaps(tmp_path: Path) -> None:
+    now_ns = time.time_ns() // MINUTE_NS * MINUTE_NS
+    for path, extra_ns in (("vpn", 3_000_000), ("expressroute", 0)):
+        rows: list[Row] = []
+        for day in (2, 1):  # ten minutes of each of two days
+            begin_ns = now_ns - day * 86_400_000_000_000
+            rows += on_a_path(6000, seed=len(path) + day, slot=begin_ns // INTERVAL_NS, begin_ns=begin_ns)
+        for row in rows:
+            row.rtt_ns = None if row.rtt_ns is None else row.rtt_ns + extra_ns
+        keep(tmp_path, path, rows)
+    found = run(*PATHS, "--history", str(tmp_path), "--json")
+    report = json.loads(found.stdout)
+    assert (found.exit_code, report["verdict"]) == (0, "better")
+    assert report["pairs"] + report["excluded"]["noisy"] == 12_000
+    assert report["excluded"]["noisy"] > 0
+    assert report["figures"][0]["difference"] == pytest.approx(-3e6, rel=0.02)
+    assert json.loads(run(*PATHS, "--history", str(tmp_path), "--since", "1d", "--json").stdout)["pairs"] < 6000
+
+
+def test_a_history_of_another_version_is_told_with_what_to_do(tmp_path: Path) -> None:
+    with closing(connect(tmp_path)) as connection:
+        connection.execute(f"PRAGMA user_version = {VERSION + 8}")
+    found = run(*PATHS, "--history", str(tmp_path))
+    assert found.exit_code == 2
+    assert "run the version" in found.stderr
+
+
+def test_a_damaged_history_is_told(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_bytes(b"no database" * 1000)
+    found = run(*PATHS, "--history", str(tmp_path))
+    assert found.exit_code == 2
+    assert "cannot be" in found.stderr
