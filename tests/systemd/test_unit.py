@@ -116,3 +116,16 @@ def test_the_reflector_may_listen_on_its_port_and_nothing_else() -> None:
     settings = _settings(_REFLECTOR)
     assert settings["AmbientCapabilities"] == settings["CapabilityBoundingSet"] == ["CAP_NET_BIND_SERVICE"]
     assert settings["ExecStart"] == [f"{_PROGRAM} reflect --config /etc/eragent/eragent.yaml"]
+
+
+def test_the_service_runs_before_ordinary_programs_for_a_bounded_time_and_its_children_do_not() -> None:
+    settings = _settings(_UNIT)
+    assert settings["CPUSchedulingPolicy"] == ["fifo"]
+    assert settings["CPUSchedulingPriority"] == ["1"]  # the least there is
+    assert settings["CPUSchedulingResetOnFork"] == ["yes"]
+    assert "infinity" not in settings["LimitRTTIME"][0]
+
+
+def test_a_drop_in_takes_the_scheduling_back() -> None:
+    ordinary = {"CPUSchedulingPolicy": ["other"], "CPUSchedulingPriority": ["0"], "LimitRTTIME": ["infinity"]}
+    assert _settings(_DROP_INS["ordinary-scheduling.conf"]) == ordinary
