@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from datetime import tzinfo
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
-from zoneinfo import ZoneInfo
 
 from pydantic import PlainValidator, WithJsonSchema
 
@@ -296,7 +296,7 @@ CongestionControl = Annotated[str, _text(_congestion_control), _string_schema("c
 Every = Annotated[int, _duration("1m", "30d"), _duration_schema("1h", "24h")]
 Jitter = Annotated[int, _duration("0s", "1d"), _duration_schema("5m")]
 WindowOfDay = Annotated[Window, _text(Window.parse), _string_schema("01:00-05:00", "22:00-04:00")]
-TimeZone = Annotated[ZoneInfo, _text(parse_zone), _string_schema("Europe/Paris", "UTC")]
+TimeZone = Annotated[tzinfo, _text(parse_zone), _string_schema("Europe/Paris", "UTC")]
 Budget = Annotated[int, _text(parse_budget), _string_schema("50GiB/day")]
 Gateway = Annotated[tuple[NamedRate, ...], _text(parse_gateway), _string_schema("ErGw1AZ", "VpnGw2AZ gen2 GCMAES256")]
 Interval = Annotated[int, _duration("1ms", "1h"), _duration_schema("100ms", "1s")]

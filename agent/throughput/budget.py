@@ -8,10 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from agent.config.quantities import parse_size
 from agent.throughput.timetable import local_day
@@ -180,7 +179,7 @@ class Allowance:
         return f"it would move {test}, and of {said_octets(self.limit)} for today {said_octets(self.left)} are left"
 
 
-def allowance(ledger: Ledger, path: str, limit: int | None, at: datetime, zone: ZoneInfo) -> Allowance:
+def allowance(ledger: Ledger, path: str, limit: int | None, at: datetime, zone: tzinfo) -> Allowance:
     """Return what a path has left on the local day around ``at``."""
     return Allowance(limit=limit, spent=ledger.spent(path, local_day(at, zone)))
 

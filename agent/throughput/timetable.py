@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from random import Random
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 _WINDOW = re.compile(r"([0-9]{2}):([0-9]{2})-([0-9]{2}):([0-9]{2})")
-UTC_ZONE = ZoneInfo("UTC")
 _DAY = timedelta(days=1)
 _MINUTES_A_DAY = 24 * 60
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -48,15 +47,20 @@ class Window:
         return cls(begin, end)
 
 
-def parse_zone(name: str) -> ZoneInfo:
-    """Return the time zone of this name; raise :class:`ValueError` where this host knows none of it."""
+def parse_zone(name: str) -> tzinfo:
+    """Return the time zone of this name; raise :class:`ValueError` where this host knows none of it.
+
+    UTC is known everywhere; all others are from tzdata, which minimal systems lack.
+    """
+    if name == "UTC":
+        return UTC
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: names such as "." are directories
-        raise ValueError(f"{name!r} is no time zone: write for example Europe/Paris or UTC") from None
+        raise ValueError(f"{name!r} is no time zone of this host: write for example Europe/Paris; all but UTC need its tzdata") from None
 
 
-def local_day(at: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
+def local_day(at: datetime, zone: tzinfo) -> tuple[datetime, datetime]:
     """Return when the local day around ``at`` begins and ends, in UTC: 23 to 25 hours apart."""
     today = at.astimezone(zone).date()
     first, last = (datetime.combine(day, time.min, zone).astimezone(UTC) for day in (today, today + _DAY))
@@ -74,7 +78,7 @@ class Timetable:
 
     every: timedelta
     windows: tuple[Window, ...] = ()
-    zone: ZoneInfo = UTC_ZONE
+    zone: tzinfo = UTC
     jitter: timedelta = timedelta()
     length: timedelta = timedelta()
 

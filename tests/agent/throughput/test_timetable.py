@@ -126,3 +126,8 @@ def test_local_days_have_23_to_25_hours() -> None:
         assert begin <= noon + timedelta(hours=12) < end
         lengths.append((end - begin) / HOUR)
     assert lengths == [23, 24, 25]
+
+
+def test_utc_is_known_where_no_time_zones_are_installed() -> None:
+    assert parse_zone("UTC") is UTC
+    assert Timetable(every=HOUR).zone is UTC
