@@ -57,7 +57,8 @@ def parse_zone(name: str) -> tzinfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: names such as "." are directories
-        raise ValueError(f"{name!r} is no time zone of this host: write for example Europe/Paris; all but UTC need its tzdata") from None
+        remedy = "write for example Europe/Paris; all but UTC need its tzdata"
+        raise ValueError(f"{name!r} is no time zone of this host: {remedy}") from None
 
 
 def local_day(at: datetime, zone: tzinfo) -> tuple[datetime, datetime]:
