@@ -1,20 +1,26 @@
-"""Measures what it takes to compare two paths over a week at ten packets a second: twelve million samples."""
+"""Measures what it takes to compare two paths: over a week at ten packets a second, and all the time in the service."""
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+import tracemalloc
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from agent.compare.continuous import ContinuousComparison
 from benchmarks.figure import Figure, NotRun
 from benchmarks.statistics.process import DAY_S, Scenario, generate
 from benchmarks.statistics.scenarios import SCENARIOS
+from collectors.sample import Outcome, Sample
 
 DAYS = 7
+_PACKETS = 60_000
 _CHILD = """
 import resource, sys, time
 from pathlib import Path
@@ -56,6 +62,36 @@ def run() -> Iterator[Figure]:
     yield Figure(name=f"{samples:.1f} million samples, read from arrays and paired", value=float(paired_s), unit="s")
     yield Figure(name=f"the same, compared too (verdict: {verdict})", value=float(whole_s), unit="s", at_most=5)
     yield Figure(name="peak memory of the process", value=float(peak_mib), unit="MiB", at_most=400)
+    yield from _continuous()
+
+
+def _continuous() -> Iterator[Figure]:
+    """Measure the continuous verdict alone, with both paths' packets of a hundred minutes, one path's 2 s behind."""
+    rng = random.Random(1)
+    delays = [round(rng.lognormvariate(16, 0.5)) for _ in range(_PACKETS)]
+    samples = [
+        Sample(slot=slot, sequence=slot, sent_at_ns=slot * 10**8, outcome=Outcome.ANSWERED, rtt_ns=delay)
+        for slot, delay in enumerate(delays)
+    ]
+    tracemalloc.start()
+    _compared(samples)
+    peak = tracemalloc.get_traced_memory()[1] / 2**20
+    tracemalloc.stop()
+    began = time.process_time()
+    _compared(samples)
+    per_packet_us = (time.process_time() - began) * 1e6 / (2 * _PACKETS)
+    yield Figure(name="continuous verdict: CPU of a packet", value=per_packet_us, unit="µs")
+    share = per_packet_us * 20 / 1e6 * 100
+    yield Figure(name="continuous verdict: two paths at 10/s, of a core", value=share, unit="%", at_most=1)
+    yield Figure(name="continuous verdict: memory", value=peak, unit="MiB", at_most=10)
+
+
+def _compared(samples: Sequence[Sample]) -> None:
+    comparison = ContinuousComparison(interval_ns=10**8, timeout_ns=2 * 10**9, margin_ns=0)
+    for place, sample in enumerate(samples):
+        comparison.take(0, sample)
+        if place >= 20:
+            comparison.take(1, samples[place - 20])
 
 
 def _write(folder: Path) -> None:

@@ -91,6 +91,9 @@ def evidence_of(pairs: Pairs, *, margin_ns: float, progress: Callable[[str], Non
     """
     blocks = blocks_of(pairs)
     progress("ordering delays")
+    events = _events(
+        pairs, blocks
+    )  # first: beside the distributions, what it needs for a moment would be a quarter more
     distributions = _distributions(pairs, blocks)
     delayed = {
         key: _Share(point=share, errors=distribution.excess[share] / len(distribution), cases=len(distribution))
@@ -105,7 +108,7 @@ def evidence_of(pairs: Pairs, *, margin_ns: float, progress: Callable[[str], Non
     if distributions:
         points[FASTER] = delayed[FASTER].point
         effective[FASTER] = _effective(FASTER, delayed[FASTER], float(np.var(drawn[FASTER])), pairs)
-    for name, shares in _events(pairs, blocks).items():
+    for name, shares in events.items():
         variances, correlations[name] = _errors(shares, blocks, pairs)
         for path, share, variance in zip(_PATHS, shares, variances, strict=True):
             points[name, path] = share.point
