@@ -60,6 +60,15 @@ def set_aside(directory: Path, at: datetime) -> Path:
     return damaged
 
 
+def identity(directory: Path) -> tuple[int, int] | None:
+    """Return what tells a history's file from any other, ``None`` where there is none."""
+    try:
+        status = (directory / FILE).stat()
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
+
+
 def size(directory: Path) -> int:
     """Return the octets that a history takes, 0 where there is none; damaged ones do not count."""
     total = 0

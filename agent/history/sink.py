@@ -65,12 +65,14 @@ Queue = deque[Happening | AddressFound | Missing | Measured]
 
 
 class _Slots:
-    """Where the slots of a probe at a target begin: a pair's packets must have the same one, so all paths share it."""
+    """Where the slots of a probe at a target begin: a pair's packets must have the same one, so all paths share it.
+
+    Also a path that comes later does, as long as another one goes on: they have one schedule.
+    """
 
     def __init__(self, first: int) -> None:
         self.first = first
         self.paths: set[str] = set()
-        self.used = False
 
 
 class HistorySink:
@@ -94,6 +96,10 @@ class HistorySink:
         self._addresses: dict[StreamKey, str | None] = {}
         self._dropping: list[int] = []  # the times of the first and the last sample that found no room, and how many
 
+    def planned(self, probes: Iterable[Probe]) -> None:
+        """Learn the intervals of probes whose streams are opened from now on."""
+        self._intervals_ns = {probe.name: probe.interval_ns for probe in probes}
+
     def opened(self, key: StreamKey) -> Deliver:
         """Begin a stream."""
         interval_ns = self._intervals_ns.get(key.probe, _UNKNOWN_INTERVAL_NS)
@@ -101,7 +107,6 @@ class HistorySink:
         stream = self._streams[key] = OpenedStream(key, interval_ns, slots.first)
 
         def happened(events: Sequence[SessionEvent]) -> None:
-            slots.used = True
             for event in events:
                 if isinstance(event, Sample):
                     self._take(stream, event)
@@ -109,6 +114,12 @@ class HistorySink:
                     self.queue.append((stream, event))
 
         return happened
+
+    def closed(self, key: StreamKey) -> None:
+        """End a stream; one of the same key is another one."""
+        self._slots[key.probe, key.target].paths.discard(key.path)
+        self._streams.pop(key)
+        self._addresses.pop(key, None)
 
     def slots_missed(self, probe: str, target: str, count: int) -> None:
         """Nothing is kept of them: their numbers are missing among the samples."""
@@ -160,7 +171,7 @@ class HistorySink:
     def _slots_of(self, key: StreamKey, interval_ns: int) -> _Slots:
         place = (key.probe, key.target)
         slots = self._slots.get(place)
-        if slots is None or slots.used or key.path in slots.paths:
+        if slots is None or not slots.paths or key.path in slots.paths:
             slots = self._slots[place] = _Slots(self._wall_ns() // interval_ns)
         slots.paths.add(key.path)
         return slots

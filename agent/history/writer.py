@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from agent.history.counts import HistoryCounts
-from agent.history.files import Lock, LockedError, set_aside, size
+from agent.history.files import Lock, LockedError, identity, set_aside, size
 from agent.history.retention import give_back, keep_within
 from agent.history.rows import Rows
 from agent.history.schema import NewerSchemaError
@@ -66,6 +66,7 @@ class Writer:
         self._connect = connect
         self._lock: Lock | None = None
         self._store: Store | None = None
+        self._file: tuple[int, int] | None = None
         self._run: int | None = None
         self._numbers: dict[OpenedStream, int] = {}
         self._pending: dict[tuple[OpenedStream, int], _Pending] = {}
@@ -90,12 +91,20 @@ class Writer:
 
     def _try(self, write: Callable[[Store], None]) -> None:
         try:
-            store = self._store or self._open()
-            write(store)
+            self._notice_removal()
+            write(self._store or self._open())
         except (sqlite3.Error, OSError, LockedError, NewerSchemaError) as error:
             self._failed(trouble_of(error, self._plan.directory))
         else:
             self._succeeded()
+
+    def _notice_removal(self) -> None:
+        """Begin anew where somebody took the file away: SQLite would go on writing to what nobody can open any more."""
+        if self._store is None or identity(self._plan.directory) == self._file:
+            return
+        _log.warning("history: %s was removed; a new file is begun", self._plan.directory)
+        self._close()
+        self._begin_anew()
 
     def _open(self) -> Store:
         directory = self._plan.directory
@@ -103,6 +112,7 @@ class Writer:
         if self._lock is None:
             self._lock = Lock(directory, self._agent)
         store = self._store = Store(self._connect(directory))
+        self._file = identity(directory)
         self._open_minutes = set(store.incomplete())
         return store
 
@@ -239,6 +249,11 @@ class Writer:
             self._lock.release()
             self._lock = None
 
+    def _begin_anew(self) -> None:
+        self._run = None
+        self._numbers.clear()
+        self._open_minutes.clear()
+
     def _set_aside(self, trouble: Trouble) -> None:
         """Make room for a new history; what is pending goes there."""
         at = datetime.fromtimestamp(self._wall_ns() / 1e9, UTC)
@@ -248,6 +263,5 @@ class Writer:
             _log.warning("history: %s, and it cannot be renamed: %s", trouble.message, error.strerror)
             return
         self._counts.set_aside += 1
-        self._run = None
-        self._open_minutes.clear()
+        self._begin_anew()
         _log.warning("history: %s; it is kept as %s, and a new one is begun", trouble.message, damaged)

@@ -35,7 +35,7 @@ class Batch:
 
 
 def next_batch(
-    connection: sqlite3.Connection, agent: str, sent: Mapping[int, int], *, since_minute: int
+    connection: sqlite3.Connection, agent: str, sent: Mapping[int, int], *, since_minute: int, before_minute: int
 ) -> Batch | None:
     """Return what is to be sent next; ``sent`` is the last minute of each stream that was. ``None``: nothing is."""
     series: list[tuple[Labels, Samples]] = []
@@ -44,7 +44,7 @@ def next_batch(
     streams = connection.execute("SELECT id, probe, kind, target, path FROM streams ORDER BY id").fetchall()
     for number, *names in streams:
         after = max(sent.get(number, 0), since_minute - 1)
-        rows = _rows(connection, number, after)
+        rows = _rows(connection, number, after, before_minute)
         if not rows:
             continue
         labels = {"agent": agent} | dict(zip(("probe", "kind", "target", "path"), names, strict=True))
@@ -70,9 +70,9 @@ def sent_in(connection: sqlite3.Connection) -> dict[int, int]:
     return dict(connection.execute("SELECT stream, minute FROM sent").fetchall())
 
 
-def _rows(connection: sqlite3.Connection, stream: int, after: int) -> Sequence[tuple[int, ...]]:
+def _rows(connection: sqlite3.Connection, stream: int, after: int, before: int) -> Sequence[tuple[int, ...]]:
     sql = f"SELECT id, {_TERMS} FROM minutes WHERE id > ? AND id < ? ORDER BY id LIMIT ?"  # noqa: S608  # the families' terms
-    span = (block_id(stream, after), block_id(stream + 1, 0))
+    span = (block_id(stream, after), block_id(stream, before))
     return connection.execute(sql, (*span, _MINUTES)).fetchall()
 
 

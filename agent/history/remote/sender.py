@@ -28,6 +28,8 @@ from collectors.http.url import Url
 _log = logging.getLogger(__name__)
 
 _TIMEOUT_S = 10.0
+_SETTLED_NS = 45_000_000_000
+"""How long after its end a minute is sent: by then it is summed up, also one that a restart interrupted."""
 _LONGEST_WAIT_S = 60.0
 _SAID = 200  # octets of an answer that are worth a line of the log
 _BAD_SAMPLES = (400, 413, 422)
@@ -108,12 +110,16 @@ class RemoteWriter:
             self._answered(batch, status, said)
 
     def _next(self) -> Batch | None:
-        since_minute = (self._wall_ns() - self._plan.max_age_ns) // MINUTE_NS
+        now_ns = self._wall_ns()
+        since_minute = (now_ns - self._plan.max_age_ns) // MINUTE_NS
+        before_minute = (now_ns - _SETTLED_NS) // MINUTE_NS
         with reading(self._directory) as connection:
             for stream, minute in sent_in(connection).items():
                 self._sent[stream] = max(minute, self._sent.get(stream, 0))
             old = too_old(connection, self._sent, since_minute=since_minute)
-            batch = next_batch(connection, self._agent, self._sent, since_minute=since_minute)
+            batch = next_batch(
+                connection, self._agent, self._sent, since_minute=since_minute, before_minute=before_minute
+            )
         if old:
             self._counts.dropped[Dropped.TOO_OLD] += old
             self._remember({stream: max(minute, since_minute - 1) for stream, minute in self._sent.items()})

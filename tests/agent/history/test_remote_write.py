@@ -34,6 +34,7 @@ from tests.dashboards.programs import debian_program, free_port
 
 SERIES = 19
 DEADLINE_S = 15.0
+SETTLED_NS = 45_000_000_000
 URL = Url.parse("http://receiver.example.net/api/v1/write")
 
 
@@ -62,7 +63,7 @@ class Receiver:
             "dc1",
             self.counts,
             post=self._post,
-            wall_ns=lambda: now_minute * MINUTE_NS,
+            wall_ns=lambda: now_minute * MINUTE_NS + SETTLED_NS,
             monotonic_s=lambda: self.now_s,
         )
 
@@ -173,6 +174,13 @@ def test_what_is_too_old_is_counted_and_not_sent(tmp_path: Path) -> None:
     assert receiver.counts.dropped[Dropped.TOO_OLD] == 40 * SERIES
 
 
+def test_a_minute_that_may_still_change_is_not_sent(tmp_path: Path) -> None:
+    keep(tmp_path, MINUTE, 3)
+    receiver = Receiver(tmp_path, MINUTE + 2)  # 45 s into the third
+    receiver.turns(2)
+    assert receiver.counts.samples == 2 * SERIES
+
+
 def test_without_a_history_there_is_nothing_to_send(tmp_path: Path) -> None:
     receiver = Receiver(tmp_path, MINUTE)
     receiver.turns(2)
@@ -278,7 +286,7 @@ def test_an_hour_in_which_prometheus_was_away_is_all_there_afterwards(tmp_path: 
 
     def turns(url: str, count: int) -> None:
         plan = RemoteWritePlan(url=Url.parse(f"{url}/api/v1/write"))
-        writer = RemoteWriter(plan, directory, "dc1", counts)
+        writer = RemoteWriter(plan, directory, "dc1", counts, wall_ns=lambda: time.time_ns() + SETTLED_NS)
         for _ in range(count):
             writer.turn()
 

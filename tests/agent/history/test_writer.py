@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -254,6 +255,17 @@ def test_two_damaged_files_of_one_second_both_stay(tmp_path: Path) -> None:
         agent.writer.finish()
     names = sorted(file.name for file in tmp_path.iterdir() if "damaged" in file.name)
     assert names == ["history-damaged-20230328T104001Z-2.db", "history-damaged-20230328T104001Z.db"]
+
+
+def test_a_file_that_somebody_removes_is_begun_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    directory = tmp_path / "history"
+    agent = Agent(directory)
+    agent.second()
+    shutil.rmtree(directory)
+    rows = [*agent.second(), *agent.second()]
+    assert f"{directory} was removed; a new file is begun" in caplog.text
+    assert read(directory).sent_at_ns.tolist() == sent(rows)
+    agent.writer.finish()
 
 
 def test_a_directory_that_cannot_be_made_is_told_with_what_to_do(tmp_path: Path) -> None:
