@@ -65,15 +65,20 @@ class Turns:
                 return held
             delay_s = wait_s(attempt, self._rng)
             if delay_s is None:
-                raise TurnTakenError("another process of this host tests throughput, and went on doing so")
+                raise TurnTakenError(
+                    "another process of this host goes on testing throughput, or this one may open no more files"
+                )
             self._on_wait(delay_s)
             await self._sleep(delay_s)
             attempt += 1
 
 
 def held_by_name() -> socket.socket | None:
-    """Return what shows this process to others as the one that tests, until it is closed; ``None``: another one is."""
-    held = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    """Return what shows this process to others as the one that tests, until it is closed; ``None``: not now."""
+    try:
+        held = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    except OSError:  # too many open files: no test could run either
+        return None
     try:
         held.bind(_NAME)
     except OSError:

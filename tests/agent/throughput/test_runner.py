@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import subprocess
+import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from random import Random
@@ -268,3 +270,19 @@ def test_a_recorder_keeps_nothing_while_it_does_not_record_and_nothing_of_other_
     here([sample(0, 0, 1), sample(1, 1, None), sample(2, 2, 1)._replace(outcome=SampleOutcome.NOT_SENT)])
     [(_, kept)] = recorder.stop().items()
     assert [each.rtt_ns for each in kept] == [1, None]
+
+
+HOLD = """
+import sys
+from agent.throughput.turns import held_by_name
+first = held_by_name()
+assert first is not None
+assert held_by_name() is None
+first.close()
+assert held_by_name() is not None
+"""
+
+
+@pytest.mark.root
+def test_one_process_of_a_network_namespace_holds_the_turn_until_it_lets_go() -> None:
+    subprocess.run(["unshare", "--net", sys.executable, "-c", HOLD], check=True)
