@@ -48,6 +48,8 @@ STEADY = 0.10
 """Rates of intervals that deviate by less of their mean are one steady rate."""
 RARE_LOSS = 0.001
 """UDP loss that no rate limit explains; TCP segments sent again that slow nobody down much."""
+MUCH_LOSS = 0.01
+"""UDP loss that is no path's own."""
 BURSTY_LOSS = 0.0005
 """From this share of segments sent again on losses are the reason that is left, also where they come in bursts."""
 NEAR_BOUND = 3
@@ -91,6 +93,8 @@ _Rule = Callable[[Observed, Figures], Found | None]
 def _told_no_faster(seen: Observed, _: Figures) -> Found | None:
     asked = seen.asked_bits_per_second
     if asked is None or seen.bits_per_second < 0.95 * asked:
+        return None
+    if seen.protocol is Protocol.UDP and (seen.loss_share or 0) > MUCH_LOSS:
         return None
     lost = f", {seen.loss_share:.2%} of it lost" if seen.protocol is Protocol.UDP and seen.loss_share else ""
     return Limit.ASKED, f"it was told to send {mbit(asked)}, and {mbit(seen.bits_per_second)} arrived{lost}"
@@ -207,7 +211,7 @@ def _datagram_losses(seen: Observed, _: Figures) -> Found | None:
     idle = seen.idle.loss_share if seen.idle is not None else None
     if idle is None or seen.loaded_rtt_ns is None:
         return Limit.LOSS, f"{loss:.1%} of the datagrams were lost; without a probe nothing tells why"
-    if idle < loss / 10 and loss >= 10 * RARE_LOSS:
+    if idle < loss / 10 and loss >= MUCH_LOSS:
         return Limit.POLICER, (
             f"{loss:.1%} of the datagrams were lost, {idle:.2%} of the probes without load, and no queue stood: "
             f"{growth(seen)}"

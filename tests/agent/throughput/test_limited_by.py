@@ -124,6 +124,11 @@ def test_udp_that_all_arrives_was_limited_by_what_it_was_told() -> None:
     assert verdict(replace(UDP, bits_per_second=199.9 * MBIT)) is Limit.ASKED
 
 
+def test_udp_of_which_a_little_is_lost_arrived_and_of_which_more_is_lost_met_something() -> None:
+    assert verdict(replace(UDP, bits_per_second=199.0 * MBIT, lost_packets=500)) is Limit.ASKED
+    assert verdict(replace(UDP, bits_per_second=194.0 * MBIT, lost_packets=3_000)) is Limit.POLICER
+
+
 def test_udp_that_is_lost_behind_a_queue_met_a_shaper() -> None:
     assert verdict(replace(UDP, bits_per_second=98.8 * MBIT, lost_packets=24_000, loaded=saw(60))) is Limit.SHAPER
 
