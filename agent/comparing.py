@@ -46,6 +46,9 @@ class Comparisons:
 
         return deliver if takers else _ignore
 
+    def closed(self, key: StreamKey) -> None:
+        """Know nothing of it: without packets on both sides there are no pairs."""
+
     def slots_missed(self, probe: str, target: str, count: int) -> None:
         """Know nothing of it: a slot without packets is no pair."""
 

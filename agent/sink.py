@@ -25,6 +25,9 @@ class Sink(Protocol):
     def opened(self, key: StreamKey) -> Deliver:
         """Learn of a stream before its first packet; return what takes the events of this stream from then on."""
 
+    def closed(self, key: StreamKey) -> None:
+        """Learn that a stream has ended while others go on; one of the same key may be opened after that."""
+
     def slots_missed(self, probe: str, target: str, count: int) -> None:
         """Learn of slots of a probe at a target that went by without a packet on any path."""
 
@@ -43,16 +46,30 @@ class FanOut:
 
     def __init__(self, *sinks: Sink) -> None:
         self._sinks = sinks
+        self._takers: dict[StreamKey, list[Deliver]] = {}
+
+    def become(self, *sinks: Sink) -> None:
+        """Hand on to these from now on; one that was not among them before learns of all open streams."""
+        known = {id(sink): place for place, sink in enumerate(self._sinks)}
+        for key, takers in self._takers.items():
+            takers[:] = [takers[known[id(sink)]] if id(sink) in known else sink.opened(key) for sink in sinks]
+        self._sinks = sinks
 
     def opened(self, key: StreamKey) -> Deliver:
         """Tell all of a stream."""
-        takers = [sink.opened(key) for sink in self._sinks]
+        takers = self._takers[key] = [sink.opened(key) for sink in self._sinks]
 
         def deliver(events: Sequence[SessionEvent]) -> None:
             for take in takers:
                 take(events)
 
         return deliver
+
+    def closed(self, key: StreamKey) -> None:
+        """Tell all of a stream's end."""
+        del self._takers[key]
+        for sink in self._sinks:
+            sink.closed(key)
 
     def slots_missed(self, probe: str, target: str, count: int) -> None:
         """Tell all of missed slots."""

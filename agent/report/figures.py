@@ -172,6 +172,10 @@ class Figures:
         self._probes = {probe.name: probe for probe in probes}
         self._own = own or OwnClaim(SystemClock())
 
+    def planned(self, probes: Iterable[Probe]) -> None:
+        """Learn what is said of the probes of streams that are opened from now on."""
+        self._probes = {probe.name: probe for probe in probes}
+
     def opened(self, key: StreamKey) -> Deliver:
         """Begin the figures of a stream."""
         probe = self._probes.get(key.probe)
@@ -189,6 +193,10 @@ class Figures:
             return OneWayCounts(self._own, recent=recent)
         limit_ns = probe.options.one_way_limit_ns
         return OneWayCounts(self._own, limit_ns=limit_ns, interval_ns=probe.interval_ns, recent=recent)
+
+    def closed(self, key: StreamKey) -> None:
+        """Forget a stream."""
+        del self.streams[key]
 
     def slots_missed(self, probe: str, target: str, count: int) -> None:
         """Count missed slots."""

@@ -18,6 +18,7 @@ import pytest
 from agent.engine import Bound, Engine
 from agent.host import Suspensions
 from agent.plan import Probe
+from agent.reload import probe_changes
 from agent.sink import StreamKey
 from collectors.http.options import HttpOptions
 from collectors.http.url import Url
@@ -42,8 +43,10 @@ class Recorder:
 
     def __init__(self) -> None:
         self.five_on_the_vpn = asyncio.Event()
+        self.news = asyncio.Event()
         self.samples: dict[str, list[Sample]] = defaultdict(list)
         self.order: list[tuple[int, str]] = []
+        self.closed_keys: list[StreamKey] = []
         self.missed = 0
         self.lags_ns: list[int] = []
         self.suspensions_ns: list[int] = []
@@ -55,8 +58,12 @@ class Recorder:
 
     def happened(self, key: StreamKey, events: Sequence[SessionEvent]) -> None:
         self.samples[key.path] += [event for event in events if isinstance(event, Sample)]
+        self.news.set()
         if len(self.samples["vpn"]) >= 5:
             self.five_on_the_vpn.set()
+
+    def closed(self, key: StreamKey) -> None:
+        self.closed_keys.append(key)
 
     def slots_missed(self, probe: str, target: str, count: int) -> None:
         self.missed += count
@@ -200,7 +207,127 @@ async def test_a_suspension_of_the_host_is_told_once_and_what_was_on_its_way_is_
 
 
 async def test_without_probes_there_is_nothing_to_wait_for() -> None:
-    await asyncio.wait_for(Engine((), Recorder()).run(), 5)
+    await asyncio.wait_for(Engine((), Recorder()).run(Bound(packets=1)), 5)
+
+
+class Changing:
+    """An engine that runs without a bound, and whose probes can be changed."""
+
+    def __init__(self, *probes: Probe, sink: Recorder) -> None:
+        self.sink = sink
+        self.engine = Engine(probes, sink)
+        self._probes = probes
+        self._running = asyncio.create_task(self.engine.run())
+
+    def change(self, *probes: Probe) -> None:
+        self.engine.change(probe_changes(self._probes, probes))
+        self._probes = probes
+
+    async def more_on(self, path: str, count: int = 10) -> None:
+        """Wait until so many more samples are there."""
+        least = len(self.sink.samples[path]) + count
+        async with asyncio.timeout(10):
+            while len(self.sink.samples[path]) < least:
+                self.sink.news.clear()
+                await self.sink.news.wait()
+
+    async def ended(self) -> None:
+        self._running.cancel()
+        await asyncio.wait([self._running])
+        assert self._running.cancelled()
+
+
+async def test_a_stream_goes_on_undisturbed_while_others_come_and_go(reflector_port: int) -> None:
+    one, both = stamp_probe(reflector_port, paths=TWO_PATHS[:1]), stamp_probe(reflector_port)
+    other = replace(both, name="other", paths=(NetworkPath(name="third"),))
+    changing = Changing(one, sink=Recorder())
+    await changing.more_on("expressroute")
+    changing.change(both, other)
+    await changing.more_on("vpn")
+    await changing.more_on("third")
+    changing.change(one)
+    ended = len(changing.sink.samples["vpn"])
+    await changing.more_on("expressroute")
+    await changing.ended()
+    found = changing.sink.samples["expressroute"]
+    assert [sample.sequence for sample in found] == list(range(len(found)))
+    assert {sample.outcome for sample in found} == {Outcome.ANSWERED}
+    assert len(changing.sink.samples["vpn"]) == ended
+    assert sorted(key.path for key in changing.sink.closed_keys) == ["third", "vpn"]
+
+
+async def test_a_path_that_comes_later_is_probed_in_the_slots_of_those_there_are(reflector_port: int) -> None:
+    changing = Changing(stamp_probe(reflector_port, paths=TWO_PATHS[:1]), sink=Recorder())
+    await changing.more_on("expressroute")
+    changing.change(stamp_probe(reflector_port))
+    await changing.more_on("vpn")
+    await changing.more_on("expressroute", 30)  # answers of the two are read at different slots
+    await changing.ended()
+    slots = [[sample.slot for sample in changing.sink.samples[path]] for path in ("expressroute", "vpn")]
+    assert {*slots[1][:10]} <= {*slots[0]}
+    assert slots[1][0] >= 10
+
+
+async def test_a_stream_that_changes_begins_anew(reflector_port: int) -> None:
+    changing = Changing(stamp_probe(reflector_port), sink=Recorder())
+    await changing.more_on("vpn")
+    changing.change(stamp_probe(reflector_port, interval_ns=10 * MS))
+    await changing.more_on("vpn")
+    await changing.ended()
+    assert sorted(key.path for key in changing.sink.closed_keys) == ["expressroute", "vpn"]
+    assert changing.sink.samples["vpn"][0].sequence == 0
+
+
+async def test_a_stream_may_end_while_its_name_is_looked_up(reflector_port: int) -> None:
+    named = stamp_probe(reflector_port, target=Target(name="t", host="127.1"))  # a name to Python, as above
+    changing = Changing(stamp_probe(reflector_port), sink=Recorder())
+    await changing.more_on("vpn")
+    for _ in range(20):  # the address comes from a thread: at some time within these it is about to be told
+        changing.change(named)
+        await asyncio.sleep(0.001)
+        changing.change()
+        changing.sink.addresses.clear()
+        await asyncio.sleep(0.002)
+        assert changing.sink.addresses == {}
+    changing.change(named)
+    await changing.more_on("vpn")
+    await changing.ended()
+
+
+async def test_an_engine_without_probes_waits_for_some(reflector_port: int) -> None:
+    changing = Changing(sink=Recorder())
+    await asyncio.sleep(0)
+    changing.change(stamp_probe(reflector_port))
+    await changing.more_on("vpn")
+    assert changing.engine.stalled() == []
+    await changing.ended()
+
+
+class SetClock:
+    """A clock that shows what it was set to."""
+
+    def __init__(self) -> None:
+        self.now_ns = 1_000 * MS
+
+    def monotonic_ns(self) -> int:
+        return self.now_ns
+
+    def wall_ns(self) -> int:
+        return self.now_ns
+
+
+async def test_slots_that_nobody_uses_any_more_are_noticed() -> None:
+    clock = SetClock()
+    engine = Engine((stamp_probe(9, interval_ns=3_600_000 * MS),), Recorder(), clock=clock)
+    running = asyncio.create_task(engine.run())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    clock.now_ns += 3 * 3_600_000 * MS
+    assert engine.stalled() == []
+    clock.now_ns += 2 * 3_600_000 * MS
+    assert engine.stalled() == [("stamp", "here")]
+    running.cancel()
+    await asyncio.wait([running])
 
 
 class Broken(Recorder):
