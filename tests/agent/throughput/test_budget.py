@@ -176,7 +176,7 @@ def test_state_is_kept_where_the_unit_says_else_where_history_is() -> None:
 
 def test_what_is_kept_is_one_small_object(tmp_path: Path) -> None:
     kept = LedgerFile(tmp_path)
-    for minute in range(5_000):
+    for minute in range(3_600):
         kept.ledger.book(Booking(path="vpn", at=NOW + timedelta(minutes=minute), octets=7))
     kept.save()
     assert len(json.loads((tmp_path / FILE_NAME).read_text())["bookings"]) <= 50 * 60
