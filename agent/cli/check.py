@@ -98,6 +98,8 @@ def summary(plan: Plan, loads: Sequence[PathLoad], file: str) -> str:
         lines.append(_serves(plan.iperf3_server))
     if plan.history:
         lines.append(_keeps(plan.history))
+    if plan.remote_write:
+        lines.append(f"It sends the minutes of that to {plan.remote_write.url}.")
     lines += [
         f"It compares {comparison.candidate} with {comparison.baseline} by probe {comparison.probe}."
         for comparison in plan.comparisons
