@@ -24,6 +24,7 @@ _TURN_NS = 300_000
 """After so long on the loop, others have their turn; the longest step comes on top."""
 _PARTS = 10_000
 """Of a text that comes in words: so many make a piece."""
+_WEIGHT = re.compile(r"[01](\.[0-9]{0,3})?")  # RFC 9110, section 12.4.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,12 +62,10 @@ def _weights(header: str) -> dict[str, float]:
     weights: dict[str, float] = {}
     for item in header.lower().split(","):
         name, *parameters = (part.strip() for part in item.split(";"))
-        given = dict(re.findall(r"^([a-z]+)\s*=\s*\"?([^\"]*)\"?$", part)[0] for part in parameters if "=" in part)
+        given = {key.strip(): value.strip(' "') for key, _, value in (part.partition("=") for part in parameters)}
+        weight = given.get("q", "1")
         key = f"{name};version={given['version']}" if "version" in given else name
-        try:
-            weights[key] = float(given.get("q", "1"))
-        except ValueError:
-            weights[key] = 0.0
+        weights[key] = float(weight) if _WEIGHT.fullmatch(weight) else 0.0
     return weights
 
 

@@ -11,6 +11,8 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 from prometheus_client.openmetrics import parser as openmetrics_parser
@@ -220,6 +222,23 @@ async def test_connections_beyond_the_bound_are_turned_away() -> None:
 )
 def test_the_format_is_the_one_that_a_client_likes_best(accept: str, wanted: bool) -> None:
     assert form_of(accept, "") == Form(openmetrics=wanted)
+
+
+@pytest.mark.parametrize(
+    ("accept", "wanted"),
+    [
+        ('application/openmetrics-text;q=1;profile="a"b";v1=2; =x;;', True),
+        ("application/openmetrics-text;q=nan", False),
+        ("application/openmetrics-text;q=inf", False),
+    ],
+)
+def test_headers_that_no_standard_knows_are_read_as_far_as_they_can_be(accept: str, wanted: bool) -> None:
+    assert form_of(accept, accept) == Form(openmetrics=wanted)
+
+
+@given(st.text("gzip*/;=,q.01 \"'-\t", max_size=40), st.text(max_size=20))
+def test_no_header_is_an_error(header: str, another: str) -> None:
+    assert isinstance(form_of(f"text/plain;{header},{another}", f"gzip;{header};{another}"), Form)
 
 
 @pytest.mark.parametrize(
