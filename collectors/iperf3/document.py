@@ -7,7 +7,6 @@ for 0.1 s. So each interval is a piece of its own, and whoever reads may do some
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Generator, Iterator
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 INTERVALS = "intervals"
 _DECODER = json.JSONDecoder()
 _SPACE = re.compile(r"[ \t\n\r]*")
+_LARGEST = 1 << 63  # of its counters; the far end tells half of the figures, and one of 10^308 would overflow in sums
 
 
 class BrokenDocumentError(ValueError):
@@ -89,9 +89,9 @@ class Fields:
         return bool(self._values)
 
     def number(self, name: str) -> float | None:
-        """Return a finite number that is not negative."""
+        """Return a number that is not negative, and none that iperf3 could not count to."""
         value = self._values.get(name)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _LARGEST:
             return None
         return float(value)
 

@@ -225,6 +225,11 @@ def _rate(streams: Iterable[Fields]) -> float:
     return sum(stream.number("bits_per_second") or 0.0 for stream in streams)
 
 
+def _rate_over(seconds: float, octets: int) -> float | None:
+    """Return bits per second; ``None`` over less than the microsecond to which iperf3 knows its times."""
+    return octets * 8 / seconds if round(seconds, 6) else None
+
+
 def _congestion_control_of(direction: Direction, end: Fields) -> str:
     """Name the field of the sender's one: where data goes both ways, "sender" is this end's."""
     both = {stream.fields("sender").flag("sender") for stream in end.several("streams")} == {True, False}
@@ -266,7 +271,7 @@ def _udp_transfer(direction: Direction, begun: Fields, streams: Sequence[Fields]
         sent_bytes=sent_bytes,
         sent_bits_per_second=_rate(streams) if sent_bytes is not None else None,
         received_bytes=received_bytes,
-        received_bits_per_second=received_bytes * 8 / seconds if received_bytes is not None and seconds else None,
+        received_bits_per_second=None if received_bytes is None else _rate_over(seconds, received_bytes),
         packets=packets,
         lost_packets=lost,
         jitter_ns=_mean_ns(stream.number("jitter_ms") for stream in streams) if told else None,

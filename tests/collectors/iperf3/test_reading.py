@@ -239,3 +239,24 @@ VALUES = st.recursive(
 def test_fields_of_any_type_never_raise(value: Any) -> None:
     parse_result(json.dumps({"start": value, "intervals": [value], "end": value}))
     parse_result(json.dumps(value))
+
+
+UDP_TOTALS = {"sender": True, "bytes": 100, "end": 1, "packets": 9, "lost_packets": 3, "jitter_ms": 1, "seconds": 1}
+
+
+@pytest.mark.parametrize("absurd", [10**400, 1e308, 1 << 64, 5e-324])
+@pytest.mark.parametrize("key", UDP_TOTALS.keys() - {"sender"})
+def test_figures_beyond_all_measure_from_the_far_end_are_no_figures(key: str, absurd: float) -> None:
+    streams = [{"udp": {**UDP_TOTALS, key: absurd}}] * 3
+    text = json.dumps({"start": {"test_start": {"protocol": "UDP", "blksize": 1448}}, "end": {"streams": streams}})
+    result = parse_result(text)
+    assert result.up is not None
+    assert 0 <= result.up.bits_per_second < 1e21
+    assert (result.up.jitter_ns or 0) < 1e25
+
+
+@pytest.mark.parametrize("absurd", [10**400, 1e308, 1 << 64])
+def test_absurd_times_of_a_round_trip_are_none(absurd: float) -> None:
+    stream = {"sender": True, "bytes": 1, "bits_per_second": absurd, "rtt": absurd, "rttvar": absurd, "end": absurd}
+    [interval] = parse_result(json.dumps({"intervals": [{"streams": [stream]}]})).intervals
+    assert (interval.streams[0].rtt_ns, interval.bits_per_second, interval.end_s) == (None, 0, 0)
