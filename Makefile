@@ -23,8 +23,15 @@ install: environment ## install into /opt/eragent, with the systemd unit (as roo
 deb: environment ## a Debian package in dist/ (DEB_PYTHON=3.11: of the hosts it is for; this host's by default)
 	@systemd/deb/build dist $(DEB_PYTHON)
 
+rpm: environment ## an rpm in dist/ (RPM_PYTHON=3.11: of the hosts it is for)
+	@setup/system-packages rpm
+	@systemd/rpm/build dist $(RPM_PYTHON)
+
+wheel: environment ## a wheel in dist/, for pipx or an environment of your own
+	@$(RUN)/hatchling build --target wheel --directory $(or $(WHEEL_FOLDER),dist)
+
 test-systemd: environment ## boots a Debian of its own and lives through a service's life in it (as root)
-	@setup/system-packages debootstrap systemd-container
+	@setup/system-packages debootstrap systemd-container lintian rpm
 	@$(RUN)/python -m pytest -m systemd $(TESTS)
 
 lint: environment ## style, types and the direction of imports
@@ -60,4 +67,4 @@ lock: ## pin the requirements anew (needs uv)
 environment:
 	@setup/environment dev
 
-.PHONY: help demo test test-systemd deb install lint format bench bench-accuracy fuzz generate lock environment
+.PHONY: help demo test test-systemd deb rpm wheel install lint format bench bench-accuracy fuzz generate lock environment

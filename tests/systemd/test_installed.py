@@ -11,21 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.systemd.container import ROOT, Container, booted
+from tests.systemd.container import Container, booted
 
 pytestmark = [pytest.mark.root, pytest.mark.systemd]
 
 _CONFIGURATION = "/etc/eragent/eragent.yaml"
 _METRICS = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:9469/metrics', timeout=5).read().decode())"
 _FAR = "10.123.0.2"
-
-
-@pytest.fixture(scope="module")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("package")
-    built = subprocess.run([ROOT / "systemd/deb/build", folder], capture_output=True, text=True, check=False)
-    assert built.returncode == 0, built.stderr
-    return Path(built.stdout.strip())
 
 
 @pytest.fixture(scope="module")
