@@ -53,6 +53,9 @@ bench-accuracy: environment ## eragent beside ping, fping, irtt and others, as d
 	@setup/peers
 	@$(RUN)/python -m benchmarks.peers --seconds $${ACCURACY_SECONDS:-60}
 
+statistics: environment ## simulate comparisons whose truth is known, for an hour and a half, as docs/statistics.md (SIMULATED_RUNS=1000)
+	@$(RUN)/python -m benchmarks.statistics --runs $${SIMULATED_RUNS:-1000}
+
 fuzz: environment ## ten million mutated packets against all that reads a network (FUZZ_DATAGRAMS=)
 	@$(RUN)/python -m tests.fuzz --datagrams $${FUZZ_DATAGRAMS:-10000000}
 
@@ -67,4 +70,4 @@ lock: ## pin the requirements anew (needs uv)
 environment:
 	@setup/environment dev
 
-.PHONY: help demo test test-systemd deb rpm wheel install lint format bench bench-accuracy fuzz generate lock environment
+.PHONY: help demo test test-systemd deb rpm wheel install lint format bench bench-accuracy statistics fuzz generate lock environment

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from agent.compare.margins import Verdict
-from benchmarks.statistics.__main__ import table
+from benchmarks.statistics.__main__ import month_sentence, table
 from benchmarks.statistics.continuous import months
 from benchmarks.statistics.coverage import Tally, standard_error, tally
 from benchmarks.statistics.process import PathProcess, Scenario, generate
@@ -93,3 +93,10 @@ def test_the_table_shows_shares_with_their_standard_errors() -> None:
     shown = table(counts)
     assert "| 95 % interval of p50 holds the truth | 95.0% ± 2.2% |" in shown
     assert standard_error(0.5, 100) == 0.05
+
+
+def test_of_months_the_share_that_cannot_be_excluded_is_told() -> None:
+    assert month_sentence({}) == ""
+    said = month_sentence({"month": {"runs": 100, "told_apart": 0}})
+    assert "In 100 simulated months" in said
+    assert said.endswith("the share is below 3.7%.\n")
