@@ -62,8 +62,8 @@ class Rows:
     def __len__(self) -> int:
         return len(self.slot)
 
-    def append(self, row: Row | Sample, *, first_slot: int = 0) -> None:
-        """Add a settled packet, whose slot counts from ``first_slot`` on."""
+    def append(self, row: Row | Sample) -> None:
+        """Add a settled packet."""
         flags = _NUMBERS[row.outcome]
         if row.noisy:
             flags |= NOISY
@@ -73,13 +73,20 @@ class Rows:
             flags |= HAS_FORWARD
         if row.backward_ns is not None:
             flags |= HAS_BACKWARD
-        self.slot.append(row.slot + first_slot)
+        self.slot.append(row.slot)
         self.sent_at_ns.append(row.sent_at_ns)
         self.rtt_ns.append(row.rtt_ns or 0)
         self.forward_ns.append(row.forward_ns or 0)
         self.backward_ns.append(row.backward_ns or 0)
         self.flags.append(flags)
         self.reasons.append(row.reason)
+
+    def counted_from(self, first_slot: int) -> Rows:
+        """Return the packets with slots that count from there on."""
+        counted = Rows()
+        counted.extend(self)
+        counted.slot = array("q", [slot + first_slot for slot in self.slot])
+        return counted
 
     def extend(self, other: Rows) -> None:
         """Add all packets of another."""

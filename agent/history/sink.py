@@ -21,13 +21,24 @@ MOST_HELD = 30_000
 _UNKNOWN_INTERVAL_NS = 1_000_000_000
 
 
+class Slots:
+    """Where the slots of a probe at a target begin, so that they ascend over restarts; all its paths share that.
+
+    ``first`` is for the writer, which learns it with the first sample, from that and from what there is on disk.
+    """
+
+    def __init__(self) -> None:
+        self.first: int | None = None
+        self.paths: set[str] = set()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class OpenedStream:
-    """A stream from its opening on. Its slots are counted from ``first_slot``, so that they ascend over restarts."""
+    """A stream from its opening on."""
 
     key: StreamKey
     interval_ns: int
-    first_slot: int
+    slots: Slots
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,17 +75,6 @@ Happening = tuple[OpenedStream, Sample | DirectionalLoss]
 Queue = deque[Happening | AddressFound | Missing | Measured]
 
 
-class _Slots:
-    """Where the slots of a probe at a target begin: a pair's packets must have the same one, so all paths share it.
-
-    Also a path that comes later does, as long as another one goes on: they have one schedule.
-    """
-
-    def __init__(self, first: int) -> None:
-        self.first = first
-        self.paths: set[str] = set()
-
-
 class HistorySink:
     """Queues what happens; what finds no room is dropped and counted, by what keeps the rest from being written."""
 
@@ -91,7 +91,7 @@ class HistorySink:
         self._intervals_ns = {probe.name: probe.interval_ns for probe in probes}
         self._wall_ns = wall_ns
         self._most_held = most_held
-        self._slots: dict[tuple[str, str], _Slots] = {}
+        self._slots: dict[tuple[str, str], Slots] = {}
         self._streams: dict[StreamKey, OpenedStream] = {}
         self._addresses: dict[StreamKey, str | None] = {}
         self._dropping: list[int] = []  # the times of the first and the last sample that found no room, and how many
@@ -103,8 +103,7 @@ class HistorySink:
     def opened(self, key: StreamKey) -> Deliver:
         """Begin a stream."""
         interval_ns = self._intervals_ns.get(key.probe, _UNKNOWN_INTERVAL_NS)
-        slots = self._slots_of(key, interval_ns)
-        stream = self._streams[key] = OpenedStream(key, interval_ns, slots.first)
+        stream = self._streams[key] = OpenedStream(key, interval_ns, self._slots_of(key))
 
         def happened(events: Sequence[SessionEvent]) -> None:
             for event in events:
@@ -168,10 +167,10 @@ class HistorySink:
         self._dropping = []
         self.queue.append(Missing(from_ns=from_ns, until_ns=until_ns, reason="dropped", samples=samples))
 
-    def _slots_of(self, key: StreamKey, interval_ns: int) -> _Slots:
+    def _slots_of(self, key: StreamKey) -> Slots:
         place = (key.probe, key.target)
         slots = self._slots.get(place)
         if slots is None or not slots.paths or key.path in slots.paths:
-            slots = self._slots[place] = _Slots(self._wall_ns() // interval_ns)
+            slots = self._slots[place] = Slots()
         slots.paths.add(key.path)
         return slots

@@ -110,6 +110,11 @@ class Store:
         row = self._execute(sql, (key.probe, key.kind, key.target, key.path, interval_ns)).fetchone()
         return int(row[0])
 
+    def last_slot(self, probe: str, target: str) -> int:
+        """Return the last slot of a probe at a target on any path, -1 where there are no samples."""
+        streams = self._execute("SELECT id FROM streams WHERE probe = ? AND target = ?", (probe, target)).fetchall()
+        return max((slot for (stream,) in streams for slot in self._last_slots(stream)), default=-1)
+
     def address(self, stream: int, since_ns: int, address: str | None) -> None:
         """Note where a stream is sent from now on, if that is another address than before."""
         sql = "SELECT address FROM addresses WHERE stream = ? ORDER BY id DESC LIMIT 1"
@@ -207,6 +212,15 @@ class Store:
         sql = "SELECT min(id) FROM blocks WHERE id >= ? AND id < ?"
         (found,) = self._execute(sql, (block_id(stream, 0), block_id(stream + 1, 0))).fetchone()
         return None if found is None else found & 0xFFFFFFFF
+
+    def _last_slots(self, stream: int) -> Iterator[int]:
+        newest = "SELECT data FROM blocks WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT 1"
+        blocks = self._execute(newest, (block_id(stream, 0), block_id(stream + 1, 0))).fetchall()
+        parts = self._execute("SELECT data FROM parts WHERE stream = ? AND length(data) > 0", (stream,)).fetchall()
+        for (data,) in (*blocks, *parts):
+            rows = Rows()
+            self._add(rows, data)
+            yield max(rows.slot, default=-1)
 
     def _interval_ns(self, stream: int) -> int:
         found = self._execute("SELECT interval_ns FROM streams WHERE id = ?", (stream,)).fetchone()

@@ -135,7 +135,7 @@ class Writer:
         pending = self._pending_of(stream, minute)
         if event.outcome.settles:
             self._last_minutes[stream] = minute
-            pending.rows.append(event, first_slot=stream.first_slot)
+            pending.rows.append(event)
         else:
             pending.extras += _LATE if event.outcome is Outcome.LATE else _DUPLICATE
 
@@ -163,7 +163,8 @@ class Writer:
         touched = set()
         for (stream, minute), pending in self._pending.items():
             number = self._number(store, stream)
-            store.append(number, minute, pending.rows, pending.extras, interval_ns=stream.interval_ns)
+            rows = pending.rows.counted_from(_first_slot(store, stream, pending.rows))
+            store.append(number, minute, rows, pending.extras, interval_ns=stream.interval_ns)
             touched.add((number, minute))
         return touched
 
@@ -265,3 +266,13 @@ class Writer:
         self._counts.set_aside += 1
         self._begin_anew()
         _log.warning("history: %s; it is kept as %s, and a new one is begun", trouble.message, damaged)
+
+
+def _first_slot(store: Store, stream: OpenedStream, rows: Rows) -> int:
+    """Return from where the slots of a stream count: the epoch, in intervals, but always behind what is there."""
+    slots = stream.slots
+    if slots.first is None and len(rows):
+        first = min(rows.slot)
+        by_time = rows.sent_at_ns[0] // stream.interval_ns - rows.slot[0]
+        slots.first = max(by_time, store.last_slot(stream.key.probe, stream.key.target) + 1 - first)
+    return slots.first or 0

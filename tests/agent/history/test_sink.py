@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from agent.history.counts import HistoryCounts
-from agent.history.sink import HistorySink
+from agent.history.sink import HistorySink, OpenedStream
 from agent.plan import Probe
 from agent.sink import StreamKey
 from collectors.icmp.sender import IcmpOptions
@@ -24,19 +24,18 @@ PROBE = Probe(
 
 
 class History:
-    """A sink, and where the slots of what it queues begin."""
+    """A sink, and the streams of what it queues."""
 
     def __init__(self) -> None:
-        self.now_s = 1000
-        self.sink = HistorySink(HistoryCounts(), [PROBE], wall_ns=lambda: self.now_s * S)
+        self.sink = HistorySink(HistoryCounts(), [PROBE])
 
-    def first_slot(self, path: str) -> int:
-        """Open a stream, have it settle a packet, and return the slot that its slots count from."""
+    def stream(self, path: str) -> OpenedStream:
+        """Open a stream, have it settle a packet, and return what was queued with that."""
         take = self.sink.opened(key(path))
         take([Sample(slot=0, sequence=0, sent_at_ns=0, outcome=Outcome.LOST)])
         queued = self.sink.queue[-1]
         assert isinstance(queued, tuple)
-        return queued[0].first_slot
+        return queued[0]
 
 
 def key(path: str) -> StreamKey:
@@ -45,25 +44,24 @@ def key(path: str) -> StreamKey:
 
 def test_a_path_that_comes_later_shares_the_slots_of_those_that_go_on() -> None:
     history = History()
-    assert history.first_slot("expressroute") == 1000
-    history.now_s = 2000
-    assert history.first_slot("vpn") == 1000
+    slots = history.stream("expressroute").slots
+    assert history.stream("vpn").slots is slots
     history.sink.closed(key("vpn"))
-    history.now_s = 3000
-    assert history.first_slot("vpn") == 1000
+    assert history.stream("vpn").slots is slots
 
 
 def test_slots_begin_anew_when_all_paths_do() -> None:
     history = History()
-    for path in ("expressroute", "vpn"):
-        history.first_slot(path)
+    before = [history.stream(path).slots for path in ("expressroute", "vpn")]
     for path in ("expressroute", "vpn"):
         history.sink.closed(key(path))
-    history.now_s = 2000
-    assert [history.first_slot(path) for path in ("vpn", "expressroute")] == [2000, 2000]
+    after = [history.stream(path).slots for path in ("vpn", "expressroute")]
+    assert before[0] is before[1]
+    assert after[0] is after[1]
+    assert before[0] is not after[0]
 
 
 def test_an_interval_that_changes_is_learned() -> None:
     history = History()
     history.sink.planned([replace(PROBE, interval_ns=S // 10)])
-    assert history.first_slot("vpn") == 10_000
+    assert history.stream("vpn").interval_ns == S // 10

@@ -311,3 +311,25 @@ def test_streams_that_were_never_sent_to_are_not_listed(agent: Agent, tmp_path: 
     agent.sink.opened(OTHER)
     agent.second()
     assert [stream.path for stream in streams(tmp_path)] == ["vpn"]
+
+
+def test_slots_ascend_over_a_restart_within_an_interval_and_a_clock_that_was_set_back(
+    tmp_path: Path,
+) -> None:
+    at_ns = BEGIN_NS
+    for step_ns in (INTERVAL_NS // 10, -3600 * SECOND_NS, SECOND_NS):
+        agent = Agent(tmp_path, at_ns=at_ns)
+        agent.second()
+        agent.writer.finish()
+        at_ns = agent.now_ns + step_ns
+    columns = read(tmp_path)
+    assert len(columns) == 30
+    assert (columns.slot[1:] > columns.slot[:-1]).all()
+
+
+def test_a_stream_that_is_recorded_from_its_middle_on_has_the_slots_of_its_time(tmp_path: Path) -> None:
+    agent = Agent(tmp_path)
+    agent.deliver([sample(row) for row in on_a_path(10, slot=1_000_000)])
+    agent.writer.turn()
+    assert read(tmp_path).slot[0] == BEGIN_NS // INTERVAL_NS
+    agent.writer.finish()
