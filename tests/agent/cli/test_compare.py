@@ -299,3 +299,17 @@ def test_a_damaged_history_is_told(tmp_path: Path) -> None:
     found = run(*PATHS, "--history", str(tmp_path))
     assert found.exit_code == 2
     assert "cannot be" in found.stderr
+
+
+def test_what_export_writes_is_compared_as_the_history_is(tmp_path: Path) -> None:
+    begin_ns = time.time_ns() // MINUTE_NS * MINUTE_NS - 10 * MINUTE_NS
+    for path in ("vpn", "expressroute"):
+        keep(tmp_path, path, list(on_a_path(3000, seed=len(path), slot=begin_ns // INTERVAL_NS, begin_ns=begin_ns)))
+    exported = CliRunner().invoke(main, ["export", "--history", str(tmp_path), "--format", "jsonl"])
+    assert exported.exit_code == 0, exported.stderr
+    by_file, by_history = (
+        json.loads(run(*PATHS, "--json", *arguments, stdin=exported.stdout).stdout)
+        for arguments in (("--samples", "-"), ("--history", str(tmp_path)))
+    )
+    assert by_file == by_history
+    assert by_file["pairs"] > 2800
