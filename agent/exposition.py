@@ -7,6 +7,7 @@ millisecond, and connections, scrapes and the time that each may take are bounde
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -16,12 +17,25 @@ from json import JSONEncoder
 from typing import Any, cast
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from prometheus_client import CollectorRegistry
 
 from agent.plan import SocketAddress
 from agent.scrape import Scrapes, in_pieces, send
 
+_log = logging.getLogger(__name__)
+
 Ask = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class _NoRequests(logging.Filter):
+    """Leaves out what is no HTTP: its sender is told with a 400, and could crowd everything else out of the log."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
+
+
+_log.addFilter(_NoRequests())
 
 
 class ListenError(Exception):
@@ -30,14 +44,16 @@ class ListenError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What clients may take: connections and scrapes at once, and seconds until the metrics were read.
+    """What clients may take: connections and scrapes at once, and seconds: to read the metrics, and between requests.
 
-    Without the first, connections that only wait would use up the descriptors that probes need for theirs.
+    Without the first, connections that only wait would use up the descriptors that probes need for theirs; without the
+    last, some whose clients are gone would keep everybody else out.
     """
 
     connections: int = 64
     scrapes: int = 8
     write_s: float = 10.0
+    idle_s: float = 90.0
 
 
 class Exposition:
@@ -72,8 +88,15 @@ class Exposition:
             ]
         )
         if self._probe is not None:
-            application.router.add_get("/probe", self._probe)
-        runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=0.5)
+            application.router.add_get("/probe", self._probe, allow_head=False)  # an answer without text is no use
+        runner = web.AppRunner(
+            application,
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=0.5,
+            keepalive_timeout=self._limits.idle_s,
+            logger=_log,
+        )
         await runner.setup()
         loop = asyncio.get_running_loop()
         servers = [await loop.create_server(self._accepting(runner), sock=sock) for sock in sockets]

@@ -140,7 +140,7 @@ async def send(
         try:
             async with asyncio.timeout(within_s):
                 await response.prepare(request)
-                unsent = list(reversed(pieces))
+                unsent = [] if request.method == "HEAD" else list(reversed(pieces))
                 del pieces  # to free 40 MB at once takes 4 ms
                 while unsent:
                     await response.write(unsent.pop())

@@ -186,6 +186,54 @@ async def test_scrapes_beyond_the_bound_are_told_to_come_again() -> None:
         assert body == b"2 scrapes are being answered: ask again in a moment\n"
 
 
+async def test_the_head_of_an_answer_comes_without_its_text() -> None:
+    async with served(FEW) as agent:
+        for path in ("/metrics", "/summary"):
+            _, text = await agent.get(path=path)
+            reader, writer = await asyncio.open_connection("127.0.0.1", agent.port)
+            writer.write(f"HEAD {path} HTTP/1.1\r\nHost: agent\r\nConnection: close\r\n\r\n".encode())
+            head, _, nothing = (await reader.read()).partition(b"\r\n\r\n")
+            assert f"Content-Length: {len(text)}" in head.decode()
+            assert nothing == b""
+            writer.close()
+
+
+async def test_what_is_no_request_is_answered_and_takes_no_room_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async with served(FEW) as agent:
+        for header in ("X: " + "a" * 10_000, "no header"):
+            head, _ = await agent.get(header)
+            assert " 400 Bad Request" in head
+    assert caplog.messages == []
+
+
+async def test_a_mistake_of_this_program_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    def ready() -> bool:
+        raise ZeroDivisionError
+
+    exposition = Exposition(CollectorRegistry(), summary=nothing_to_tell, ready=ready)
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        async with exposition.serving([sock]):
+            head, _ = await Served(Streams(0), sock.getsockname()[1]).get(path="/-/ready")
+    assert " 500 " in head
+    assert "ZeroDivisionError" in caplog.text
+
+
+async def nothing_to_tell() -> dict[str, Any]:
+    return {}
+
+
+async def test_connections_that_ask_nothing_keep_nobody_out_for_long() -> None:
+    async with served(FEW, connections=2, idle_s=0.1) as agent:
+        waiting = [await asyncio.open_connection("127.0.0.1", agent.port) for _ in range(2)]
+        waiting[1][1].write(b"GET /metrics HTTP/1.1\r\nHost:")
+        async with asyncio.timeout(PATIENCE_S):
+            for reader, writer in waiting:
+                assert await reader.read() == b""
+                writer.close()
+        head, _ = await agent.get()
+        assert head.startswith("HTTP/1.1 200")
+
+
 async def test_connections_beyond_the_bound_are_turned_away() -> None:
     async with served(FEW, connections=1) as agent:
         reader, writer = await asyncio.open_connection("127.0.0.1", agent.port)
