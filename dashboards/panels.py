@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
 
-from grafana_foundation_sdk.builders import common, dashboard, prometheus, stat, table, timeseries
+from grafana_foundation_sdk.builders import common, dashboard, prometheus, stat, timeseries
 from grafana_foundation_sdk.models import dashboard as models
 from grafana_foundation_sdk.models import prometheus as prometheus_models
 from grafana_foundation_sdk.models.common import (
@@ -28,6 +28,7 @@ DATA_SOURCE = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
 NEUTRAL = "#8e8e8e"
 NOTHING = "nothing was measured"
 WARNING, ALARM = "#E69F00", "#CC3311"
+GOOD = "#0072B2"  # Okabe and Ito's blue: unlike green it is told from both warning colours by everybody
 
 SOLID: tuple[int, ...] = ()
 DASHED = (10, 6)
@@ -36,11 +37,14 @@ DOTTED = (2, 5)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curve:
-    """One query of a chart and how its series are drawn; ``dash`` is in pixels, drawn and left out."""
+    """One query of a chart and how its series are drawn; ``dash`` is in pixels, drawn and left out.
+
+    Without a colour each series takes the next one of Grafana's.
+    """
 
     expr: str
     legend: str
-    colour: str
+    colour: str | None = None
     dash: tuple[int, ...] = SOLID
     width: int = 2
 
@@ -94,6 +98,7 @@ def chart(frame: Chart, content: Sequence[Curve]) -> timeseries.Panel:
         .span_nulls(False)
         .show_points(VisibilityMode.AUTO)
         .axis_soft_min(0)
+        .color_scheme(dashboard.FieldColor().mode(models.FieldColorModeId.PALETTE_CLASSIC))
         .legend(legend(as_table=frame.table_legend))
         .tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING))
         .no_value(NOTHING)
@@ -109,7 +114,8 @@ def chart(frame: Chart, content: Sequence[Curve]) -> timeseries.Panel:
         panel.thresholds_style(common.GraphThresholdsStyleConfig().mode(GraphThresholdsStyleMode.DASHED))
     for ref, curve in zip(ascii_uppercase, content, strict=False):
         panel.with_target(query(curve.expr, curve.legend, ref))
-        panel.override_by_query(ref, [fixed_colour(curve.colour), *_stroke(curve)])
+        colour = [] if curve.colour is None else [fixed_colour(curve.colour)]
+        panel.override_by_query(ref, [*colour, *_stroke(curve)])
     return panel
 
 
@@ -147,23 +153,39 @@ def name_of_winner(
     )
 
 
-def rows(title: str, description: str, expr: str, columns: dict[str, str]) -> table.Panel:
-    """Show labels as a table: ``columns`` names those to show, in order, with their headings."""
-    return (
-        table.Panel()
-        .title(title)
-        .description(description)
-        .datasource(DATA_SOURCE)
-        .thresholds(thresholds((None, NEUTRAL)))
-        .with_target(query(expr, "", "A", instant=True, form=prometheus_models.PromQueryFormat.TABLE))
-        .with_transformation(transformation("filterFieldsByName", include={"names": list(columns)}))
-        .with_transformation(
-            transformation(
-                "organize",
-                indexByName={name: index for index, name in enumerate(columns)},
-                renameByName=columns,
-            )
-        )
+def single_values(
+    title: str,
+    description: str,
+    unit: str,
+    expr: str,
+    *,
+    name: str = "",
+    steps: Sequence[tuple[float | None, str]] = ((None, NEUTRAL),),
+    decimals: int | None = None,
+    words: dict[str, str] | None = None,
+) -> stat.Panel:
+    """Show present figures, one for each series, on the colour of their threshold; ``words`` put values into words."""
+    panel = (
+        _stat(title, description)
+        .unit(unit)
+        .text_mode(BigValueTextMode.VALUE_AND_NAME if name else BigValueTextMode.VALUE)
+        .color_mode(BigValueColorMode.VALUE if len(steps) == 1 else BigValueColorMode.BACKGROUND_SOLID)
+        .graph_mode(BigValueGraphMode.NONE)
+        .thresholds(thresholds(*steps))
+        .with_target(query(expr, name or title, "A", instant=True))
+    )
+    if decimals is not None:
+        panel.decimals(decimals)
+    return panel.mappings([value_words(words)]) if words else panel
+
+
+def value_words(words: dict[str, str]) -> models.ValueMap:
+    """Return the mapping of values to words."""
+    return models.ValueMap(
+        options={
+            value: models.ValueMappingResult(text=text, index=index)
+            for index, (value, text) in enumerate(words.items())
+        }
     )
 
 
@@ -205,7 +227,7 @@ def _stat(title: str, description: str) -> stat.Panel:
         .description(description)
         .datasource(DATA_SOURCE)
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
-        .no_value("no answers")
+        .no_value("no data")
     )
 
 

@@ -1,19 +1,16 @@
-"""The dashboard that sets two paths side by side: which one is the more predictable, and can the figures be trusted."""
+"""The front page: two paths side by side, which one is the more predictable, and can the figures be trusted."""
 
 from __future__ import annotations
 
-from grafana_foundation_sdk.builders import dashboard
-from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard as models
 
 from agent.histogram import RTT_BOUNDS_NS
-from dashboards import promql
+from dashboards import frame, promql
 from dashboards.distributions import bars, heat_map
-from dashboards.instrument import instrument
-from dashboards.layout import Section, placed
+from dashboards.instrument import trust
+from dashboards.layout import Section
 from dashboards.panels import (
     DASHED,
-    DATA_SOURCE,
     DOTTED,
     NEUTRAL,
     SOLID,
@@ -25,58 +22,29 @@ from dashboards.panels import (
     name_of_winner,
     pair_of_values,
 )
-from dashboards.promql import BASELINE, CANDIDATE, NOW, ROLES, STEP
+from dashboards.promql import BASELINE, CANDIDATE, ROLES
+from dashboards.tables import Figure, matrix, rows
 
 _ONE_PERCENT_AND_A_LITTLE = 0.012
 """Where axes of shares end while there is next to nothing: the line at 1 % stays in sight."""
+HOURS = [f"{hour:02}" for hour in range(24)]
+WEEKDAYS = dict(zip("0123456", ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"), strict=True))
 
 
 def path_comparison() -> models.Dashboard:
     """Return the dashboard."""
-    built = (
-        dashboard.Dashboard("eragent: two paths compared")
-        .uid("eragent-path-comparison")
-        .description("Which of two paths to the same target is the more predictable, and can the figures be trusted?")
-        .tags(["eragent"])
-        .time("now-1h", "now")
-        .refresh("30s")
-        .timezone("browser")
-        .readonly()
-        .tooltip(models.DashboardCursorSync.CROSSHAIR)
-        .variables(_variables())
-        .build()
-    )
-    built.panels = placed((_now(), _round_trip(), _variation(), _loss(), _distribution(), instrument()))
-    return built
-
-
-def _variables() -> list[Builder[models.VariableModel]]:
-    """Return what the viewer chooses. Baseline and candidate begin at opposite ends of the alphabet: never the same."""
-    streams = "eragent_packets_sent_total"
-    paths = f"label_values({streams}{{{promql.STREAMS}}}, path)"
-    ascending, descending = models.VariableSort.ALPHABETICAL_ASC, models.VariableSort.ALPHABETICAL_DESC
-    return [
-        dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus"),
-        _choice("agent", "Agent", f"label_values({streams}, agent)", ascending),
-        _choice("target", "Target", f'label_values({streams}{{agent="$agent"}}, target)', ascending),
-        _choice("probe", "Probe", f'label_values({streams}{{agent="$agent", target="$target"}}, probe)', descending),
-        _choice("baseline", "Baseline path", paths, descending),
-        _choice("candidate", "Candidate path", paths, ascending),
-        dashboard.CustomVariable("window")
-        .label('"Now" is the last')
-        .values("1m,5m,15m,1h")
-        .current(models.VariableOption(selected=True, text="5m", value="5m")),
-    ]
-
-
-def _choice(name: str, label: str, query: str, sort: models.VariableSort) -> dashboard.QueryVariable:
-    return (
-        dashboard.QueryVariable(name)
-        .label(label)
-        .query(query)
-        .datasource(DATA_SOURCE)
-        .refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
-        .sort(sort)
+    return frame.framed(
+        "path-comparison",
+        "two paths compared",
+        "Which of two paths to the same target is the more predictable, and can the figures be trusted?",
+        (
+            frame.agent(),
+            frame.target(),
+            frame.probe(),
+            frame.path("baseline", "Baseline path", last=True),
+            frame.path("candidate", "Candidate path"),
+        ),
+        (_now(), _alerts(), _round_trip(), _loss(), _variation(), _distribution(), _hours(), trust()),
     )
 
 
@@ -90,9 +58,9 @@ def _now() -> Section:
                 "More predictable now",
                 "The path whose delay changes at least 10 % less from packet to packet (mean), that does not lose 0.1 "
                 "percentage points more, and whose spread is not half as wide again. Mixed: it varies less, but "
-                "has one of these flaws. A path that answers wins over one that does not. A reading of the present, "
-                "not a statistical verdict.",
-                promql.more_predictable(NOW),
+                "has one of these flaws. A path that answers wins over one that does not. A reading of the last five "
+                "minutes, not a statistical verdict.",
+                promql.more_predictable(),
                 "winner",
                 (
                     (None, CANDIDATE.colour),
@@ -101,64 +69,117 @@ def _now() -> Section:
                 ),
             ),
             pair_of_values(
-                "Variation, packet to packet",
-                "Mean magnitude of the change of the round-trip time from one packet to the next (RFC 3393): the "
-                "smaller, the more predictable. Exact, for it needs no buckets.",
+                "Not delivered",
+                "Packets without an answer within their timeout (RFC 6673), and those that a router or the far end "
+                "turned down, of all that were sent in the last five minutes. Packets that this host could not send "
+                "are not in it.",
+                "percentunit",
+                lambda role: promql.now(promql.LOSS, role),
+                decimals=2,
+            ),
+            pair_of_values(
+                "p99 round trip",
+                "99 of 100 packets of the last five minutes came back faster. From histogram buckets, exact to about a "
+                "bucket's width.",
                 "s",
-                lambda role: promql.mean("ipdv", role, NOW),
+                lambda role: promql.now(promql.P99, role),
             ),
             pair_of_values(
                 "Spread: p99 less median",
                 "How much longer than usual the slowest of a hundred packets took. From histogram buckets: a path "
                 "whose packets all lie in one bucket shows about half of the bucket's width.",
                 "s",
-                lambda role: promql.spread(role, NOW),
+                lambda role: promql.now(promql.SPREAD, role),
             ),
             pair_of_values(
-                "Mean round trip",
-                "Without the reflector's residence time. Exact, for it needs no buckets.",
-                "s",
-                lambda role: promql.mean("rtt", role, NOW),
-            ),
-            pair_of_values(
-                "p99 round trip",
-                "99 of 100 packets came back faster. From histogram buckets, exact to about a bucket's width.",
-                "s",
-                lambda role: promql.quantile(0.99, "rtt", role, NOW),
-            ),
-            pair_of_values(
-                "Lost",
-                "Packets without an answer within their timeout (RFC 6673), and those that a router or the far end "
-                "turned down, of all that were sent. Packets that this host could not send are not in it.",
+                "Available minutes",
+                "Of all minutes shown, those in which at least half of the packets were delivered. Minutes in which "
+                "nothing was sent do not count.",
                 "percentunit",
-                lambda role: promql.loss(role, NOW),
+                lambda role: promql.share_of_minutes(promql.AVAILABLE, role),
                 decimals=2,
+            ),
+            pair_of_values(
+                "Predictable minutes",
+                "Of all minutes shown, those whose spread was within the objective (5 ms unless eragent-objectives.yml "
+                "says otherwise). A minute without answers is not one.",
+                "percentunit",
+                lambda role: promql.share_of_minutes(promql.PREDICTABLE, role),
+                decimals=1,
+            ),
+            name_of_winner(
+                "Verdict of the last day",
+                "What the agent's own comparison of pairs of packets says of the candidate beside the baseline: "
+                "better, worse, same, or insufficient evidence. It needs 25 blocks of ten minutes. Not compared: "
+                "the agent's configuration has no such comparison.",
+                promql.verdict(),
+                "verdict",
+                ((None, NEUTRAL),),
+            ),
+            pair_of_values(
+                "Variation, packet to packet",
+                "Mean magnitude of the change of the round-trip time from one packet to the next (RFC 3393): the "
+                "smaller, the more predictable. Exact, for it needs no buckets.",
+                "s",
+                lambda role: promql.now(promql.VARIATION, role),
+            ),
+            pair_of_values(
+                "p50 round trip",
+                "The median of the last five minutes, from histogram buckets, without the reflector's residence time.",
+                "s",
+                lambda role: promql.now(promql.P50, role),
+            ),
+            pair_of_values(
+                "p95 round trip",
+                "95 of 100 packets of the last five minutes came back faster. From histogram buckets.",
+                "s",
+                lambda role: promql.now(promql.P95, role),
+            ),
+            pair_of_values(
+                "p99.9 round trip",
+                "999 of 1000 packets of the last five minutes came back faster. From histogram buckets; it takes a "
+                "probe every 50 ms to have six packets beyond it.",
+                "s",
+                lambda role: promql.now(promql.P999, role),
+            ),
+            pair_of_values(
+                "Of the purchased rate",
+                "What the latest complete test of throughput reached, in the worse direction, of the rate that the "
+                "configuration names as purchased. No data where nothing was tested or no rate is named.",
+                "percentunit",
+                promql.of_purchased,
+                decimals=0,
             ),
         ),
     )
 
 
 def _round_trip() -> Section:
-    strokes = ((0.5, SOLID, 3), (0.95, DASHED, 1), (0.99, DOTTED, 2))
+    strokes = (
+        ("p50", promql.P50, SOLID, 3),
+        ("p95", promql.P95, DASHED, 1),
+        ("p99", promql.P99, DOTTED, 2),
+    )
     quantiles = [
         Curve(
-            expr=promql.quantile(q, "rtt", role, STEP),
-            legend=f"{{{{path}}}} p{100 * q:g}",
+            expr=promql.curve(record, role),
+            legend=f"{{{{path}}}} {name}",
             colour=role.colour,
             dash=dash,
             width=width,
         )
         for role in ROLES
-        for q, dash, width in strokes
+        for name, record, dash, width in strokes
     ]
-    figures = (
-        ("mean", SOLID, [promql.mean("rtt", role, STEP) for role in ROLES]),
-        ("p50", DASHED, [promql.quantile(0.5, "rtt", role, STEP) for role in ROLES]),
-        ("p99", DOTTED, [promql.quantile(0.99, "rtt", role, STEP) for role in ROLES]),
-    )
+    figures = (("mean", promql.MEAN, SOLID), ("p50", promql.P50, DASHED), ("p99", promql.P99, DOTTED))
     differences = [
-        Curve(expr=promql.difference(of_candidate, of_baseline), legend=name, colour=NEUTRAL, dash=dash)
-        for name, dash, (of_baseline, of_candidate) in figures
+        Curve(
+            expr=promql.difference(promql.curve(record, CANDIDATE), promql.curve(record, BASELINE)),
+            legend=name,
+            colour=NEUTRAL,
+            dash=dash,
+        )
+        for name, record, dash in figures
     ]
     return Section(
         title="Round-trip time",
@@ -169,7 +190,8 @@ def _round_trip() -> Section:
                 Chart(
                     title="Round-trip time: median, p95, p99",
                     description="Solid: median; dashed: p95; dotted: p99. Of packets answered in time, from histogram "
-                    "buckets: straight lines are bounds of buckets. A gap is a time without answers.",
+                    "buckets: straight lines are bounds of buckets. A point is a minute; zoomed out, the worst of its "
+                    "minutes. A gap is a time without answers.",
                     unit="s",
                     table_legend=True,
                 ),
@@ -213,13 +235,13 @@ def _variation() -> Section:
         height=8,
         widths=(8, 8, 8),
         panels=(
-            chart(spread, curves(lambda role: promql.spread(role, STEP))),
+            chart(spread, curves(lambda role: promql.curve(promql.SPREAD, role))),
             chart(jitter, curves(promql.jitter)),
             chart(
                 ipdv,
                 [
-                    *curves(lambda role: promql.mean("ipdv", role, STEP), "{{path}} mean"),
-                    *curves(lambda role: promql.quantile(0.99, "ipdv", role, STEP), "{{path}} p99", DOTTED),
+                    *curves(lambda role: promql.curve(promql.VARIATION, role), "{{path}} mean"),
+                    *curves(lambda role: promql.curve("eragent_ipdv_seconds:p99", role), "{{path}} p99", DOTTED),
                 ],
             ),
         ),
@@ -228,9 +250,9 @@ def _variation() -> Section:
 
 def _loss() -> Section:
     lost = Chart(
-        title="Lost",
+        title="Not delivered",
         description="Packets without an answer within their timeout (RFC 6673), and those that a router or the far end "
-        "turned down, of all that were sent. No curve means that nothing was sent. Dashed lines: 0.1 % and 1 %.",
+        "turned down, of all that were sent in a minute. No curve: nothing was sent. Dashed lines: 0.1 % and 1 %.",
         unit="percentunit",
         limits=Limits(warning=0.001, alarm=0.01),
         soft_max=_ONE_PERCENT_AND_A_LITTLE,
@@ -255,7 +277,7 @@ def _loss() -> Section:
         height=8,
         widths=(8, 8, 8),
         panels=(
-            chart(lost, curves(lambda role: promql.loss(role, STEP))),
+            chart(lost, curves(lambda role: promql.curve(promql.LOSS, role))),
             chart(
                 by_direction,
                 [
@@ -276,9 +298,7 @@ def _loss() -> Section:
 
 
 def _shares(outcome: str, whole: str, dash: tuple[int, ...]) -> list[Curve]:
-    return curves(
-        lambda role: promql.share_of(f"packets_{outcome}", whole, role, STEP), f"{{{{path}}}} {outcome}", dash
-    )
+    return curves(lambda role: promql.share_of(f"packets_{outcome}", whole, role), f"{{{{path}}}} {outcome}", dash)
 
 
 def _distribution() -> Section:
@@ -307,6 +327,56 @@ def _distribution() -> Section:
                     role,
                 )
                 for role in ROLES
+            ),
+        ),
+    )
+
+
+def _hours() -> Section:
+    return Section(
+        title="The tail by hour of the day (UTC): when is it bad?",
+        height=9,
+        widths=(12, 12),
+        panels=[
+            matrix(
+                f"${role.variable}: p99 by weekday and hour",
+                "Mean of the p99 of all five minutes of that hour and weekday within what is shown, in UTC: choose a "
+                "week or more. The darker, the slower, beside the slowest hour; without colour: unknown.",
+                "s",
+                promql.by_hour(role),
+                row="weekday",
+                column="hour",
+                columns=HOURS,
+                row_words=WEEKDAYS,
+            )
+            for role in ROLES
+        ],
+    )
+
+
+def _alerts() -> Section:
+    return Section(
+        title="Alerts, and what is compared",
+        height=5,
+        widths=(12, 12),
+        panels=(
+            rows(
+                "Alerts that fire for $agent",
+                "As Prometheus evaluates the rules; each has a page in docs/runbooks. One row, none: all is quiet.",
+                {"alertname": "Alert", "severity": "Severity", "target": "Target", "path": "Path", "what": "What"},
+                [Figure(expr=promql.alerts('agent="$agent"'), heading="Fires", hidden=True)],
+            ),
+            rows(
+                "What is compared",
+                "The paths as the agent's configuration has them: their kind, and what pins packets to them.",
+                {"path": "Path", "kind": "Kind", "source": "Source", "interface": "Interface"},
+                [
+                    Figure(
+                        expr='eragent_path_info{agent="$agent", path=~"$baseline|$candidate"}',
+                        heading="Configured",
+                        hidden=True,
+                    )
+                ],
             ),
         ),
     )

@@ -1,4 +1,8 @@
-"""PromQL over the agent's metrics, as text: what a panel asks. Knows nothing of how the answer is drawn."""
+"""PromQL over the rules' records and the agent's metrics, as text: what a panel asks. Not how the answer is drawn.
+
+Curves and present figures read records (:mod:`dashboards.recording`), so that a month opens as fast as an hour; what is
+read as it is scraped are gauges and counters of few series.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,8 @@ from dataclasses import dataclass
 STREAMS = 'agent="$agent", target="$target", probe="$probe"'
 """Selects the streams that the dashboard's variables name; all paths of one probe at one target."""
 
-NOW = "$window"
-"""How far back "now" reaches: long enough for a percentile, chosen by the viewer."""
 STEP = "$__rate_interval"
-"""How far back each point of a curve reaches: at least four scrapes, so that a rate exists."""
+"""How far back each point of a curve reaches: at least four scrapes, so that no record between two points is missed."""
 SHOWN = "$__range"
 """All that is shown."""
 
@@ -21,10 +23,17 @@ SAME_LOSS = 0.001
 SAME_SPREAD = 1.5
 """Spreads are called alike up to this ratio: they come from buckets that are up to half as wide as their bound."""
 
+LOSS = "eragent_packets_undelivered:ratio"
+RTT = "eragent_rtt_seconds"
+MEAN, P50, P95, P99, P999, SPREAD = (f"{RTT}:{what}" for what in ("mean", "p50", "p95", "p99", "p999", "spread"))
+VARIATION = "eragent_ipdv_seconds:mean"
+AVAILABLE = "eragent_minute_available:bool"
+PREDICTABLE = "eragent_minute_predictable:bool"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Role:
-    """One of the two paths, by the part that it has in the comparison."""
+    """A path that a variable names, by the part that it has in a dashboard."""
 
     variable: str
     colour: str
@@ -41,11 +50,44 @@ class Role:
 BASELINE = Role(variable="baseline", colour="#D55E00", heat="Oranges")
 CANDIDATE = Role(variable="candidate", colour="#2A84C6", heat="Blues")
 ROLES = (BASELINE, CANDIDATE)
+PATH = Role(variable="path", colour=CANDIDATE.colour, heat="Blues")
 
 
-def rate(counter: str, role: Role, window: str, *, by: str = "path", where: str = "") -> str:
+def now(record: str, role: Role) -> str:
+    """Return the figure of the last five minutes."""
+    return f"max by (path) (stream:{record}_5m{{{role.streams}}})"
+
+
+def curve(record: str, role: Role, how: str = "max") -> str:
+    """Return the figure of a minute over time: where a point stands for more minutes the worst, or ``how``."""
+    return f"max by (path) ({how}_over_time(stream:{record}_1m{{{role.streams}}}[{STEP}]))"
+
+
+def usual(record: str, role: Role) -> str:
+    """Return the median of the week before; until a day is known, of what is shown."""
+    shown = f"max by (path) (quantile_over_time(0.5, stream:{record}_5m{{{role.streams}}}[{SHOWN}]))"
+    return f"max by (path) (stream:{record}_usual{{{role.streams}}}) or {shown}"
+
+
+def one_way(role: Role) -> str:
+    """Return the mean one-way delays by ``direction``; -1 and the reason in its place while they are not valid."""
+    total, count = (
+        f"sum by (direction) (rate(eragent_one_way_delay_seconds_{part}{{{role.streams}}}[5m]))"
+        for part in ("sum", "count")
+    )
+    valid = f"({total} / ({count} > 0)) and on () eragent_one_way_valid{{{role.streams}}} == 1"
+    doubt = f"max by (direction) (label_replace(eragent_one_way_doubt{{{role.streams}}} == 1,"
+    return f'{valid} or on () (-1 * {doubt} "direction", "$1", "reason", "(.*)")))'
+
+
+def share_of_minutes(record: str, role: Role) -> str:
+    """Return the share of all minutes shown that were good."""
+    return f"min by (path) (avg_over_time(stream:{record}{{{role.streams}}}[{SHOWN}]))"
+
+
+def rate(counter: str, role: Role, *, by: str = "path", where: str = "") -> str:
     """Return the rate of a counter of a path, per second."""
-    return f"sum by ({by}) (rate(eragent_{counter}_total{{{role.streams}{where}}}[{window}]))"
+    return f"sum by ({by}) (rate(eragent_{counter}_total{{{role.streams}{where}}}[{STEP}]))"
 
 
 def ratio(part: str, whole: str, *, on: str = "path") -> str:
@@ -53,38 +95,9 @@ def ratio(part: str, whole: str, *, on: str = "path") -> str:
     return f"{part} / on ({on}) group_left () ({whole} > 0)"
 
 
-def share_of(counter: str, whole: str, role: Role, window: str, *, where: str = "") -> str:
+def share_of(counter: str, whole: str, role: Role, *, where: str = "") -> str:
     """Return what share of one counter's packets another counter counted."""
-    return ratio(rate(counter, role, window, where=where), rate(whole, role, window))
-
-
-def loss(role: Role, window: str) -> str:
-    """Return the share of settled packets that were not delivered: no answer in time (RFC 6673), or turned down.
-
-    A router that says "unreachable" delivers as little as one that is silent.
-    """
-    lost, failed = (f"rate(eragent_packets_{what}_total{{{role.streams}}}[{window}])" for what in ("lost", "failed"))
-    return ratio(f"sum by (path) ({lost} or {failed})", rate("packets_sent", role, window))
-
-
-def quantile(q: float, histogram: str, role: Role, window: str) -> str:
-    """Estimate a quantile from buckets; without observations (NaN compares false) there is no answer."""
-    buckets = f"rate(eragent_{histogram}_seconds_bucket{{{role.streams}}}[{window}])"
-    return f"(histogram_quantile({q:g}, sum by (path, le) ({buckets})) >= 0)"
-
-
-def mean(histogram: str, role: Role, window: str) -> str:
-    """Return the mean of what a histogram observed: exact, for it needs no buckets."""
-    total, count = (
-        f"sum by (path) (rate(eragent_{histogram}_seconds_{part}{{{role.streams}}}[{window}]))"
-        for part in ("sum", "count")
-    )
-    return f"({ratio(total, count)})"
-
-
-def spread(role: Role, window: str) -> str:
-    """Return how far the slow packets are from the usual one: p99 less median of the round-trip time."""
-    return f"({quantile(0.99, 'rtt', role, window)} - {quantile(0.5, 'rtt', role, window)})"
+    return ratio(rate(counter, role, where=where), rate(whole, role))
 
 
 def difference(of_candidate: str, of_baseline: str) -> str:
@@ -92,7 +105,7 @@ def difference(of_candidate: str, of_baseline: str) -> str:
     return f"({of_candidate} - on () {of_baseline})"
 
 
-def more_predictable(window: str) -> str:
+def more_predictable() -> str:
     """Name in the label ``winner`` the path that varies clearly less from packet to packet, unless it has a flaw.
 
     A flaw is more loss, or a clearly wider spread. The value is a ratio, candidate to baseline: that of the variations
@@ -101,10 +114,11 @@ def more_predictable(window: str) -> str:
     The mean variation decides because it is exact: two paths of the same constant delay can show spreads that differ
     by half, where one of them lies in a wider bucket.
     """
-    variations = _quotient(mean("ipdv", CANDIDATE, window), mean("ipdv", BASELINE, window))
-    spreads = _quotient(spread(CANDIDATE, window), spread(BASELINE, window))
-    more_loss = difference(loss(CANDIDATE, window), loss(BASELINE, window))
-    answering = {role: mean("rtt", role, window) for role in ROLES}
+    variations, spreads = (
+        f"({now(record, CANDIDATE)} / on () ({now(record, BASELINE)} > 0))" for record in (VARIATION, SPREAD)
+    )
+    more_loss = difference(now(LOSS, CANDIDATE), now(LOSS, BASELINE))
+    answering = {role: now(MEAN, role) for role in ROLES}
     arms = (
         (
             f"{variations} < {CLEARLY_LESS} and on () {more_loss} <= {SAME_LOSS} and on () {spreads} <= {SAME_SPREAD}",
@@ -123,8 +137,11 @@ def more_predictable(window: str) -> str:
     return "\nor on () ".join(f'label_replace({arm}, "winner", "{name}", "", "")' for arm, name in arms)
 
 
-def _quotient(of_candidate: str, of_baseline: str) -> str:
-    return f"({of_candidate} / on () ({of_baseline} > 0))"
+def verdict() -> str:
+    """Return the verdict of the agent's own comparison in the label ``verdict``; "not compared" where there is none."""
+    pair = f'{STREAMS}, baseline="$baseline", candidate="$candidate"'
+    given = f"max by (verdict) (eragent_comparison_verdict{{{pair}}} == 1)"
+    return f'{given} or on () label_replace(vector(0), "verdict", "not compared", "", "")'
 
 
 def slower_than(role: Role) -> str:
@@ -138,26 +155,31 @@ def slower_than(role: Role) -> str:
 
 
 def _cumulative(streams: str) -> str:
-    buckets = f"sum by (le) (increase(eragent_rtt_seconds_bucket{{{streams}}}[{SHOWN}]))"
-    count = f"sum(increase(eragent_rtt_seconds_count{{{streams}}}[{SHOWN}]))"
+    recorded = f"stream:{RTT}_bucket:rate_5m"
+    buckets = f"sum by (le) (avg_over_time({recorded}{{{streams}}}[{SHOWN}]))"
+    count = f'sum(avg_over_time({recorded}{{{streams}, le="+Inf"}}[{SHOWN}]))'
     return f"{buckets} / on () group_left () ({count} > 0)"
 
 
 def heat(role: Role) -> str:
-    """Return the rate of packets by cumulative bucket, which a heat map takes apart."""
-    return f"sum by (le) (rate(eragent_rtt_seconds_bucket{{{role.streams}}}[{STEP}]))"
+    """Return the rate of packets by cumulative bucket, which a heat map takes apart.
+
+    Buckets below the fastest packet of all that is shown are left out: there are many of them.
+    """
+    recorded = f"stream:{RTT}_bucket:rate_1m{{{role.streams}}}"
+    reached = f"sum by (le) (avg_over_time({recorded}[{SHOWN}] @ end())) > 0"
+    return f"sum by (le) (avg_over_time({recorded}[{STEP}])) and on (le) {reached}"
 
 
-def not_sent(role: Role) -> str:
-    """Return packets a second that were not sent, by reason; reason "none" at zero while all are sent."""
-    by_reason = rate("packets_not_sent", role, STEP, by="path, reason")
-    total = rate("packets_not_sent", role, STEP)
-    return f'{by_reason} > 0 or on (path) label_replace({total}, "reason", "none", "", "")'
+def by_hour(role: Role) -> str:
+    """Return the mean of the five-minute p99 by the labels ``hour`` and ``weekday``, over all that is shown."""
+    return f"avg by (hour, weekday) (avg_over_time(stream:{P99}_by_hour{{{role.streams}}}[{SHOWN}]))"
 
 
-def jitter(role: Role) -> str:
-    """Return the interarrival jitter of the round trip (RFC 3550)."""
-    return f'max by (path) (eragent_jitter_seconds{{{role.streams}, direction="round_trip"}})'
+def jitter(role: Role, direction: str = "round_trip") -> str:
+    """Return the interarrival jitter of the round trip, or of a direction (RFC 3550)."""
+    jittered = f'eragent_jitter_seconds{{{role.streams}, direction="{direction}"}}'
+    return f"max by (path) (max_over_time({jittered}[{STEP}]))"
 
 
 def directional_loss(direction: str, role: Role) -> str:
@@ -165,9 +187,17 @@ def directional_loss(direction: str, role: Role) -> str:
 
     No share of those sent: after an outage the first answer tells of all of them at once.
     """
-    return rate("packets_lost_direction", role, STEP, where=f', direction="{direction}"')
+    return rate("packets_lost_direction", role, where=f', direction="{direction}"')
 
 
-def kernel_stamped(role: Role) -> str:
-    """Return the share of received packets whose both ends the kernel stamped."""
-    return share_of("timestamps", "packets_received", role, STEP, where=', source="kernel"')
+def of_purchased(role: Role) -> str:
+    """Return the share of the purchased rate that the latest test reached, in the worse direction."""
+    return (
+        f'min by (path) (path:eragent_throughput:purchased_ratio{{agent="$agent", target="$target", '
+        f'path="${role.variable}"}})'
+    )
+
+
+def alerts(where: str) -> str:
+    """Return the alerts that fire; one named "none" while none does."""
+    return f'ALERTS{{alertstate="firing", {where}}} or on () label_replace(vector(0), "alertname", "none", "", "")'

@@ -17,7 +17,8 @@ NOW = "5m"
 """The window of present figures and of what alerts compare."""
 BUDGET_WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
 """Windows of alerts on burn rates, long and short, as chapter 5 of the SRE workbook has them."""
-QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "p999": 0.999}
+QUANTILES = {PANEL: {"p50": 0.5, "p95": 0.95, "p99": 0.99}, NOW: {"p50": 0.5, "p95": 0.95, "p99": 0.99, "p999": 0.999}}
+"""A minute of 20 packets a second has one packet beyond its p99.9: that quantile is of five minutes alone."""
 
 _ONE_INSTANCE = "without (instance, job)"  # an agent that moves to another port stays the same agent
 
@@ -48,6 +49,7 @@ def groups() -> tuple[Group, ...]:
             about="What became of packets and how long they took, in the last minute and the last five.",
             rules=[
                 *(rule for window in (PANEL, NOW) for rule in (*_undelivered(window), *_delays(window))),
+                _variation(),
                 *_minutes(),
                 *_marks(),
             ],
@@ -71,7 +73,8 @@ def groups() -> tuple[Group, ...]:
                 Rule(
                     record="stream:eragent_rtt_seconds:p99_by_hour",
                     expr="stream:eragent_rtt_seconds:p99_5m\n"
-                    '  * on () group_left (hour) count_values("hour", hour())\n'
+                    "  * on () group_left (hour)\n"
+                    '      label_replace(count_values("hour", hour()), "hour", "0$1", "hour", "(.)")\n'
                     '  * on () group_left (weekday) count_values("weekday", day_of_week())',
                 )
             ],
@@ -102,7 +105,7 @@ def _delays(window: str) -> Iterator[Rule]:
     buckets = f"sum {_ONE_INSTANCE} (rate(eragent_rtt_seconds_bucket[{window}]))"
     recorded = f"stream:eragent_rtt_seconds_bucket:rate_{window}"
     yield Rule(record=recorded, expr=buckets)
-    for name, q in QUANTILES.items():
+    for name, q in QUANTILES[window].items():
         yield Rule(
             record=f"stream:eragent_rtt_seconds:{name}_{window}", expr=f"histogram_quantile({q:g}, {recorded}) >= 0"
         )
@@ -110,8 +113,11 @@ def _delays(window: str) -> Iterator[Rule]:
         record=f"stream:eragent_rtt_seconds:spread_{window}",
         expr=f"stream:eragent_rtt_seconds:p99_{window} - stream:eragent_rtt_seconds:p50_{window}",
     )
-    variation = f"sum {_ONE_INSTANCE} (rate(eragent_ipdv_seconds_bucket[{window}]))"
-    yield Rule(record=f"stream:eragent_ipdv_seconds:p99_{window}", expr=f"histogram_quantile(0.99, {variation}) >= 0")
+
+
+def _variation() -> Rule:
+    buckets = f"sum {_ONE_INSTANCE} (rate(eragent_ipdv_seconds_bucket[{PANEL}]))"
+    return Rule(record=f"stream:eragent_ipdv_seconds:p99_{PANEL}", expr=f"histogram_quantile(0.99, {buckets}) >= 0")
 
 
 def _minutes() -> Iterator[Rule]:

@@ -1,11 +1,14 @@
-"""One agent and one Prometheus for all tests that ask them."""
+"""Two agents and one Prometheus, with the rules, for all tests that ask them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import partial
 
 import pytest
 
+from dashboards.generate import RULES
 from tests.dashboards.programs import (
     Prometheus,
     agent_command,
@@ -14,28 +17,47 @@ from tests.dashboards.programs import (
     free_port,
     prometheus,
     running,
+    unanswered_configuration,
     wait_until,
 )
 
 
-@pytest.fixture(scope="session")
-def agent_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("agent")
-    port = free_port()
-    configuration = folder / "eragent.yaml"
-    configuration.write_text(agent_configuration(port), encoding="utf-8")
-    log = folder / "agent.log"
-    with running(agent_command(configuration), log=log):
-        url = f"http://127.0.0.1:{port}"
-        wait_until(lambda: fetch(f"{url}/-/ready") == "ready\n", "agent that is ready", log)
-        yield url
+def _is_ready(url: str) -> bool:
+    return fetch(f"{url}/-/ready") == "ready\n"
 
 
 @pytest.fixture(scope="session")
-def measured(agent_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
-    """A Prometheus that has seen the agent for long enough that rates over five seconds exist."""
+def agent_urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """One agent with two paths that are answered and compared, and one whose only path never is."""
+    folder = tmp_path_factory.mktemp("agents")
+    history = folder / "history"
+    history.mkdir(mode=0o700)
+    ports = (free_port(), free_port())
+    texts = (agent_configuration(ports[0], history), unanswered_configuration(ports[1]))
+    urls = (f"http://127.0.0.1:{ports[0]}", f"http://127.0.0.1:{ports[1]}")
+    with ExitStack() as stack:
+        for name, text, url in zip(("test", "unanswered"), texts, urls, strict=True):
+            configuration, log = folder / f"{name}.yaml", folder / f"{name}.log"
+            configuration.write_text(text, encoding="utf-8")
+            stack.enter_context(running(agent_command(configuration), log=log))
+            wait_until(partial(_is_ready, url), "agent that is ready", log)
+        yield urls
+
+
+@pytest.fixture(scope="session")
+def agent_url(agent_urls: tuple[str, str]) -> str:
+    return agent_urls[0]
+
+
+@pytest.fixture(scope="session")
+def measured(agent_urls: tuple[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    """A Prometheus that has seen the agents for long enough that rates over five seconds exist, and records of them."""
     folder = tmp_path_factory.mktemp("prometheus")
-    with prometheus(int(agent_url.rpartition(":")[2]), folder) as server:
-        scrapes = "min(count_over_time(eragent_rtt_seconds_count[5s]) and rate(eragent_rtt_seconds_count[5s]) > 0)"
-        wait_until(lambda: (server.value(scrapes) or 0) >= 4, "rate of packets", folder / "prometheus.log")
+    ports = [int(url.rpartition(":")[2]) for url in agent_urls]
+    with prometheus(ports, RULES.glob("*.yml"), folder) as server:
+        log = folder / "prometheus.log"
+        scrapes = "min(count_over_time(eragent_rtt_seconds_count[5s]))"
+        wait_until(lambda: (server.value(scrapes) or 0) >= 4, "rate of packets", log)
+        spread = "stream:eragent_minute_unpredictable:ratio_1h"  # the last of a chain of four records
+        wait_until(lambda: (server.value(f"count({spread})") or 0) >= 3, "record", log)
         yield server

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 AGENT = "test"
+UNANSWERED = "unanswered"
 _DEBIAN = ROOT / ".tools" / "usr" / "bin"
 _DEADLINE_S = 15.0
 
@@ -40,21 +42,39 @@ def free_port(host: str = "127.0.0.1", kind: socket.SocketKind = socket.SOCK_STR
         return port
 
 
-def agent_configuration(listen_port: int) -> str:
+def agent_configuration(listen_port: int, history: Path | None = None) -> str:
     """Return a configuration with two paths that differ in their source address, and STAMP to the agent's reflector."""
     stamp_port = free_port("127.0.0.3", socket.SOCK_DGRAM)
     return f"""
 agent: {{name: {AGENT}}}
 listen: 127.0.0.1:{listen_port}
 paths:
-  expressroute: {{kind: expressroute, source: 127.0.0.1}}
-  vpn: {{kind: vpn, source: 127.0.0.2}}
+  expressroute: {{kind: expressroute, source: 127.0.0.1, rate: 1Gbit}}
+  vpn: {{kind: vpn, source: 127.0.0.2, rate: 650Mbit}}
 targets:
   here: {{address: 127.0.0.3}}
 probes:
   - {{name: stamp, stamp: {{port: {stamp_port}}}, interval: 50ms, targets: [here], paths: [vpn, expressroute]}}
 reflector:
   stamp: {{listen: "127.0.0.3:{stamp_port}", allow: [127.0.0.0/8]}}
+{"" if history is None else f"history: {{directory: {history}}}"}
+comparisons:
+  - {{baseline: vpn, candidate: expressroute, probe: stamp}}
+"""
+
+
+def unanswered_configuration(listen_port: int) -> str:
+    """Return a configuration with one path to a target that never answers: nothing is compared, nothing is kept."""
+    nobody = free_port("127.0.0.4", socket.SOCK_DGRAM)
+    return f"""
+agent: {{name: {UNANSWERED}}}
+listen: 127.0.0.1:{listen_port}
+paths:
+  vpn: {{kind: vpn, source: 127.0.0.2}}
+targets:
+  nobody: {{address: 127.0.0.4}}
+probes:
+  - {{name: stamp, stamp: {{port: {nobody}}}, interval: 100ms, timeout: 500ms, targets: [nobody], paths: [vpn]}}
 """
 
 
@@ -140,13 +160,18 @@ class Prometheus:
 
 
 @contextmanager
-def prometheus(target_port: int, folder: Path) -> Iterator[Prometheus]:
-    """Run a Prometheus that scrapes a port of loopback every second."""
-    configuration = f"""
-global: {{scrape_interval: 1s, scrape_timeout: 1s}}
-scrape_configs: [{{job_name: eragent, static_configs: [{{targets: ['127.0.0.1:{target_port}']}}]}}]
-"""
-    with prometheus_of(configuration, folder) as server:
+def prometheus(target_ports: Iterable[int], rules: Iterable[Path], folder: Path) -> Iterator[Prometheus]:
+    """Run a Prometheus that scrapes ports of loopback and evaluates rules, all of them every second."""
+    for file in rules:
+        text = re.sub(r"^( +interval:) .+$", r"\1 1s", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
+        (folder / file.name).write_text(text, encoding="utf-8")
+    targets = [f"127.0.0.1:{port}" for port in target_ports]
+    configuration = {
+        "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
+        "rule_files": ["eragent-*.yml"],
+        "scrape_configs": [{"job_name": "eragent", "static_configs": [{"targets": targets}]}],
+    }
+    with prometheus_of(json.dumps(configuration), folder) as server:
         yield server
 
 

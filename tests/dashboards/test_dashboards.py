@@ -11,9 +11,11 @@ import pytest
 
 from dashboards.generate import FOLDER, RULES, dashboards, generated
 from dashboards.promql import BASELINE, CANDIDATE
+from dashboards.recording import groups
 from docs.metrics import sample_names
 
 _DASHBOARDS: dict[str, dict[str, Any]] = {path.name: json.loads(text) for path, text in dashboards().items()}
+_RECORDS = {rule.record for group in groups() for rule in group.rules}
 _GRAFANA_DARK, _GRAFANA_LIGHT = "#181b1f", "#ffffff"
 
 
@@ -58,10 +60,41 @@ def test_no_two_panels_share_a_place_or_a_number(name: str) -> None:
 
 @pytest.mark.parametrize("name", _DASHBOARDS)
 def test_every_metric_of_a_dashboard_exists(name: str) -> None:
-    text = json.dumps([[panel["targets"] for panel in _panels(_DASHBOARDS[name])], _DASHBOARDS[name]["templating"]])
-    named = set(re.findall(r"\b(?:eragent|process)_\w+", text))
+    asked = [[panel["targets"] for panel in _panels(_DASHBOARDS[name])], _DASHBOARDS[name]["templating"]]
+    named = set(re.findall(r"\b(?:\w+:)?(?:eragent|process)_\w+(?::\w+)?", json.dumps(asked)))
     assert named
-    assert named <= sample_names()
+    assert {one for one in named if ":" not in one} <= sample_names()
+    assert {one for one in named if ":" in one} <= _RECORDS
+
+
+@pytest.mark.parametrize("name", _DASHBOARDS)
+def test_no_panel_reads_the_buckets_of_streams_so_that_a_month_opens_fast(name: str) -> None:
+    text = json.dumps([panel["targets"] for panel in _panels(_DASHBOARDS[name])])
+    assert set(re.findall(r"(?<!:)\beragent_\w+_bucket\b", text)) <= {"eragent_throughput_loaded_rtt_seconds_bucket"}
+
+
+def test_every_record_is_used() -> None:
+    used = "".join(json.dumps(dashboard) for dashboard in _DASHBOARDS.values())
+    used += "".join(rule.expr for group in groups() for rule in group.rules)
+    used += (RULES / "eragent-alerts.yml").read_text(encoding="utf-8")
+    assert [record for record in sorted(_RECORDS) if not re.search(rf"{record}\b(?!:)", used)] == []
+
+
+@pytest.mark.parametrize("name", _DASHBOARDS)
+def test_every_dashboard_leads_to_the_others_and_keeps_what_was_chosen(name: str) -> None:
+    [link] = _DASHBOARDS[name]["links"]
+    assert (link["type"], link["tags"]) == ("dashboards", ["eragent"])
+    assert link["keepTime"]
+    assert link["includeVars"]
+    assert "eragent" in _DASHBOARDS[name]["tags"]
+
+
+@pytest.mark.parametrize("name", _DASHBOARDS)
+def test_what_was_not_measured_is_said_to_be_so_and_never_bridged(name: str) -> None:
+    for panel in _panels(_DASHBOARDS[name]):
+        assert panel["fieldConfig"]["defaults"]["noValue"], panel["title"]
+        if panel["type"] == "timeseries":
+            assert panel["fieldConfig"]["defaults"]["custom"]["spanNulls"] is False, panel["title"]
 
 
 @pytest.mark.parametrize("background", [_GRAFANA_DARK, _GRAFANA_LIGHT])

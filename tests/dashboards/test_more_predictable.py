@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from dashboards.generate import RULES
 from dashboards.promql import more_predictable
 from tests.dashboards.programs import debian_program
 
-_LABELS = 'agent="a", target="t", probe="p"'
+_LABELS = 'agent="a", kind="stamp", target="t", probe="p"'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +46,7 @@ def _series(path: str, course: _Course) -> dict[str, float]:
 
 
 def _expression() -> str:
-    expression = more_predictable("5m")
+    expression = more_predictable()
     for name, value in {"agent": "a", "target": "t", "probe": "p", "baseline": "vpn", "candidate": "er"}.items():
         expression = expression.replace(f"${name}", value)
     return f"count by (winner) ({expression})"
@@ -83,7 +84,10 @@ def test_the_more_predictable_path_is(
         "promql_expr_test": [{"expr": _expression(), "eval_time": "10m", "exp_samples": expected}],
     }
     file = tmp_path / "case.json"  # JSON is YAML
-    file.write_text(json.dumps({"rule_files": [], "evaluation_interval": "15s", "tests": [case]}), encoding="utf-8")
+    file.write_text(
+        json.dumps({"rule_files": [str(RULES / "*.yml")], "evaluation_interval": "15s", "tests": [case]}),
+        encoding="utf-8",
+    )
     said = subprocess.run(
         [debian_program("promtool"), "test", "rules", file], capture_output=True, text=True, check=False
     )
