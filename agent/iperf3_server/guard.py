@@ -22,6 +22,8 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Sequence
 
 from collectors import ancillary
+from collectors.iperf3.failing import Iperf3Error, Iperf3Failure
+from collectors.iperf3.program import ended
 
 _PIDFD_GETFD = 438
 _SO_ATTACH_FILTER, _SO_COOKIE = 26, 57
@@ -53,38 +55,37 @@ async def start_guarded(
 ) -> tuple[Process, Guard]:
     """Start a program under guard; its output is read here, and it ends with this process.
 
-    Raise :class:`GuardError` where the kernel does not let it be guarded: the program has not begun then. Cancelled
-    meanwhile, the program is ended before that shows.
+    Raise :class:`GuardError` where the kernel does not let it be guarded and :class:`Iperf3Error` where it cannot be
+    started: the program has not begun then. Cancelled meanwhile, the program is ended before that shows.
     """
     starting = asyncio.create_task(_start([*launch], command, program))
     try:
         return await asyncio.shield(starting)
     except asyncio.CancelledError:
-        process, guard = await starting
-        guard.close()
-        process.kill()
-        await process.communicate()
+        with contextlib.suppress(GuardError, Iperf3Error):  # or the caller would go on as if nobody had cancelled it
+            process, guard = await starting
+            guard.close()
+            await ended(process)
         raise
 
 
 async def _start(launch: Sequence[str], command: Sequence[str], program: bytes) -> tuple[Process, Guard]:
-    _try(program)
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        process = await asyncio.create_subprocess_exec(
-            *(*launch, str(theirs.fileno()), str(os.getpid()), *command),
-            stdin=DEVNULL,
-            stdout=PIPE,
-            stderr=PIPE,
-            pass_fds=(theirs.fileno(),),
-        )
-        theirs.close()  # so that the end of a launch that failed is seen
-        try:
-            return process, _guard(process.pid, await _passed(ours), program)
-        except OSError as error:
-            process.kill()
-            await process.communicate()
-            raise GuardError(f"{error.strerror}: {os.strerror(error.errno or errno.EPERM)}") from error
+    try:
+        _try(program)
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            process = await asyncio.create_subprocess_exec(
+                *(*launch, str(theirs.fileno()), str(os.getpid()), *command),
+                stdin=DEVNULL,
+                stdout=PIPE,
+                stderr=PIPE,
+                pass_fds=(theirs.fileno(),),
+            )
+            theirs.close()  # so that the end of a launch that failed is seen
+            return process, await _guarded(process, ours, program)
+    except OSError as error:
+        message = f"cannot start {command[0]}: {error.strerror}: room for a process and its files is needed"
+        raise Iperf3Error(message, failure=Iperf3Failure.OTHER) from error
 
 
 def _try(program: bytes) -> None:
@@ -96,14 +97,21 @@ def _try(program: bytes) -> None:
             raise GuardError(f"a filter of a TCP socket (SO_ATTACH_FILTER): {error.strerror}") from error
 
 
-def _guard(pid: int, notifications: int, program: bytes) -> Guard:
-    process = os.pidfd_open(pid)
+async def _guarded(process: Process, channel: socket.socket, program: bytes) -> Guard:
     try:
+        return _guard(process.pid, await _passed(channel), program)
+    except OSError as error:
+        await ended(process)
+        raise GuardError(f"{error.strerror}: {os.strerror(error.errno or errno.EPERM)}") from error
+
+
+def _guard(pid: int, notifications: int, program: bytes) -> Guard:
+    with contextlib.ExitStack() as refused:
+        refused.callback(os.close, notifications)
+        process = os.pidfd_open(pid)
+        refused.callback(os.close, process)
         os.close(_its_own(process, _STDIN))  # where that is refused, it shows before anything could listen
-    except OSError:
-        os.close(process)
-        os.close(notifications)
-        raise
+        refused.pop_all()
     return Guard(process, notifications, program)
 
 

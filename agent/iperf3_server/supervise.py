@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from asyncio.subprocess import Process
@@ -14,7 +13,7 @@ from agent.iperf3_server.admission import admission_program, admits_everybody
 from agent.iperf3_server.guard import Guard, GuardError, start_guarded
 from agent.plan import Iperf3ServerPlan
 from collectors.iperf3.failing import Iperf3Error
-from collectors.iperf3.program import find_program, started
+from collectors.iperf3.program import ended, find_program, started
 
 _log = logging.getLogger(__name__)
 
@@ -84,9 +83,7 @@ class Iperf3Server:
         finally:
             self.listening = False
             self._end_guard()
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.communicate()
+            await ended(process)
 
     def _end_guard(self) -> None:
         if self._guard is not None:

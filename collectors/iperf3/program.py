@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import shutil
@@ -53,10 +54,17 @@ async def started(command: Sequence[str], environment: Mapping[str, str]) -> Pro
     try:
         return await asyncio.shield(starting)
     except asyncio.CancelledError:
-        process = await starting
-        process.kill()
-        await process.communicate()
+        with contextlib.suppress(Iperf3Error):  # or the caller would go on as if nobody had cancelled it
+            await ended(await starting)
         raise
+
+
+async def ended(process: Process) -> bytes:
+    """End a program at once, unless it has ended; return what it printed and nobody had read."""
+    with contextlib.suppress(ProcessLookupError):  # uvloop says so, asyncio does not
+        process.kill()
+    output, _ = await process.communicate()
+    return output
 
 
 async def _start(command: Sequence[str], environment: Mapping[str, str]) -> Process:
@@ -75,6 +83,5 @@ async def _said(path: str) -> str:
         async with asyncio.timeout(_TELLS_WITHIN_S):
             output, _ = await process.communicate()
     except TimeoutError:
-        process.kill()
-        output, _ = await process.communicate()
+        output = await ended(process)
     return output.decode(errors="replace")

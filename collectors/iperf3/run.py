@@ -8,6 +8,7 @@ import os
 from asyncio.subprocess import Process
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from collectors.iperf3.command import arguments
 from collectors.iperf3.failing import Iperf3Error, Iperf3Failure, Trouble
@@ -77,11 +78,18 @@ def _environment(authentication: Authentication | None) -> Mapping[str, str]:
     if authentication is None:
         return environment
     try:
-        password = authentication.password_file.read_text(encoding="utf-8").rstrip("\n")
-    except (OSError, UnicodeDecodeError) as error:
+        return environment | {"IPERF3_PASSWORD": _password(authentication.password_file)}
+    except (OSError, ValueError) as error:
         message = f"the password in {authentication.password_file} cannot be read: {error}: name a file with it alone"
         raise Iperf3Error(message, failure=Iperf3Failure.AUTHENTICATION) from error
-    return environment | {"IPERF3_PASSWORD": password}
+
+
+def _password(file: Path) -> str:
+    """Return the text of a file; raise :class:`ValueError` where that can be in no environment."""
+    text = file.read_text(encoding="utf-8").rstrip("\r\n")
+    if "\0" in text:
+        raise ValueError("it is no text")
+    return text
 
 
 async def _output(process: Process, deadline_s: float, stop: asyncio.Event) -> _Output:

@@ -11,6 +11,7 @@ import pytest
 
 from agent.iperf3_server.admission import admission_program
 from agent.iperf3_server.guard import GuardError, start_guarded
+from collectors.iperf3.failing import Iperf3Error
 from tests.collectors.iperf3.servers import no_child_left
 
 pytestmark = pytest.mark.root  # newer kernels want CAP_NET_ADMIN for a filter of a TCP socket
@@ -103,6 +104,23 @@ async def test_cancelled_while_it_starts_it_leaves_no_process() -> None:
         starting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await starting
+
+
+async def test_cancelled_while_the_kernel_refuses_it_is_cancelled_all_the_same() -> None:
+    refused = (sys.executable, "-c", "pass")
+    async with no_child_left():
+        starting = asyncio.create_task(start_guarded(["/bin/true"], ALLOWED, launch=refused))
+        await asyncio.sleep(0)
+        starting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+
+
+async def test_a_host_without_room_for_a_process_is_told_with_the_programs_name() -> None:
+    too_long = "x" * (1 << 18)  # of one argument the kernel takes 128 KiB
+    async with no_child_left():
+        with pytest.raises(Iperf3Error, match="cannot start /bin/true: Argument list too long"):
+            await start_guarded(["/bin/true", too_long], ALLOWED)
 
 
 async def test_without_the_right_to_filter_nothing_listens_and_it_says_what_to_do() -> None:

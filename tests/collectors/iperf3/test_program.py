@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
 from collectors.iperf3.command import OLDEST
 from collectors.iperf3.failing import Iperf3Error, Iperf3Failure
-from collectors.iperf3.program import find_program
+from collectors.iperf3.program import find_program, started
 from tests.collectors.iperf3.servers import fake, no_child_left
 
 
@@ -28,6 +29,14 @@ async def test_a_program_of_that_name_that_is_none_is_not_taken_for_one(tmp_path
     async with no_child_left():
         with pytest.raises(Iperf3Error, match="tells no version of iperf3, but 'hello"):
             await find_program(fake(tmp_path, "print('hello')").path)
+
+
+async def test_cancelled_while_nothing_can_be_started_it_is_cancelled_all_the_same() -> None:
+    starting = asyncio.create_task(started(["/bin/true"], {"TOO_LONG": "x" * (1 << 18)}))
+    await asyncio.sleep(0)
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
 
 
 async def test_the_version_is_read_by_its_numbers(tmp_path: Path) -> None:

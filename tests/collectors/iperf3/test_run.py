@@ -280,8 +280,10 @@ async def test_a_password_reaches_the_program_in_its_environment_alone(tmp_path:
     _, said, arguments = result.trouble.message.replace(": ", "|").split("|")[:3]
     assert said == "open sesame"
     assert "sesame" not in arguments
-    missing = replace(options, authentication=replace(credentials, password_file=tmp_path / "none"))
-    assert failure_of(await run_test(missing, "127.0.0.1", PATH, program=await find_program())) == "authentication"
+    (tmp_path / "binary").write_bytes(b"open\0sesame")
+    for name in ("none", "binary"):
+        wrong = replace(options, authentication=replace(credentials, password_file=tmp_path / name))
+        assert failure_of(await run_test(wrong, "127.0.0.1", PATH, program=await find_program())) == "authentication"
 
 
 def test_no_process_outlives_one_that_is_killed() -> None:
