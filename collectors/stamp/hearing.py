@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collectors.path import Address
-from collectors.peer import DirectMeasurement, Quirk, Rejection
+from collectors.peer import DirectMeasurement, Quirk, ReflectorFacts, Rejection
 from collectors.roundtrip import Answer, DepartureOf, FollowUp, Quote
 from collectors.sockets import Datagram
 from collectors.stamp import quirks, tlv
@@ -12,8 +12,16 @@ from collectors.stamp.extensions import Telemetry, read_tlvs
 from collectors.stamp.facts import FactSheet
 from collectors.stamp.options import StampOptions
 from collectors.stamp.recognition import Recognised, recognise, recognise_quoted
-from collectors.stamp.timestamp import ErrorEstimate, ntp_from_wall, ptp_from_wall, wall_from_timestamp
+from collectors.stamp.timestamp import (
+    ErrorEstimate,
+    ntp_bits,
+    ntp_from_wall,
+    ptp_bits,
+    ptp_from_wall,
+    wall_from_timestamp,
+)
 from collectors.stamp.tlv import TlvType
+from collectors.stamp.usual import Usual
 from collectors.stamp.wire import NotAuthentic, ReflectorPacket, StampError, parse_reflector_packet
 
 _PATIENCE = 8  # answers in a row that follow nothing up, after which no sample waits for that any more
@@ -36,6 +44,8 @@ class Hearing:
         self._told: ErrorEstimate | None = None  # of what it says of its clock, the latest that others know
         self._bound_ns: int | None = None  # by how much the two clocks can differ, where both are synchronised
         self._not_followed_up = _PATIENCE
+        self._usual: Usual | None = None
+        self._usual_for: tuple[frozenset[TlvType], ErrorEstimate, ReflectorFacts | None] = frozenset(), self._ours, None
 
     def expect_follow_ups(self) -> None:
         """Know from elsewhere that the reflector has the state that it takes to follow its answers up."""
@@ -68,6 +78,18 @@ class Hearing:
         self, datagram: Datagram, *, wall_ns: int, monotonic_ns: int, departure_of: DepartureOf
     ) -> Answer | Rejection:
         """Understand a datagram that was read at these times, or say why it is no answer."""
+        usual = self._usual
+        if usual is not None and self._is_as_before():
+            answer = usual.answer(datagram, wall_ns, monotonic_ns, departure_of)
+            if answer is not None:
+                self.is_understood = True
+                self._not_followed_up = 0 if answer.follow_up is not None else self._not_followed_up + 1
+                return answer
+        return self._answer_at_length(datagram, wall_ns, monotonic_ns, departure_of)
+
+    def _answer_at_length(
+        self, datagram: Datagram, wall_ns: int, monotonic_ns: int, departure_of: DepartureOf
+    ) -> Answer | Rejection:
         recognised = self.recognise(datagram.data, departure_of)
         if isinstance(recognised, Rejection):
             return recognised
@@ -80,7 +102,7 @@ class Hearing:
         sent_ns = wall_from_timestamp(packet.timestamp, ptp=ptp, now_ns=wall_ns)
         elapsed_ns = monotonic_ns - departure.monotonic_ns
         found = self._looks.examine(recognised, size=len(datagram.data), source=datagram.source, now_ns=wall_ns)
-        if telemetry is not _NOTHING_TOLD:
+        if telemetry.malformed or telemetry.not_authentic:
             found |= quirks.tlv_quirks(telemetry)
         odd = quirks.residence_quirk(packet, sent_ns - received_ns, elapsed_ns)
         if odd is not None:
@@ -94,7 +116,7 @@ class Hearing:
         follow_up = self._follow_up(packet, telemetry, wall_ns)
         marks = telemetry.class_of_service
         follow_up_due = has_times and _FOLLOW_UP in telemetry.understood and self._not_followed_up < _PATIENCE
-        return Answer(  # the order of the fields; their names would take half a microsecond
+        answer = Answer(  # the order of the fields; their names would take half a microsecond
             packet.sender_sequence,
             stamp_ns,
             wall_ns,
@@ -111,6 +133,36 @@ class Hearing:
             quirks=found,
             direct_measurement=None if telemetry.direct_measurement is None else _counts(telemetry.direct_measurement),
         )
+        self._expect_others_like(answer, datagram, packet.error_estimate, telemetry)
+        return answer
+
+    def _expect_others_like(
+        self, answer: Answer, datagram: Datagram, estimate: ErrorEstimate, telemetry: Telemetry
+    ) -> None:
+        """Have answers like this one read the short way, where nothing but numbers and times will differ in them."""
+        self._usual = None
+        if self._options.key is not None or estimate.ptp or estimate is not self._told or not self.is_understood:
+            return
+        if answer.quirks is not self._looks.clock_quirks or Quirk.OTHER_TIME_FORMAT in answer.quirks:
+            return
+        if answer.direct_measurement is not None or (_FOLLOW_UP in telemetry.understood and answer.follow_up is None):
+            return
+        marks = telemetry.class_of_service
+        self._usual_for = self._asking.carried, self._asking.estimate, self._sheet.facts
+        self._usual = Usual(
+            datagram.data,
+            datagram.source,
+            answer,
+            bits=ptp_bits if self._options.ptp else ntp_bits,
+            bound_ns=self._bound_ns,
+            with_tos=marks is not None and not marks.rp,
+        )
+
+    def _is_as_before(self) -> bool:
+        """Whether nothing changed of what answers are judged by."""
+        carried, estimate, facts = self._usual_for
+        asking = self._asking
+        return carried is asking.carried and estimate is asking.estimate and facts is self._sheet.facts
 
     def _note_clock(self, theirs: ErrorEstimate, at_ns: int) -> None:
         if theirs is not self._told and self._sheet.claim(theirs, at_ns):

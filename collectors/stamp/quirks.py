@@ -34,14 +34,15 @@ class Looks:
         self._ssid = ssid
         self._estimate: ErrorEstimate | None = None
         self._head = b""  # of T3: its first 2 octets last for 18 hours
-        self._clock_quirks = NONE
+        self.clock_quirks = NONE
+        """Those that tell of the reflector's clock, as of the latest answer: all that answers mostly have."""
 
     def examine(self, recognised: Recognised, *, size: int, source: Address, now_ns: int) -> frozenset[Quirk]:
         """Return how an answer of ``size`` octets departs from the standard, its residence time and TLVs apart."""
         packet, departure, swapped = recognised
         if packet.error_estimate is not self._estimate or packet.timestamp[:2] != self._head:
             self._judge_clock(packet, now_ns)
-        found = self._clock_quirks
+        found = self.clock_quirks
         if size != departure.size:
             found |= {size_quirk(size)}
         if source != self._source and not self._is_asked(source):
@@ -56,9 +57,9 @@ class Looks:
         estimate = packet.error_estimate
         self._estimate, self._head = estimate, packet.timestamp[:2]
         quirk = estimate_quirk(estimate)
-        self._clock_quirks = NONE if quirk is None else frozenset((quirk,))
+        self.clock_quirks = NONE if quirk is None else frozenset((quirk,))
         if is_other_format(packet.timestamp, ptp=estimate.ptp, now_ns=now_ns):
-            self._clock_quirks |= {Quirk.OTHER_TIME_FORMAT}
+            self.clock_quirks |= {Quirk.OTHER_TIME_FORMAT}
 
     def _is_asked(self, source: Address) -> bool:
         if is_same_end(source, self._asked):

@@ -46,6 +46,11 @@ def wall_from_ntp(octets: bytes, *, now_ns: int) -> int:
     return _nearest((seconds - _UNIX_EPOCH_IN_NTP_S) * _NS + (fraction * _NS + (1 << 31) >> 32), now_ns)
 
 
+def wall_from_ntp_bits(bits: int) -> int:
+    """Decode an NTP timestamp that is one 64-bit number and of the era that 2036 ends."""
+    return ((bits - _UNIX_EPOCH_IN_NTP) * _NS + (1 << 31)) >> 32
+
+
 def wall_from_ptp(octets: bytes, *, now_ns: int) -> int:
     """Decode a truncated PTPv2 timestamp, its seconds taken as they are.
 
@@ -78,7 +83,7 @@ def wall_from_timestamp(octets: bytes, *, ptp: bool, now_ns: int) -> int:
     that format is taken.
     """
     if not ptp:  # what nearly every packet has, in the era of today
-        wall_ns = ((int.from_bytes(octets, "big") - _UNIX_EPOCH_IN_NTP) * _NS + (1 << 31)) >> 32
+        wall_ns = wall_from_ntp_bits(int.from_bytes(octets, "big"))
         if -_NEAR_NS <= wall_ns - now_ns <= _NEAR_NS:
             return wall_ns
     claimed, other = (wall_from_ptp, wall_from_ntp) if ptp else (wall_from_ntp, wall_from_ptp)
