@@ -57,7 +57,7 @@ class Limits:
 
 
 class Exposition:
-    """The agent's HTTP endpoints; ``probe`` answers requests for ``/probe``."""
+    """The agent's HTTP endpoints; ``probe`` answers requests for ``/probe``, ``reload`` those to reload."""
 
     def __init__(
         self,
@@ -66,6 +66,7 @@ class Exposition:
         summary: Callable[[], Awaitable[dict[str, Any]]],
         ready: Callable[[], bool],
         probe: Ask | None = None,
+        reload: Ask | None = None,
         limits: Limits | None = None,
     ) -> None:
         self._limits = limits or Limits()
@@ -73,6 +74,7 @@ class Exposition:
         self._summary = summary
         self._ready = ready
         self._probe = probe
+        self._reload = reload
 
     @asynccontextmanager
     async def serving(self, sockets: Sequence[socket.socket]) -> AsyncIterator[None]:
@@ -89,6 +91,8 @@ class Exposition:
         )
         if self._probe is not None:
             application.router.add_get("/probe", self._probe, allow_head=False)  # an answer without text is no use
+        if self._reload is not None:
+            application.router.add_post("/-/reload", self._reload)
         runner = web.AppRunner(
             application,
             access_log=None,

@@ -149,6 +149,13 @@ class Metrics(Collector):
         self._clock_state = clock_state
         registry.register(self)
         _describe(registry, plan)
+        self._paths = _Paths(registry)
+        self._paths.show(plan)
+
+    def planned(self, plan: Plan) -> None:
+        """Show what another plan says from now on."""
+        self._plan = plan
+        self._paths.show(plan)
 
     def collect(self) -> Iterator[Metric]:
         """Yield every family with the series of all streams."""
@@ -172,7 +179,7 @@ def stream_metrics(agent: str, figures: Figures) -> Iterator[Metric]:
 
 
 def _describe(registry: CollectorRegistry, plan: Plan) -> None:
-    """Say what runs and what it was told of the paths."""
+    """Say what runs."""
     build = Gauge(
         "eragent_build_info",
         "Version of the agent and of its Python.",
@@ -180,19 +187,30 @@ def _describe(registry: CollectorRegistry, plan: Plan) -> None:
         registry=registry,
     )
     build.labels(plan.agent, __version__, platform.python_version()).set(1)
-    path_info = Gauge(
-        "eragent_path_info",
-        "A path as configured: its kind, and what pins packets to it.",
-        ("agent", "path", "kind", "source", "interface"),
-        registry=registry,
-    )
-    purchased = Gauge(
-        "eragent_path_purchased_bytes_per_second",
-        "Rate that was bought for a path, where the configuration names one.",
-        ("agent", "path"),
-        registry=registry,
-    )
-    for path in plan.paths.values():
-        path_info.labels(plan.agent, path.name, path.kind, str(path.source or ""), path.interface or "").set(1)
-        if path.rate is not None:
-            purchased.labels(plan.agent, path.name).set(path.rate / 8)
+
+
+class _Paths:
+    """What the agent was told of the paths."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._info = Gauge(
+            "eragent_path_info",
+            "A path as configured: its kind, and what pins packets to it.",
+            ("agent", "path", "kind", "source", "interface"),
+            registry=registry,
+        )
+        self._purchased = Gauge(
+            "eragent_path_purchased_bytes_per_second",
+            "Rate that was bought for a path, where the configuration names one.",
+            ("agent", "path"),
+            registry=registry,
+        )
+
+    def show(self, plan: Plan) -> None:
+        """Show the paths of a plan, and no others."""
+        self._info.clear()
+        self._purchased.clear()
+        for path in plan.paths.values():
+            self._info.labels(plan.agent, path.name, path.kind, str(path.source or ""), path.interface or "").set(1)
+            if path.rate is not None:
+                self._purchased.labels(plan.agent, path.name).set(path.rate / 8)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -21,7 +21,9 @@ from agent.resolve import literal, resolve
 from agent.scrape import Form, form_of, render, send
 from collectors.claim import OwnClaim
 from collectors.errors import CollectorError
-from collectors.path import Target
+from collectors.path import NetworkPath, Target
+
+Resolve = Callable[[str, NetworkPath], Awaitable[str]]
 
 _WRITE_S = 10.0
 _S = 1_000_000_000
@@ -48,13 +50,19 @@ class Probed:
 class Probing:
     """Probes on request, as the plan says: which modules, whom, how many at once.
 
-    ``own`` tells what this host's clock is worth: more, the longer it has been asked.
+    ``own`` tells what this host's clock is worth: more, the longer it has been asked. ``resolve`` looks names up.
     """
 
-    def __init__(self, plan: Plan, own: OwnClaim) -> None:
+    def __init__(self, plan: Plan, own: OwnClaim, *, resolve: Resolve = resolve) -> None:
         self._plan = plan
         self._own = own
+        self._resolve = resolve
         self._running = 0
+        self._looking: set[asyncio.Task[Mapping[str, str]]] = set()  # for requests whose time was over
+
+    def planned(self, plan: Plan) -> None:
+        """Answer by another plan from now on; what runs goes on as it began."""
+        self._plan = plan
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer a request."""
@@ -62,8 +70,9 @@ class Probing:
         try:
             wanted = asked(request.query, on_request, self._plan.targets)
             within_s = limit_s(request.headers.get(TIMEOUT_HEADER))
-            if self._running >= on_request.at_once:
-                message = f"{self._running} probes are running: ask again in a moment, or raise on_request.at_once"
+            running = self._running + len(self._looking)
+            if running >= on_request.at_once:
+                message = f"{running} probes are running: ask again in a moment, or raise on_request.at_once"
                 raise RefusedError(503, message)
             self._running += 1
             try:
@@ -84,7 +93,7 @@ class Probing:
         probed = Probed(figures=Figures())
         try:
             async with asyncio.timeout(within_s):
-                probed.addresses = await _addresses(wanted)
+                probed.addresses = await self._addresses(wanted)
                 probed.lookup_s = time.monotonic() - began
                 if not wanted.trusted:
                     check_allowed(probed.addresses.values(), self._plan.on_request.allow)
@@ -95,6 +104,16 @@ class Probing:
             probed.troubles.append(f"the time of {within_s:g} s was over before all packets were settled")
         probed.duration_s = time.monotonic() - began
         return probed
+
+    async def _addresses(self, wanted: Asked) -> Mapping[str, str]:
+        """Look up. Its thread cannot be stopped, so it counts as a probe until it ends: or there would be ever more."""
+        looking = asyncio.create_task(_addresses(wanted, self._resolve))
+        try:
+            return await asyncio.shield(looking)
+        except asyncio.CancelledError:
+            self._looking.add(looking)
+            looking.add_done_callback(self._looking.discard)
+            raise
 
     def _metrics(self, probed: Probed) -> Iterator[Metric]:
         yield _gauge("probe_success", "Whether every path had an answer (1) or not (0).", probed.success)
@@ -107,7 +126,7 @@ class Probing:
         yield from stream_metrics(self._plan.agent, probed.figures)
 
 
-async def _addresses(wanted: Asked) -> Mapping[str, str]:
+async def _addresses(wanted: Asked, resolve: Resolve) -> Mapping[str, str]:
     """Return the target's address on each path; raise :class:`CollectorError` where there is none.
 
     A name is looked up here, once, so that the address which was allowed is the one which is probed.

@@ -21,6 +21,8 @@ from agent.metrics import Metrics
 from agent.plan import ComparisonPlan, Iperf3ServerPlan, Plan, Probe, ProbeOptions, ReflectorPlan, SocketAddress
 from agent.reflecting import ReflectorProcess
 from agent.reflector_metrics import ReflectorMetrics
+from agent.reload_metrics import ReloadMetrics
+from agent.reloading import ReloadCounts
 from agent.remote_write_metrics import RemoteWriteMetrics
 from agent.report.figures import Figures
 from agent.sink import StreamKey
@@ -59,7 +61,7 @@ _LABELS = {
     "target": "name of the target",
     "path": "name of the path",
     "reason": "why packets or answers could not be sent, packets failed, answers were not taken for any, datagrams got"
-    " none, TWAMP clients were refused, or samples could not be written; why one-way"
+    " none, TWAMP clients were refused, or samples could not be written; why a reload was refused; why one-way"
     " delays are not valid (docs/stamp.md); why a test of throughput was skipped or failed",
     "timescale": "what a clock counts in the place of UTC, and whose: `sender` is this host",
     "direction": "`forward` is the way to the target, `backward` the way back, `round_trip` both; of tests of"
@@ -143,6 +145,7 @@ def families() -> list[Metric]:
         *_registry(TcpOptions(), ()).collect(),
         *_registry(_HTTP, _ASKED).collect(),
         *_registry(StampOptions(), _TELLING).collect(),
+        *reload_families(),
         *reflector_families(),
         *history_families(),
         *throughput_families(),
@@ -151,6 +154,13 @@ def families() -> list[Metric]:
     found.sort(key=lambda family: len(family.samples))
     told = {family.name: family for family in found if family.samples}  # of those of several streams, the fullest
     return sorted(told.values(), key=lambda family: family.name)
+
+
+def reload_families() -> list[Metric]:
+    """Return every metric of reloads."""
+    registry = CollectorRegistry()
+    ReloadMetrics(registry, "agent", ReloadCounts(succeeded_at_ns=0))
+    return list(registry.collect())
 
 
 def reflector_families() -> list[Metric]:

@@ -24,6 +24,8 @@ from agent.metrics import Metrics
 from agent.plan import Iperf3ServerPlan, Plan, ReflectorPlan, SocketAddress
 from agent.reflecting import ReflectorProcess
 from agent.reflector_metrics import ReflectorMetrics
+from agent.reload_metrics import ReloadMetrics
+from agent.reloading import ReloadCounts
 from agent.remote_write_metrics import RemoteWriteMetrics
 from agent.report.figures import Figures
 from docs.metrics import comparison_families, throughput_families
@@ -76,6 +78,7 @@ def metric_names() -> set[str]:
     HistoryMetrics(registry, "a", HistoryCounts())
     RemoteWriteMetrics(registry, "a", RemoteCounts())
     Iperf3ServerMetrics(registry, "a", Iperf3Server(Iperf3ServerPlan(listen=here, allow=())))
+    ReloadMetrics(registry, "a", ReloadCounts())
     names = set()
     for family in (*registry.collect(), *throughput_families(), *comparison_families()):
         names.add(family.name + ("_total" if family.type == "counter" else ""))

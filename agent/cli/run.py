@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import sys
+from functools import partial
 from pathlib import Path
 
 import click
@@ -29,22 +29,24 @@ Exit codes:
 def command(config: Path) -> None:
     """Measure all the time, as a configuration file says, and serve the metrics over HTTP.
 
-    A socket passed by systemd (LISTEN_FDS) takes the place of the configuration's `listen`.
+    A socket passed by systemd (LISTEN_FDS) takes the place of the configuration's `listen`. SIGHUP, and POST /-/reload,
+    have the file read again: streams that it leaves as they are go on undisturbed, and a mistake in it changes nothing.
     """
-    from agent import loop, systemd
+    from agent import logs, loop, systemd
     from agent.config.load import load_plan
     from agent.config.problems import ConfigError
     from agent.exposition import ListenError, listening_socket
     from agent.service import serve
 
-    logging.basicConfig(level=logging.INFO, format="eragent: %(message)s")
+    logs.start()
     try:
         plan = load_plan(config)
-        sockets = systemd.passed_sockets() or [listening_socket(plan.listen)]
+        passed = systemd.passed_sockets()
+        sockets = passed or [listening_socket(plan.listen)]
     except ConfigError as error:
         click.echo(str(error), err=True)
         sys.exit(WRONG_CONFIGURATION)
     except ListenError as error:
         click.echo(f"eragent: {error}", err=True)
         sys.exit(COULD_NOT_START)
-    loop.run(serve(plan, sockets))
+    loop.run(serve(plan, sockets, load=partial(load_plan, config), sockets_passed=bool(passed)))
