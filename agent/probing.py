@@ -60,10 +60,6 @@ class Probing:
         self._running = 0
         self._looking: set[asyncio.Task[Mapping[str, str]]] = set()  # for requests whose time was over
 
-    def planned(self, plan: Plan) -> None:
-        """Answer by another plan from now on; what runs goes on as it began."""
-        self._plan = plan
-
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer a request."""
         on_request = self._plan.on_request
@@ -107,7 +103,7 @@ class Probing:
 
     async def _addresses(self, wanted: Asked) -> Mapping[str, str]:
         """Look up. Its thread cannot be stopped, so it counts as a probe until it ends: or there would be ever more."""
-        looking = asyncio.create_task(_addresses(wanted, self._resolve))
+        looking = asyncio.create_task(_look_up(wanted, self._resolve))
         try:
             return await asyncio.shield(looking)
         except asyncio.CancelledError:
@@ -126,7 +122,7 @@ class Probing:
         yield from stream_metrics(self._plan.agent, probed.figures)
 
 
-async def _addresses(wanted: Asked, resolve: Resolve) -> Mapping[str, str]:
+async def _look_up(wanted: Asked, resolve: Resolve) -> Mapping[str, str]:
     """Return the target's address on each path; raise :class:`CollectorError` where there is none.
 
     A name is looked up here, once, so that the address which was allowed is the one which is probed.

@@ -17,7 +17,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from agent.exposition import Exposition
 from agent.plan import ANY_URL, Module, OnRequestPlan, Plan, ProbeOptions, SocketAddress
-from agent.probing import Probing
+from agent.probing import Probing, Resolve
+from agent.resolve import resolve
+from collectors.errors import CollectorError
 from collectors.http.options import HttpOptions
 from collectors.path import NetworkPath, Target
 from collectors.stamp.sender import StampOptions
@@ -76,7 +78,9 @@ class Served:
 
 
 @asynccontextmanager
-async def served(allow: bool = True, at_once: int = 8, **targets: str) -> AsyncIterator[Served]:
+async def served(
+    allow: bool = True, at_once: int = 8, resolve: Resolve = resolve, **targets: str
+) -> AsyncIterator[Served]:
     async def summary() -> dict[str, Any]:
         return {}
 
@@ -86,7 +90,7 @@ async def served(allow: bool = True, at_once: int = 8, **targets: str) -> AsyncI
         targets={name: Target(name=name, host=host) for name, host in targets.items()},
         on_request=OnRequestPlan(modules=MODULES, allow=(LOOPBACK,) if allow else (), at_once=at_once),
     )
-    probe = Probing(plan, own(KEPT)).answer
+    probe = Probing(plan, own(KEPT), resolve=resolve).answer
     exposition = Exposition(CollectorRegistry(), summary=summary, ready=lambda: True, probe=probe)
     with socket.create_server(("127.0.0.1", 0)) as sock:
         async with exposition.serving([sock]):
@@ -205,6 +209,23 @@ async def test_more_probes_than_are_allowed_at_once_are_told_to_come_again() -> 
             assert (status, (await running)["probe_success"]) == (503, 0)
             assert sentence == "1 probes are running: ask again in a moment, or raise on_request.at_once\n"
             assert (await agent.metrics(module="tcp", target=f"127.0.0.1:{agent.port}"))["probe_success"] == 1
+
+
+async def test_a_look_up_that_outlives_its_request_takes_a_place_until_it_ends() -> None:
+    ended = asyncio.Event()
+
+    async def slow(host: str, path: NetworkPath) -> str:
+        await ended.wait()
+        raise CollectorError(f"{host} does not resolve", reason="unresolved")
+
+    async with served(at_once=1, resolve=slow) as agent:
+        shown = await agent.metrics("X-Prometheus-Scrape-Timeout-Seconds: 0.02", module="tcp", target="a.example")
+        assert (shown["probe_success"], shown["probe_ip_protocol"]) == (0, 0)
+        status, _ = await agent.get(module="tcp", target="b.example")
+        assert status == 503
+        ended.set()
+        await asyncio.sleep(0)
+        assert (await agent.metrics(module="tcp", target="c.example"))["probe_success"] == 0
 
 
 async def test_probes_on_request_leave_the_watch_over_callbacks_to_the_run_that_never_ends(reflector_port: int) -> None:
