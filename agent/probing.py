@@ -60,6 +60,10 @@ class Probing:
         self._running = 0
         self._looking: set[asyncio.Task[Mapping[str, str]]] = set()  # for requests whose time was over
 
+    def planned(self, plan: Plan) -> None:
+        """Answer by another plan from now on; what runs goes on as it began."""
+        self._plan = plan
+
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer a request."""
         on_request = self._plan.on_request
