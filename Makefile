@@ -31,7 +31,8 @@ wheel: environment ## a wheel in dist/, for pipx or an environment of your own
 	@$(RUN)/hatchling build --target wheel --directory $(or $(WHEEL_FOLDER),dist)
 
 test-systemd: environment ## boots a Debian of its own and lives through a service's life in it (as root)
-	@setup/system-packages debootstrap systemd-container lintian rpm
+	@setup/system-packages debootstrap systemd-container lintian rpm cloud-init ansible-core
+	@setup/bicep
 	@$(RUN)/python -m pytest -m systemd $(TESTS)
 
 lint: environment ## style, types and the direction of imports
