@@ -28,12 +28,11 @@ def start(environment: Mapping[str, str] = os.environ, *, journal: Path = JOURNA
     """Log to the journal where stderr goes there, else to stderr; both without floods."""
     handler: logging.Handler
     if is_journal(sys.stderr.fileno(), environment):
-        handler = JournalHandler(journal)
+        handler, form = JournalHandler(journal), "%(message)s"
     else:
-        handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("eragent: %(message)s"))
+        handler, form = logging.StreamHandler(), "eragent: %(message)s"
     handler.addFilter(Allowance())
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.basicConfig(level=logging.INFO, handlers=[handler], format=form)
 
 
 def is_journal(descriptor: int, environment: Mapping[str, str]) -> bool:

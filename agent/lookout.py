@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 from agent import systemd
-from agent.engine import Engine
 from agent.logs import fields
-from agent.reflecting import ReflectorProcess
 from agent.reload import Place
 from agent.report.figures import Figures
 from agent.sink import StreamKey
 from agent.watching import Change, Watching, duration
 from collectors.clock import ClockState, kernel_clock_state
+from collectors.errors import CollectorError
 
 _log = logging.getLogger(__name__)
 
@@ -26,14 +26,33 @@ _REFLECTOR_AWAY_NS = 90_000_000_000
 """How long an agent may go without the reflector that is all it has: one that ends is started within a minute."""
 
 
+class Sending(Protocol):
+    """What is asked of the engine."""
+
+    @property
+    def troubles(self) -> Mapping[StreamKey, CollectorError]:
+        """Why streams are not sending at present."""
+
+    def stalled(self) -> Sequence[Place]:
+        """Return the probes and targets whose slots go by unused."""
+
+
+class Answers(Protocol):
+    """What is asked of the reflector."""
+
+    @property
+    def answering(self) -> bool:
+        """Whether it lives and answers."""
+
+
 class Lookout:
     """Looks after the streams of an engine, this host's clock, and the reflector of an agent that only has that."""
 
     def __init__(
         self,
-        engine: Engine,
+        engine: Sending,
         figures: Figures,
-        reflector: Callable[[], ReflectorProcess | None],
+        reflector: Callable[[], Answers | None],
         *,
         clock_state: Callable[[], ClockState] = kernel_clock_state,
         notify: Callable[[str], None] = systemd.notify,

@@ -9,11 +9,13 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
 
-from tests.dashboards.programs import agent_command, agent_configuration, fetch, free_port, running
+from agent.logs import JOURNAL
+from tests.dashboards.programs import agent_command, agent_configuration, fetch, free_port, running, wait_until
 
 _START_TIMEOUT_S = 15.0
 _STOP_TIMEOUT_S = 2.0
@@ -61,6 +63,83 @@ def test_the_manager_hears_of_readiness_and_of_the_end(
         assert "STOPPING=1" in _all_told(listener)
 
 
+def test_the_watchdog_is_fed_as_often_as_the_manager_wants(
+    configuration: tuple[Path, int], manager: tuple[socket.socket, str], tmp_path: Path
+) -> None:
+    file, _ = configuration
+    listener, name = manager
+    log = tmp_path / "log"
+    with running(agent_command(file), log=log, environment={"NOTIFY_SOCKET": name, "WATCHDOG_USEC": "400000"}):
+        told: list[str] = []
+        while told.count("WATCHDOG=1") < 5:
+            told.append(_told(listener, log))
+    assert any(state.startswith("READY=1") for state in told)
+
+
+def test_the_manager_hears_of_a_reload_and_its_end(
+    configuration: tuple[Path, int], manager: tuple[socket.socket, str], tmp_path: Path
+) -> None:
+    file, _ = configuration
+    listener, name = manager
+    log = tmp_path / "log"
+    with running(agent_command(file), log=log, environment={"NOTIFY_SOCKET": name}) as process:
+        _told_of(listener, log, "READY=1")
+        before = time.monotonic_ns() // 1000
+        process.send_signal(signal.SIGHUP)
+        assert int(_told_of(listener, log, "RELOADING=1\nMONOTONIC_USEC=").split("=")[-1]) >= before
+        assert _told_of(listener, log, "READY=1").startswith("READY=1\nSTATUS=2 streams; the reflector ")
+        file.write_text("probs: []\n", encoding="utf-8")
+        process.send_signal(signal.SIGHUP)
+        _told_of(listener, log, "RELOADING=1")
+        status = _told_of(listener, log, "READY=1")
+        assert f"the last reload was refused: {file}:1:1: probs: " in status
+
+
+def test_where_stderr_is_the_journals_lines_go_there_or_have_priorities_where_it_does_not_listen(
+    configuration: tuple[Path, int], tmp_path: Path
+) -> None:
+    file, port = configuration
+    log = tmp_path / "log"
+    log.touch()
+    stream = f"{log.stat().st_dev}:{log.stat().st_ino}"
+    with running(agent_command(file), log=log, environment={"JOURNAL_STREAM": stream}) as process:
+        wait_until(lambda: fetch(f"http://127.0.0.1:{port}/-/ready") == "ready\n", "start", log)
+        _end(process, signal.SIGTERM, log)
+    said = log.read_text()
+    assert ("<6>probing 2 streams; metrics on" in said) is not JOURNAL.exists()
+    assert "eragent: " not in said
+
+
+def test_a_key_is_in_nothing_that_is_told(configuration: tuple[Path, int], tmp_path: Path) -> None:
+    file, port = configuration
+    secret = "5ec2e7" * 8
+    key = tmp_path / "stamp.key"
+    key.write_text(f"hex:{secret}\n", encoding="utf-8")
+    key.chmod(0o600)
+    with_key = file.read_text(encoding="utf-8").replace("port: ", f"key_file: {key}, port: ")
+    file.write_text(with_key.replace('listen: "', f'key_file: {key}, listen: "'), encoding="utf-8")
+    log = tmp_path / "log"
+    url = f"http://127.0.0.1:{port}"
+    with running(agent_command(file), log=log):
+        wait_until(lambda: "Answering on" in log.read_text(), "reflector", log)
+        key.chmod(0o644)
+        answers = [_reloaded(port), fetch(f"{url}/metrics"), fetch(f"{url}/summary")]
+        assert "is open to every user of this host: chmod 0640" in answers[0]
+        key.write_text(f"hex:{secret}z\n", encoding="utf-8")
+        key.chmod(0o600)
+        answers.append(_reloaded(port))
+        assert "holds no key" in answers[-1]
+    for text in (*answers, log.read_text()):
+        assert secret not in text
+        assert repr(bytes.fromhex(secret))[2:-1] not in text
+
+
+def _reloaded(port: int) -> str:
+    with closing(HTTPConnection("127.0.0.1", port, timeout=_START_TIMEOUT_S)) as connection:
+        connection.request("POST", "/-/reload")
+        return connection.getresponse().read().decode()
+
+
 def test_the_service_answers_on_the_socket_that_it_is_passed(configuration: tuple[Path, int], tmp_path: Path) -> None:
     file, port_of_the_file = configuration
     log = tmp_path / "log"
@@ -92,6 +171,16 @@ def _told(listener: socket.socket, log: Path) -> str:
         return listener.recv(4096).decode()
     except TimeoutError:
         pytest.fail(f"the manager heard nothing in {_START_TIMEOUT_S:g} s; the service said:\n{log.read_text()}")
+
+
+def _told_of(listener: socket.socket, log: Path, beginning: str) -> str:
+    """Wait for what begins like this."""
+    deadline = time.monotonic() + _START_TIMEOUT_S
+    while time.monotonic() < deadline:
+        state = _told(listener, log)
+        if state.startswith(beginning):
+            return state
+    pytest.fail(f"the manager did not hear {beginning}")
 
 
 def _all_told(listener: socket.socket) -> list[str]:
