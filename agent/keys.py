@@ -1,4 +1,4 @@
-"""Where keys of STAMP's authenticated mode come from: files, and credentials of systemd. Errors never show a key."""
+"""Where keys and passwords come from: files, and credentials of systemd. Errors never show one."""
 
 from __future__ import annotations
 
@@ -24,12 +24,37 @@ class KeyFileError(ValueError):
 def read_key(path: Path) -> Key:
     """Read the key in a file; raise :class:`KeyFileError` where the file or what is in it does not serve."""
     try:
-        return parse_key(_content(path))
+        return parse_key(read_secret(path, "key"))
     except KeyFileError:
         raise
     except ValueError as error:
         advice = f"`openssl rand -hex 32` makes one of more than {LEAST_KEY_SIZE} octets"
         raise KeyFileError(f"{path} holds no key: {error}; {advice}") from None
+
+
+def read_secret(path: Path, what: str) -> bytes:
+    """Return the content of a small file that not everyone may read; ``what`` it is to hold is said in errors.
+
+    Raise :class:`KeyFileError` where the file does not serve.
+    """
+    try:
+        # Without O_NONBLOCK a pipe of that name would stop the program until somebody writes into it.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        raise KeyFileError(_unreadable(path, error, what)) from error
+    try:
+        return _checked_content(path, descriptor, what)
+    finally:
+        os.close(descriptor)
+
+
+def secret_path(
+    file: Path | None, credential: str | None, folder: Path, environment: Mapping[str, str] = os.environ
+) -> Path | None:
+    """Return the file that a configuration in ``folder`` names: itself, or as a credential; ``None``: neither."""
+    if file is not None:
+        return folder / file
+    return None if credential is None else credential_path(credential, environment)
 
 
 def credential_path(name: str, environment: Mapping[str, str] = os.environ) -> Path:
@@ -55,39 +80,27 @@ def parse_credential_name(text: str) -> str:
     return text
 
 
-def _content(path: Path) -> bytes:
-    try:
-        # Without O_NONBLOCK a pipe of that name would stop the program until somebody writes into it.
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError as error:
-        raise KeyFileError(_unreadable(path, error)) from error
-    try:
-        return _checked_content(path, descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _checked_content(path: Path, descriptor: int) -> bytes:
+def _checked_content(path: Path, descriptor: int, what: str) -> bytes:
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
-        raise KeyFileError(f"{path} is no regular file: name the file that holds the key")
+        raise KeyFileError(f"{path} is no regular file: name the file that holds the {what}")
     if status.st_mode & _EVERYONE:
         raise KeyFileError(f"{path} is open to every user of this host: chmod 0640 {path}")
     content = os.read(descriptor, _LARGEST_FILE + 1)
     if len(content) > _LARGEST_FILE:
-        raise KeyFileError(f"{path} has more than {_LARGEST_FILE} octets: name the file that holds the key alone")
+        raise KeyFileError(f"{path} has more than {_LARGEST_FILE} octets: name the file that holds the {what} alone")
     return content
 
 
-def _unreadable(path: Path, error: OSError) -> str:
+def _unreadable(path: Path, error: OSError, what: str) -> str:
     if isinstance(error, PermissionError):
         return (
             f"{path} cannot be read by user {_user()}: give it a group of that user and chmod 0640, "
-            "or have systemd pass it (key_credential)"
+            f"or have systemd pass it ({what}_credential)"
         )
     if isinstance(error, FileNotFoundError):
-        return f"{path} is not there: correct the name, or put the key into it"
-    return f"{path} cannot be read: {error.strerror}: name the file that holds the key"
+        return f"{path} is not there: correct the name, or put the {what} into it"
+    return f"{path} cannot be read: {error.strerror}: name the file that holds the {what}"
 
 
 def _user() -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from agent.cli.iperf3_user import USER_OPTIONS, chosen_user, options_of_user
 from agent.cli.parsed import Parsed
 from agent.cli.paths import PATH_OPTIONS, Chosen, chosen_paths, options_of_paths
 from agent.cli.progress import Progress
@@ -44,6 +45,7 @@ Examples:
   eragent throughput --target 10.1.0.4 --direction down --streams 4 --duration 30s --rate 1Gbit
   eragent throughput --target 10.1.0.4 --udp 1.1Gbit --rate 1Gbit
   eragent throughput --target azure-hub --config /etc/eragent/eragent.yaml --path expressroute --path vpn --stages
+  eragent throughput --target 10.1.0.4 --user site --password-file site.password --public-key-file server.pem
 
 \b
 Exit codes:
@@ -77,6 +79,7 @@ Exit codes:
     metavar="SKU",
     help="Azure's gateway on the way, e.g. ErGw1AZ or 'VpnGw2AZ gen2 GCMAES256'.",
 )
+@options_of_user
 @click.option("--idle", type=_DURATION, default="5s", show_default=True, help="Time for the latency without load.")
 @click.option(
     "--probe", type=click.Choice(["icmp", "stamp"]), default="icmp", show_default=True, help="What measures latency."
@@ -135,6 +138,7 @@ def _asked(options: dict[str, Any]) -> _Asked:
         bits_per_second=options["udp"],
         window_bytes=options["window"],
         congestion_control=options["congestion"],
+        authentication=chosen_user(**{name: options[name] for name in USER_OPTIONS}),
     )
     bought = () if options["rate"] is None else (NamedRate(name="the path", bits_per_second=options["rate"]),)
     return _Asked(

@@ -10,7 +10,7 @@ from agent.config.document import Data, Document
 from agent.config.model import Iperf3ReflectorSection
 from agent.config.problems import Key, Problem
 from agent.config.validation import named
-from agent.keys import KeyFileError, credential_path
+from agent.keys import KeyFileError, secret_path
 from agent.plan import Iperf3ServerPlan
 
 _PLACE: Key = ("reflector", "iperf3")
@@ -38,7 +38,7 @@ def _unreadable(document: Document, section: Mapping[str, Data], environment: Ma
         file, credential = section.get(f"{what}_file"), section.get(f"{what}_credential")
         given = f"{what}_file" if isinstance(file, str) else f"{what}_credential"
         try:
-            path = _path(
+            path = secret_path(
                 Path(file) if isinstance(file, str) else None,
                 credential if isinstance(credential, str) else None,
                 Path(document.file).parent,
@@ -61,12 +61,6 @@ def iperf3_server_plan(
     return Iperf3ServerPlan(
         listen=section.listen,
         allow=tuple(section.allow),
-        private_key_file=_path(section.key_file, section.key_credential, folder, environment),
-        users_file=_path(section.users_file, section.users_credential, folder, environment),
+        private_key_file=secret_path(section.key_file, section.key_credential, folder, environment),
+        users_file=secret_path(section.users_file, section.users_credential, folder, environment),
     )
-
-
-def _path(file: Path | None, credential: str | None, folder: Path, environment: Mapping[str, str]) -> Path | None:
-    if file is not None:
-        return folder / file
-    return None if credential is None else credential_path(credential, environment)

@@ -81,7 +81,7 @@ def plan_of(
         *http_problems(document, right, folder),
         *remote_problems(document, folder),
         *module_problems(document),
-        *throughput_problems(document, right),
+        *throughput_problems(document, right, environment, with_keys=with_keys),
         *iperf3_server_problems(document, environment, with_keys=with_keys),
         *secrets.problems,
     ]
@@ -94,7 +94,7 @@ def plan_of(
         found.append(document.problem(("agent", "name"), f"missing, and this host's name does not serve: {error}"))
     if found:
         raise ConfigError(found)
-    plan = _plan(configuration, agent, secrets, folder)
+    plan = _plan(configuration, agent, secrets, folder, environment if with_keys else None)
     if with_keys and configuration.reflector is not None:
         server = iperf3_server_plan(configuration.reflector.iperf3, folder, environment)
         plan = replace(plan, iperf3_server=server)
@@ -109,7 +109,9 @@ def _octets(path: Path) -> bytes:
         raise ConfigError([Problem(file=str(path), message=message)]) from error
 
 
-def _plan(configuration: Configuration, agent: str, secrets: Secrets, folder: Path) -> Plan:
+def _plan(
+    configuration: Configuration, agent: str, secrets: Secrets, folder: Path, environment: Mapping[str, str] | None
+) -> Plan:
     paths = {name: _path(name, path) for name, path in configuration.paths.items()}
     paths = paths or {DEFAULT_PATH: NetworkPath(name=DEFAULT_PATH)}
     targets = {name: _target(name, target) for name, target in configuration.targets.items()}
@@ -126,7 +128,7 @@ def _plan(configuration: Configuration, agent: str, secrets: Secrets, folder: Pa
             for index, probe in enumerate(configuration.probes)
             if probe.iperf3 is None
         ),
-        throughput=throughput_plans(configuration, targets, paths),
+        throughput=throughput_plans(configuration, targets, paths, folder, environment),
         reflector=_reflector(configuration, secrets.reflector),
         comparisons=tuple(_comparison(comparison) for comparison in configuration.comparisons),
         history=_history(configuration.history, folder),

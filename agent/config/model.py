@@ -33,6 +33,7 @@ from agent.config.values import (
     IcmpSize,
     Interface,
     Interval,
+    Iperf3User,
     Jitter,
     Keep,
     KeyFile,
@@ -47,7 +48,9 @@ from agent.config.values import (
     Network,
     PacketCount,
     PacketRate,
+    PasswordFile,
     Port,
+    PublicKeyFile,
     Rate,
     RedirectCount,
     RequestCount,
@@ -261,6 +264,23 @@ class Iperf3Section(Section):
         None, description="TCP's congestion control, such as `cubic`. Without it: the sending kernel's own."
     )
     dscp: Dscp = Field(0, description="DSCP of the packets: a number, or a name such as `ef`.")
+    user: Iperf3User | None = Field(
+        None, description="Who tests, where the server asks (iperf3's RSA authentication): with a password and its key."
+    )
+    password_file: PasswordFile | None = Field(
+        None,
+        description="File of the user's password, one line, readable by the agent and not by everyone. A relative name "
+        "is looked for beside this file.",
+    )
+    password_credential: Credential | None = Field(
+        None, description="The same as a credential of systemd: NAME of `LoadCredential=NAME:FILE` in the unit."
+    )
+    public_key_file: PublicKeyFile | None = Field(
+        None, description="File of the server's public key (PEM), with which the password is encrypted."
+    )
+    pkcs1_padding: Switch = Field(
+        False, description="Encrypt as servers before iperf3 3.17 need it of clients since then."
+    )
 
 
 class ProbeSection(Section):

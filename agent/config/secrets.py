@@ -10,7 +10,7 @@ from agent.config import problems
 from agent.config.document import Document
 from agent.config.model import StampReflectorSection, StampSection
 from agent.config.validation import Sections
-from agent.keys import KeyFileError, credential_path, read_key
+from agent.keys import KeyFileError, read_key, secret_path
 from collectors.stamp.authentication import Key
 
 
@@ -73,10 +73,5 @@ def _sections(sections: Sections) -> Iterator[tuple[problems.Key, StampSection |
 def _secret(
     section: StampSection | StampReflectorSection, folder: Path, environment: Mapping[str, str]
 ) -> Secret | None:
-    if section.key_file is not None:
-        path = folder / section.key_file
-    elif section.key_credential is not None:
-        path = credential_path(section.key_credential, environment)
-    else:
-        return None
-    return Secret(path=path, key=read_key(path))
+    path = secret_path(section.key_file, section.key_credential, folder, environment)
+    return None if path is None else Secret(path=path, key=read_key(path))

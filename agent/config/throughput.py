@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 from agent.config.checks import paths_of
 from agent.config.document import Document
+from agent.config.iperf3_user import authentication_of, authentication_problems
 from agent.config.model import Configuration, Iperf3Section, ProbeSection
 from agent.config.problems import Key, Problem
 from agent.config.quantities import format_duration
@@ -15,7 +18,7 @@ from agent.throughput.budget import expected, said_octets
 from agent.throughput.plan import ThroughputPlan, length_of_a_round
 from agent.throughput.stages import FLOWS
 from agent.throughput.timetable import Timetable
-from collectors.iperf3.options import Direction, Iperf3Options, Protocol
+from collectors.iperf3.options import Authentication, Direction, Iperf3Options, Protocol
 from collectors.path import NetworkPath, Target
 
 _SECOND_NS = 1_000_000_000
@@ -24,25 +27,39 @@ _OF_PACKETS = ("interval", "timeout")
 _OF_TCP = ("window", "congestion")
 
 
-def throughput_problems(document: Document, sections: Sections) -> Iterator[Problem]:
-    """Yield what is wrong between the keys of these probes, and what refers to them."""
+def throughput_problems(
+    document: Document, sections: Sections, environment: Mapping[str, str], *, with_keys: bool
+) -> Iterator[Problem]:
+    """Yield what is wrong between the keys of these probes, and what refers to them; with keys, also in their files."""
     yield from _misplaced(document)
     for index, probe in sections.probes.items():
         if probe.iperf3 is not None:
-            yield from _problems_of(document, ("probes", index), probe, probe.iperf3, sections)
+            place: Key = ("probes", index)
+            yield from _problems_of(document, place, probe, probe.iperf3, sections)
+            yield from authentication_problems(
+                document, (*place, "iperf3"), probe.iperf3, environment, with_keys=with_keys
+            )
     yield from _comparisons(document, sections)
 
 
 def throughput_plans(
-    configuration: Configuration, targets: Mapping[str, Target], paths: Mapping[str, NetworkPath]
+    configuration: Configuration,
+    targets: Mapping[str, Target],
+    paths: Mapping[str, NetworkPath],
+    folder: Path,
+    environment: Mapping[str, str] | None,
 ) -> tuple[ThroughputPlan, ...]:
-    """Return what these probes are to do."""
+    """Return what these probes are to do; without an environment, for who only looks them up, nobody is named as user.
+
+    Names of files are relative to ``folder``; ``environment`` says where systemd put credentials.
+    """
     return tuple(
         _plan(
             probe,
             probe.iperf3,
             tuple(targets[name] for name in probe.targets),
             tuple(paths.values()) if probe.paths is None else tuple(paths[name] for name in probe.paths),
+            None if environment is None else authentication_of(probe.iperf3, folder, environment),
         )
         for probe in configuration.probes
         if probe.iperf3 is not None
@@ -50,11 +67,15 @@ def throughput_plans(
 
 
 def _plan(
-    probe: ProbeSection, iperf3: Iperf3Section, targets: Sequence[Target], paths: Sequence[NetworkPath]
+    probe: ProbeSection,
+    iperf3: Iperf3Section,
+    targets: Sequence[Target],
+    paths: Sequence[NetworkPath],
+    authentication: Authentication | None,
 ) -> ThroughputPlan:
     return ThroughputPlan(
         name=probe.name,
-        options=_options(iperf3),
+        options=replace(_options(iperf3), authentication=authentication),
         flows=_flows(iperf3),
         timetable=_timetable(probe, iperf3, len(targets) * len(paths)),
         targets=tuple(targets),

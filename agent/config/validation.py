@@ -147,4 +147,6 @@ def _unknown_key(key: Key) -> str:
     known: dict[str, Any] = section.model_fields if section else {}
     if name in _SECRETS and "key_file" in known:
         return "no key stands in this file: put it into one of its own, and name that with key_file"
+    if name in _SECRETS and "password_file" in known:
+        return "no password stands in this file: put it into one of its own, and name that with password_file"
     return f"unknown key; {did_you_mean(name, known) or 'known here: ' + ', '.join(known)}"

@@ -20,6 +20,7 @@ from agent.plan import STAMP_TLVS, TIMESTAMP_FORMATS, SocketAddress
 from agent.throughput.budget import parse_budget
 from agent.throughput.gateways import NamedRate, parse_gateway
 from agent.throughput.timetable import Window, parse_zone
+from agent.throughput.user import parse_user
 from collectors.http.options import METHODS
 from collectors.http.url import StatusRange, Url, parse_status_ranges
 from collectors.iperf3.options import MAX_STREAMS, Direction
@@ -280,6 +281,9 @@ FileSize = Annotated[
 ]
 UserName = Annotated[str, _text(_user_name), _string_schema("eragent")]
 SecretFile = Annotated[Path, _text(_file), _string_schema("/etc/eragent/remote-write.token")]
+Iperf3User = Annotated[str, _text(parse_user), _string_schema("site")]
+PasswordFile = Annotated[Path, _text(_file), _string_schema("/etc/eragent/iperf3.password")]
+PublicKeyFile = Annotated[Path, _text(_file), _string_schema("/etc/eragent/iperf3-server.pem")]
 MaxAge = Annotated[int, _duration("10m", "3650d"), _duration_schema("1d", "2h")]
 Dscp = Annotated[int, PlainValidator(_dscp), _DSCP_SCHEMA]
 Switch = Annotated[bool, PlainValidator(_switch), WithJsonSchema({"type": "boolean"})]

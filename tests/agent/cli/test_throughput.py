@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.agent.iperf3_server.test_supervise import make_keys
 from tests.agent.throughput.network import FAR, SECOND_SITE, SITE, Network, delayed, routed
 
 ERAGENT = (sys.executable, "-m", "agent", "throughput")
@@ -54,6 +56,8 @@ def test_nobody_listening_is_exit_code_3_and_says_what_to_start(network: Network
         (("--udp", "10Mbit", "--window", "64KiB"), "TCP's"),
         (("--path", "vpn"), "add --config FILE"),
         (("--gateway", "VpnGw2"), "two generations"),
+        (("--user", "site"), "go together"),
+        (("--user", "site", "--password-file", "/none", "--public-key-file", "/none"), "/none is not there"),
     ],
 )
 def test_options_that_contradict_each_other_say_so(arguments: tuple[str, ...], message: str) -> None:
@@ -109,12 +113,20 @@ def test_what_was_found_until_ctrl_c_is_reported() -> None:
 
 @pytest.mark.root
 def test_a_busy_server_is_asked_again_until_it_is_free() -> None:
-    with routed() as network, network.server():
-        other = network.inside("site", "iperf3", "--client", FAR, "--time", "2", "--bitrate", "1M", "--json")
-        with subprocess.Popen(other, stdout=subprocess.DEVNULL):
-            found = run(*QUICK, "--json", within=network)
-        [test] = reported(found)
-    assert "the server, which runs another test" in found.stderr
+    with routed() as network, network.server() as server:
+        assert server.stdout is not None
+        other = network.inside("site", "iperf3", "--client", FAR, "--time", "60", "--bitrate", "1M", "--json")
+        ours = network.inside("site", *ERAGENT, *QUICK, "--json")
+        with subprocess.Popen(other, stdout=subprocess.DEVNULL) as busy:
+            while "Accepted" not in server.stdout.readline():
+                pass
+            with subprocess.Popen(ours, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+                assert process.stderr is not None
+                while "the server, which runs another test" not in process.stderr.readline():
+                    assert process.poll() is None
+                busy.terminate()
+                printed, _ = process.communicate(timeout=60)
+    [test] = json.loads(printed)["tests"]
     assert test["outcome"] == "complete"
 
 
@@ -126,6 +138,25 @@ def test_a_small_window_over_a_long_way_is_what_limits() -> None:
     assert up["limited_by"]["limit"] == "window"
     assert 20e6 < up["bits_per_second"] < 40e6
     assert 19_000_000 < test["latency"][0]["idle"]["p50_ns"] < 30_000_000
+
+
+@pytest.mark.root
+def test_a_server_that_asks_who_tests_is_told_and_no_argument_holds_the_password(tmp_path: Path) -> None:
+    private, public, users = tmp_path / "private.pem", tmp_path / "public.pem", tmp_path / "users.csv"
+    make_keys(private, public)
+    users.write_text(f"site,{hashlib.sha256(b'{site}sesame').hexdigest()}\n")
+    for name, password in (("right", "sesame"), ("wrong", "abracadabra")):
+        (tmp_path / name).write_text(f"{password}\n")
+        (tmp_path / name).chmod(0o600)
+    asked = ("--rsa-private-key-path", str(private), "--authorized-users-path", str(users))
+    who = ("--user", "site", "--public-key-file", str(public), "--password-file")
+    with routed() as network, network.server(*asked):
+        [test] = reported(run(*QUICK, *who, str(tmp_path / "right"), "--json", within=network))
+        assert test["outcome"] == "complete"
+        for others in ((*who, str(tmp_path / "wrong")), ()):
+            found = run(*QUICK, *others, "--json", within=network)
+            assert found.returncode == 3
+            assert json.loads(found.stdout)["tests"][0]["reason"] == "authentication"
 
 
 def test_without_iperf3_it_says_how_to_install_it(tmp_path: Path) -> None:
