@@ -68,20 +68,21 @@ class OneWayCounts:
         track = self._track
         if track is None:
             track = self._track = self._begin()
-        if facts is not self._facts:
-            self._facts = facts
-            self._there = ClockClaim(synchronised=facts.synchronised is True, error_ns=facts.error_ns)
-        track.clocks(NO_CLAIM if self._own is None else self._own(), self._there)
-        track.add(self._at_ns(sample), forward_ns, backward_ns)
+        interval_ns = self._interval_ns
+        at_ns = sample.sent_at_ns if interval_ns is None else sample.slot * interval_ns + sample.lateness_ns
+        if facts is not self._facts or not track.passes_by(at_ns, forward_ns, backward_ns):
+            track.clocks(NO_CLAIM if self._own is None else self._own(), self._claim_of(facts))
+            track.add(at_ns, forward_ns, backward_ns)
         self._taken += 1
         delays_ns = track.delays_ns()
         if delays_ns is not None:
             self._count(*delays_ns)
 
-    def _at_ns(self, sample: Sample) -> int:
-        if self._interval_ns is None:
-            return sample.sent_at_ns
-        return sample.slot * self._interval_ns + sample.lateness_ns
+    def _claim_of(self, facts: ReflectorFacts) -> ClockClaim:
+        if facts is not self._facts:
+            self._facts = facts
+            self._there = ClockClaim(synchronised=facts.synchronised is True, error_ns=facts.error_ns)
+        return self._there
 
     def _begin(self) -> OneWayTrack:
         if self._own is None:

@@ -88,6 +88,15 @@ class Envelope:
         forward_ns, backward_ns = forward_ns - self._base_ns, backward_ns + self._base_ns
         return forward_ns - drift_ns - self._forward_ns, backward_ns + drift_ns - self._backward_ns
 
+    def least_ns(self, at_ns: int) -> tuple[int, int]:
+        """Return what differences, of a packet sent then, would be as small as the least of the present block."""
+        drift_ns = self._slope * (at_ns - self._expected_at_ns)
+        forward_ns, backward_ns = self._block.least
+        return (
+            self._base_ns + round(self._forward_ns + drift_ns + forward_ns),
+            round(self._backward_ns - drift_ns + backward_ns) - self._base_ns,
+        )
+
     def age_ns(self, at_ns: int) -> int:
         """Return how long ago it was last seen what is to be expected."""
         return at_ns - self._expected_at_ns

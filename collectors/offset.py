@@ -24,6 +24,7 @@ _CONFIRMING = 8  # packets, where queueing could be the reason
 _CONFIRMING_PROVEN = 2  # where no offset explains old and new: one may have been under way when the clock was set
 _QUIET = 18.0  # mean excesses to a fall: that queues held every packet up by half of it has a chance of 1 in 10,000
 _SMOOTHING = 32
+_CLOSE_NS = 10_000_000  # packets that follow another one so closely only count where they tell something new
 _OVERTAKING_NS = 10_000_000_000  # samples come in order of answers; further back than that, the time itself was set
 
 
@@ -122,15 +123,18 @@ class _Trial:
 
 
 class OffsetTrack:
-    """Follows the offset of one stream's reflector: 3 to 5 µs a packet, 11 KiB.
+    """Follows the offset of one stream's reflector: 3 to 5 µs a packet that is fed to it, 11 KiB.
+
+    Where packets are closer than 10 ms, most need not be: :meth:`passes_by` tells which.
 
     ``samples`` counts packets since the last step, ``step``; ``steps`` how many there were. ``at_ns`` is the time of
-    the latest packet, for which ``bounds`` hold.
+    the latest packet that was fed, for which ``bounds`` hold.
 
     A step larger than the round trip is certain with two packets. A smaller one is told after eight, or more on a busy
     path, once the skew is known to some ppm, which takes half a minute: 1 ms on paths with less queueing than that.
-    While one is not told, ``bounds`` are from before it for up to 2 s a millisecond, which matters only where one
-    direction takes less time than the step.
+    Each packet that follows a doubt is fed, so that one at a high rate is told as soon. While one is not told,
+    ``bounds`` are from before it for up to 2 s a millisecond, which matters only where one direction takes less time
+    than the step.
     """
 
     def __init__(self, *, window_ns: int = WINDOW_NS) -> None:
@@ -142,6 +146,8 @@ class OffsetTrack:
         self._trial: _Trial | None = None
         self._mean_excess = (0.0, 0.0)
         self._set_back_ns = 0
+        self._close_until_ns = 0
+        self._least_forward_ns = self._least_backward_ns = 0  # of late, of packets that were fed
 
     @property
     def bounds(self) -> Bounds | None:
@@ -173,6 +179,23 @@ class OffsetTrack:
             return middle_ns
         return (bounds.low_ns + bounds.high_ns) // 2
 
+    def passes_by(self, at_ns: int, forward_ns: int, backward_ns: int) -> bool:
+        """Count a packet that can tell nothing new; return ``False``, and do nothing, where it has to be fed.
+
+        It left within 10 ms of one that was, and took at least as long in both directions as the least delayed of late:
+        it is no step, and proves none. So at any rate about 100 packets a second are fed, and while a step is looked
+        for all of them.
+        """
+        at_ns += self._set_back_ns
+        if (
+            self.at_ns <= at_ns < self._close_until_ns
+            and forward_ns >= self._least_forward_ns
+            and backward_ns >= self._least_backward_ns
+        ):
+            self.samples += 1
+            return True
+        return False
+
     def add(self, at_ns: int, forward_ns: int, backward_ns: int) -> bool:
         """Take a packet sent at ``at_ns`` with the differences T2-T1 and T4-T3; return whether they can be believed.
 
@@ -185,7 +208,15 @@ class OffsetTrack:
             at_ns = self.at_ns
         believed = forward_ns + backward_ns >= 0 and self._take(at_ns, forward_ns, backward_ns)
         self.at_ns = max(self.at_ns, at_ns)
+        self._let_pass()
         return believed
+
+    def _let_pass(self) -> None:
+        """Say which packets may pass by: none while a step is looked for, nor before it is known what is least."""
+        self._close_until_ns = 0
+        if self._trial is None and self._envelope is not None and self.samples >= _SETTLED:
+            self._close_until_ns = self.at_ns + _CLOSE_NS
+            self._least_forward_ns, self._least_backward_ns = self._envelope.least_ns(self.at_ns)
 
     def _take(self, at_ns: int, forward_ns: int, backward_ns: int) -> bool:
         envelope, bounds = self._envelope, self._bounds

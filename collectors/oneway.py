@@ -126,6 +126,8 @@ class OneWayTrack:
         self._here = self._there = NO_CLAIM
         self._unclaimed: Doubt | None = Doubt.NOT_SYNCHRONISED
         self._error_ns: int | None = None
+        self._offset_ns: int | None = None  # that delays are told with
+        self._is_offset_known = False  # for the packets and claims that were taken
 
     def clocks(self, here: ClockClaim, there: ClockClaim) -> None:
         """Take what both ends say of their clocks; before the first call neither says anything."""
@@ -133,6 +135,17 @@ class OneWayTrack:
             self._here, self._there = here, there
             self._unclaimed = _missing(here, there)
             self._error_ns = None if self._unclaimed else (here.error_ns or 0) + (there.error_ns or 0)
+            self._is_offset_known = False
+
+    def passes_by(self, at_ns: int, forward_ns: int, backward_ns: int) -> bool:
+        """Take a packet that changes nothing of what is known of the clocks; return ``False`` where it may.
+
+        Of packets that are close together nearly all pass by, at a tenth of the cost of :meth:`add`.
+        """
+        if not self._track.passes_by(at_ns, forward_ns, backward_ns):
+            return False
+        self._latest = (forward_ns, backward_ns)
+        return True
 
     def add(self, at_ns: int, forward_ns: int, backward_ns: int) -> None:
         """Take an answered packet sent at ``at_ns``, with its raw differences T2-T1 and T4-T3.
@@ -142,16 +155,22 @@ class OneWayTrack:
         not.
         """
         self._latest = (forward_ns, backward_ns) if self._track.add(at_ns, forward_ns, backward_ns) else None
+        self._is_offset_known = False
 
     def delays_ns(self) -> tuple[int, int] | None:
         """Return the one-way delays of the latest packet, forward and backward; ``None`` unless valid."""
         if self._latest is None or self._error_ns is None or self._error_ns > self._limit_ns:
             return None  # at once: hosts whose clocks nobody keeps ask for each packet too
+        if not self._is_offset_known:
+            self._offset_ns, self._is_offset_known = self._told_offset_ns(), True
+        offset_ns = self._offset_ns
+        return None if offset_ns is None else (self._latest[0] - offset_ns, self._latest[1] + offset_ns)
+
+    def _told_offset_ns(self) -> int | None:
         if self.reason() is not None:
             return None
         low_ns, high_ns = self._believed_ns(valid=True)
-        offset_ns = (low_ns + high_ns) // 2
-        return self._latest[0] - offset_ns, self._latest[1] + offset_ns
+        return (low_ns + high_ns) // 2
 
     def reason(self) -> Doubt | None:
         """Return why there are no one-way delays, ``None`` where there are."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from agent.counts import StreamCounts
@@ -125,3 +127,22 @@ def test_a_stream_counts_one_way_delays_of_what_it_received() -> None:
         counts.take(sample)
     assert counts.one_way.known.valid
     assert counted(counts.one_way) == (185, 185)
+
+
+def test_delays_of_packets_that_are_close_are_all_counted() -> None:
+    counts = OneWayCounts(own(), interval_ns=MS)
+    taken = samples(replace(UNEQUAL, per_s=1000, seconds=4))
+    take(counts, taken)
+    assert counts.known.samples == len(taken)
+    assert counted(counts) == (len(taken) - 15, len(taken) - 15)
+    assert counts.histograms["forward"].sum_ns / len(taken) == pytest.approx(15 * MS + 300 * US, abs=300 * US)
+
+
+def test_a_clock_that_is_set_ends_delays_also_where_packets_are_close() -> None:
+    counts = OneWayCounts(own(), interval_ns=MS)
+    taken = samples(replace(UNEQUAL, per_s=1000, seconds=3, changes=(Change(2, reflector_ns=-40 * MS),)))
+    take(counts, taken)
+    assert counts.known.reason is Doubt.CLOCK_STEPPED
+    assert counted(counts)[0] <= 2000
+    assert max(counts.delays_ns["forward"]) < 30 * MS
+    assert min(counts.delays_ns["forward"]) > 10 * MS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -254,3 +255,62 @@ def test_an_offset_of_any_size_is_followed_alike(offset_ns: int) -> None:
     assert far.bounds.low_ns - near.bounds.low_ns == far.bounds.high_ns - near.bounds.high_ns == offset_ns
     assert (far.offset_ns() or 0) - (near.offset_ns() or 0) == offset_ns
     assert (far.steps, far.skew) == (near.steps, near.skew)
+
+
+def take_as_streams_do(track: OffsetTrack, packet: Packet) -> bool:
+    """Feed a packet unless it passes by; return whether it was fed."""
+    times = packet.at_ns, packet.forward_ns, packet.backward_ns
+    if track.passes_by(*times):
+        return False
+    track.add(*times)
+    return True
+
+
+def test_packets_that_are_not_close_are_all_fed() -> None:
+    track = OffsetTrack()
+    assert all(take_as_streams_do(track, packet) for packet in Apart(per_s=90).packets(random.Random(1)))
+
+
+@pytest.mark.parametrize("per_s", [500, 1000, 5000])
+def test_at_any_rate_a_hundred_packets_a_second_and_few_more_are_fed(per_s: int) -> None:
+    track, seconds = OffsetTrack(), 10
+    apart = Apart(per_s=per_s, seconds=seconds, skew_ppm=40)
+    fed = sum(take_as_streams_do(track, packet) for packet in apart.packets(random.Random(1)))
+    assert fed <= 125 * seconds
+    assert track.samples == per_s * seconds
+
+
+def test_bounds_hold_all_the_same() -> None:
+    packets = missed = 0
+    for seed in range(20):
+        apart = replace(any_path(seed), per_s=400)
+        track, chance = OffsetTrack(), random.Random(seed)
+        starts_s = apart.changes[0].at_s if apart.changes else apart.seconds
+        for number, packet in enumerate(apart.packets(chance)):
+            take_as_streams_do(track, packet)
+            bounds = track.bounds
+            assert bounds is not None
+            share_s = number / (apart.per_s * (1 - apart.loss)) - starts_s
+            if not -1 < share_s < TELLING_S:
+                packets += 1
+                missed += not bounds.low_ns - TURNING_NS <= packet.offset_ns <= bounds.high_ns + TURNING_NS
+    assert missed <= packets / 1000
+
+
+@pytest.mark.parametrize("step_ns", [-3600 * S, -30 * MS, -2 * MS, 2 * MS, 30 * MS, 3600 * S])
+@pytest.mark.parametrize("whose", ["sender_ns", "reflector_ns"])
+def test_packets_that_pass_by_make_no_step_late(step_ns: int, whose: str) -> None:
+    at_s = 34.0
+    step = Change(at_s, **{whose: step_ns})
+    quiet = exponential(30 * US)
+    apart = Apart(per_s=1000, seconds=35, queue_forward=quiet, queue_backward=quiet, offset_ns=5 * MS, changes=(step,))
+    all_fed, few_fed = OffsetTrack(), OffsetTrack()
+    for packet in apart.packets(random.Random(3)):
+        all_fed.add(packet.at_ns, packet.forward_ns, packet.backward_ns)
+        take_as_streams_do(few_fed, packet)
+    assert (all_fed.steps, few_fed.steps) == (1, 1)
+    assert few_fed.step is not None
+    assert all_fed.step is not None
+    assert few_fed.step.at_ns - all_fed.step.at_ns <= 10 * MS
+    assert few_fed.step.by_ns == pytest.approx(all_fed.step.by_ns, abs=100 * US)
+    assert few_fed.samples > (35 - at_s) * 900
