@@ -72,15 +72,21 @@ Exit codes:
 @click.option("--stages", is_flag=True, help="Test with 1, 6, 16 and 32 flows, one after the other.")
 @click.option("--window", type=Parsed("size", parse_size), metavar="SIZE", help="TCP window of a flow, e.g. 64KiB.")
 @click.option("--congestion", metavar="NAME", help="TCP's congestion control, e.g. cubic.")
-@click.option("--rate", type=Parsed("rate", parse_rate), metavar="RATE", help="What was bought, where no path says so.")
+@click.option(
+    "--rate", type=Parsed("rate", parse_rate), metavar="RATE", help="What was bought; without it the path's `rate`."
+)
 @click.option(
     "--gateway",
     type=Parsed("gateway", parse_gateway),
     metavar="SKU",
-    help="Azure's gateway on the way, e.g. ErGw1AZ or 'VpnGw2AZ gen2 GCMAES256'.",
+    help="Azure's gateway on the way, e.g. ErGw1AZ or 'VpnGw2AZ gen2 GCMAES256'; without it the path's `gateway`.",
 )
 @options_of_user
-@click.option("--idle", type=_DURATION, default="5s", show_default=True, help="Time for the latency without load.")
+@click.option(
+    "--idle",
+    type=_DURATION,
+    help="Time for the latency without load.  [default: 5s; of --stages the duration of a test]",
+)
 @click.option(
     "--probe", type=click.Choice(["icmp", "stamp"]), default="icmp", show_default=True, help="What measures latency."
 )
@@ -109,7 +115,8 @@ class _Asked:
     chosen: Chosen
     test: Iperf3Options
     flows: tuple[int, ...]
-    rates: tuple[NamedRate, ...]
+    bought: int | None
+    gateway: tuple[NamedRate, ...] | None
     probe: str
     probe_port: int
     probe_interval_ns: int
@@ -125,6 +132,9 @@ def _asked(options: dict[str, Any]) -> _Asked:
         raise click.UsageError("--stages brings its own numbers of flows: leave out --streams")
     if options["udp"] is not None and (options["window"] is not None or options["congestion"] is not None):
         raise click.UsageError("--window and --congestion are TCP's: leave out --udp, or them")
+    for name in ("udp", "rate", "window"):
+        if options[name] == 0:
+            raise click.UsageError(f"--{name} of 0 says nothing: leave it out, or raise it")
     if options["probe_interval"] < _MS_NS:
         raise click.UsageError("--probe-interval is at least 1ms")
     if not _MS_NS <= options["probe_timeout"] <= 60 * _SECOND_NS:
@@ -140,18 +150,27 @@ def _asked(options: dict[str, Any]) -> _Asked:
         congestion_control=options["congestion"],
         authentication=chosen_user(**{name: options[name] for name in USER_OPTIONS}),
     )
-    bought = () if options["rate"] is None else (NamedRate(name="the path", bits_per_second=options["rate"]),)
     return _Asked(
         chosen=chosen_paths(options["target"], **{name: options[name] for name in PATH_OPTIONS}),
         test=test,
         flows=FLOWS if options["stages"] else (options["streams"] or 1,),
-        rates=(*bought, *(options["gateway"] or ())),
+        bought=options["rate"],
+        gateway=options["gateway"],
         probe=options["probe"],
         probe_port=options["probe_port"],
         probe_interval_ns=options["probe_interval"],
         probe_timeout_ns=options["probe_timeout"],
-        idle_ns=options["duration"] if options["stages"] else options["idle"],
+        idle_ns=_idle_ns(options),
     )
+
+
+def _idle_ns(options: dict[str, Any]) -> int:
+    """Return how long latency is measured without load: with stages that is one of them, as long as the others."""
+    asked: int | None = options["idle"]
+    if asked is not None:
+        return asked
+    duration_ns: int = options["duration"]
+    return duration_ns if options["stages"] else 5 * _SECOND_NS
 
 
 def _seconds(option: str, duration_ns: int, *, least: int) -> int:
@@ -252,7 +271,8 @@ def _trials(asked: _Asked, path: NetworkPath) -> list[Trial]:
     from agent.throughput.trial import Trial, rates_of
 
     plan = asked.chosen.plan
-    rates = asked.rates or rates_of(path, () if plan is None else plan.gateways.get(path.name, ()))
+    configured = () if plan is None else plan.gateways.get(path.name, ())
+    rates = rates_of(path, configured if asked.gateway is None else asked.gateway, bought=asked.bought)
     return [
         Trial(
             probe="throughput",

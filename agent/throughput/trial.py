@@ -18,10 +18,15 @@ from collectors.path import NetworkPath, Target
 LOADS = {Direction.UP: Load.UP, Direction.DOWN: Load.DOWN, Direction.BOTH: Load.BOTH}
 
 
-def rates_of(path: NetworkPath, gateway: Iterable[NamedRate] = ()) -> tuple[NamedRate, ...]:
-    """Return what a path and its gateway should carry: what was bought, and what is published."""
-    bought = () if path.rate is None else (NamedRate(name=f"path {path.name}", bits_per_second=path.rate),)
-    return (*bought, *gateway)
+def rates_of(
+    path: NetworkPath, gateway: Iterable[NamedRate] = (), *, bought: int | None = None
+) -> tuple[NamedRate, ...]:
+    """Return what a path and its gateway should carry: what was bought, and what is published.
+
+    ``bought`` stands in place of the path's own rate, bits per second.
+    """
+    rate = path.rate if bought is None else bought
+    return (*(() if rate is None else (NamedRate(name=f"path {path.name}", bits_per_second=rate),)), *gateway)
 
 
 class Outcome(StrEnum):

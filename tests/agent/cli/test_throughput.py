@@ -56,6 +56,8 @@ def test_nobody_listening_is_exit_code_3_and_says_what_to_start(network: Network
         (("--udp", "10Mbit", "--window", "64KiB"), "TCP's"),
         (("--path", "vpn"), "add --config FILE"),
         (("--gateway", "VpnGw2"), "two generations"),
+        (("--rate", "0Mbit"), "--rate of 0 says nothing"),
+        (("--udp", "0Mbit"), "--udp of 0 says nothing"),
         (("--user", "site"), "go together"),
         (("--user", "site", "--password-file", "/none", "--public-key-file", "/none"), "/none is not there"),
     ],
@@ -83,12 +85,13 @@ def test_paths_are_tested_in_turn_and_the_one_that_shares_the_shaper_feels_it(ne
         "probes: [{name: ping, icmp: {}, targets: [far]}]\n"
     )
     paths = ("--config", str(file), "--path", "one", "--path", "two", "--congestion", "cubic", "--streams", "2")
-    found = run("--target", "far", *SHORT, *paths, "--json", within=network)
+    found = run("--target", "far", *SHORT, *paths, "--gateway", "ErGw1AZ", "--json", within=network)
     first, second = reported(found)
     [up] = first["directions"]
     assert 170e6 < up["bits_per_second"] < 200e6
     assert up["limited_by"]["limit"] == "shaper"
-    assert "path one with 200 Mbit/s" in up["limited_by"]["because"]
+    assert "path one with 200 Mbit/s" in up["limited_by"]["because"]  # and a gateway that is named leaves that standing
+    assert "known: gateway ErGw1AZ with 1 Gbit/s" in up["limited_by"]["evidence"]
     assert up["limited_by"]["figures"]["transfer_time_ratio"] == pytest.approx(1, abs=0.1)
     assert (first["path"], second["path"], first["streams"]) == ("one", "two", 2)
     assert [leak["path"] for leak in first["leaks"]] == ["two"]
