@@ -38,6 +38,8 @@ _CODES = {4: _IPV4, 6: _IPV6}
 _UNREACHABLE = {4: 3, 6: 1}
 _TIME_EXCEEDED = {4: 11, 6: 3}
 _IPV6_PACKET_TOO_BIG = 2
+_IPV4_ERRORS = (3, 11, 12)  # RFC 792; source quench is none any more (RFC 6633)
+_IPV6_ERRORS = range(128)  # RFC 4443, section 2.1
 # The kernel's word where it kept no ICMP error, of which it has only the last few.
 _ERRORS = {
     errno.ECONNREFUSED: Failure.REFUSED,
@@ -46,6 +48,14 @@ _ERRORS = {
     errno.EACCES: Failure.PROHIBITED,
     errno.EMSGSIZE: Failure.MESSAGE_TOO_LONG,
 }
+
+
+def is_discarded(icmp: IcmpError) -> bool:
+    """Whether a message says that the packet which it quotes was discarded.
+
+    The kernel's sockets for ICMP are told of redirects and source quenches too: such a packet goes on to the far end.
+    """
+    return icmp.type in (_IPV4_ERRORS if icmp.version == 4 else _IPV6_ERRORS)
 
 
 def failure_of(error: int, icmp: IcmpError | None, *, version: int) -> Failure:

@@ -12,7 +12,7 @@ from collectors.ancillary import IcmpError, TransmitStamp
 from collectors.arrivals import Arrivals
 from collectors.clock import Clock
 from collectors.errors import CollectorError, refusal
-from collectors.failure import failure_of
+from collectors.failure import failure_of, is_discarded
 from collectors.path import Address, NetworkPath
 from collectors.peer import DirectMeasurement, ReflectorFacts, RejectedAnswer, Rejection
 from collectors.roundtrip import Answer, Departure, DepartureOf, Quote
@@ -311,7 +311,7 @@ class Session:
 
     def _take_error(self, error: IcmpError) -> Sequence[SessionEvent]:
         quote = self._sender.quote(error.quoted, self._stream.departure)
-        if quote is None:
+        if quote is None or not is_discarded(error):
             return []
         if isinstance(quote, Rejection):  # the packet of a port that was given anew, or one that did not leave at all
             return [error]

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.ancillary import IcmpError
-from collectors.failure import Failure, failure_of
+from collectors.failure import Failure, failure_of, is_discarded
 
 
-def icmp(kind: int, code: int) -> IcmpError:
-    return IcmpError(errno.EHOSTUNREACH, kind, code, 0, "192.0.2.1")
+def icmp(kind: int, code: int, version: int = 4) -> IcmpError:
+    return IcmpError(errno.EHOSTUNREACH, kind, code, 0, "192.0.2.1", version)
 
 
 @pytest.mark.parametrize(
@@ -43,6 +43,23 @@ def test_icmp_says_why_in_the_words_of_its_version(version: int, kind: int, code
 def test_a_reset_is_told_from_a_packet_filters_port_unreachable() -> None:
     assert failure_of(errno.ECONNREFUSED, None, version=4) is Failure.REFUSED
     assert failure_of(errno.ECONNREFUSED, icmp(3, 3), version=4) is Failure.PORT_UNREACHABLE
+
+
+@pytest.mark.parametrize(
+    ("version", "kind", "discarded"),
+    [
+        (4, 3, True),
+        (4, 11, True),
+        (4, 12, True),
+        (4, 4, False),
+        (4, 5, False),
+        (6, 1, True),
+        (6, 4, True),
+        (6, 137, False),
+    ],
+)
+def test_a_packet_that_was_redirected_or_quenched_was_not_discarded(version: int, kind: int, discarded: bool) -> None:
+    assert is_discarded(icmp(kind, 0, version)) is discarded
 
 
 @given(st.integers(0, 255), st.integers(0, 255), st.sampled_from([4, 6]))

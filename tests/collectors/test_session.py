@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 import struct
@@ -127,6 +128,21 @@ class FloodedSender(NumberSender):
 
     def open(self, path: NetworkPath, to: Address) -> StampedSocket:
         return FloodedSocket(socket.socket(family_of(to), socket.SOCK_DGRAM))
+
+
+class RedirectedSocket(StampedSocket):
+    """Is told of its first packet that another router is nearer, before the answer comes."""
+
+    def drain(self) -> Iterator[TransmitStamp | IcmpError | Datagram]:
+        yield IcmpError(errno.EREMOTEIO, 5, 1, 0, "192.0.2.1", 4, NUMBER.pack(0))
+        yield from super().drain()
+
+
+class RedirectedSender(NumberSender):
+    """Sends through a redirected socket."""
+
+    def open(self, path: NetworkPath, to: Address) -> StampedSocket:
+        return RedirectedSocket(socket.socket(family_of(to), socket.SOCK_DGRAM))
 
 
 class CrowdedSender(NumberSender):
@@ -278,6 +294,17 @@ async def test_packets_to_a_closed_port_fail_and_the_far_end_is_who_said_so() ->
     told = {(sample.outcome, sample.reason, sample.offender) for sample in samples}
     assert told == {(Outcome.FAILED, "port_unreachable", "127.0.0.1")}
     assert sum(isinstance(event, IcmpError) for event in running.events) == 3
+    running.session.close()
+
+
+async def test_a_packet_that_a_router_redirects_goes_on_and_is_answered(far_end: FarEnd) -> None:
+    running = Running(RedirectedSender(far_end.port))
+    running.session.aim("127.0.0.1")
+    running.session.send(0, due_ns=SystemClock.monotonic_ns())
+    far_end.answer()
+    await asyncio.wait_for(running.session.idle(), 5)
+    assert running.outcomes() == [Outcome.ANSWERED]
+    assert not any(isinstance(event, IcmpError) for event in running.events)
     running.session.close()
 
 

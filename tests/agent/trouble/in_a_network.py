@@ -101,7 +101,9 @@ def turned_down() -> dict[str, Any]:
         "no reflector, STAMP over IPv6": probe("--target", six, "--type", "stamp", "--port", "1862"),
         "another family": probe("--target", six, "--source", "10.9.10.1"),
     }
-    sh("ip -n router link set router1 mtu 1400")
+    sh("sysctl -qw net.ipv4.ping_group_range='0 0'; ip -n router route add 10.9.6.0/24 via 10.9.0.1")
+    found["redirected, then silence"] = probe("--target", "10.9.6.1")  # by the kernel's socket for ICMP, no raw one
+    sh("sysctl -qw net.ipv4.ping_group_range='1 0'; ip -n router link set router1 mtu 1400")
     too_long = ("--size", "1400", "--dont-fragment", "--target")
     found["too long, ICMP"] = probe(*too_long, four)
     found["too long, ICMPv6"] = probe(*too_long, six)

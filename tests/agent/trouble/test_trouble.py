@@ -49,6 +49,11 @@ def test_who_turns_packets_down_and_why_is_told_of_each(
     assert told == {("failed", reason, offender)}
 
 
+def test_a_redirect_turns_nothing_down(found: dict[str, Any]) -> None:
+    stream = found["redirected, then silence"]
+    assert (stream["sent"], stream["lost"], stream["failed_reasons"], stream["icmp_errors"]) == (3, 3, {}, [])
+
+
 @pytest.mark.parametrize(("case", "offender"), [("too long, ICMP", ROUTER), ("too long, ICMPv6", ROUTER_IPV6)])
 def test_what_a_router_cannot_forward_whole_fails_and_is_not_sent_any_more(
     found: dict[str, Any], case: str, offender: str
