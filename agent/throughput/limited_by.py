@@ -125,7 +125,8 @@ def _processor(seen: Observed, _: Figures) -> Found | None:
     for end, share in (("sender", seen.sender_cpu), ("receiver", seen.receiver_cpu)):
         if share is not None and share >= BUSY_CPU * seen.cores:
             cores = "one core, which is" if seen.cores == 1 else f"{seen.cores} cores, which are"
-            return Limit.CPU, f"the {end} used {share:.0%} of {cores} all that a test of this kind can use"
+            because = f"the {end} used {share:.0%} of {cores} all that a test of this kind can use"
+            return Limit.CPU, because + _losses_too(seen)
     return None
 
 
@@ -196,10 +197,17 @@ def _slows_down(seen: Observed) -> bool:
 def _host(seen: Observed, _: Figures) -> Found | None:
     if seen.host_busy is None or seen.host_busy < BUSY_HOST:
         return None
-    return (
-        Limit.CPU,
-        f"this host's processors were busy for {seen.host_busy:.0%} of the time, the kernel's work included",
-    )
+    because = f"this host's processors were busy for {seen.host_busy:.0%} of the time, the kernel's work included"
+    return Limit.CPU, because + _losses_too(seen)
+
+
+def _losses_too(seen: Observed) -> str:
+    """Say losses beside a processor without time: it may have made them, or they may hold the test back as well."""
+    loss = seen.loss_share
+    if loss is None or loss < BURSTY_LOSS:
+        return ""
+    lost = "datagrams were lost" if seen.protocol is Protocol.UDP else "segments were sent again"
+    return f"; {loss:.3%} of the {lost} meanwhile, by it or on the way"
 
 
 def _datagram_losses(seen: Observed, _: Figures) -> Found | None:

@@ -127,7 +127,7 @@ def observed(
         lost_packets=transfer.lost_packets,
         sender_cpu=local if upward else remote,
         receiver_cpu=remote if upward else local,
-        cores=streams if _version(result.version) >= _THREADS_SINCE else 1,
+        cores=_threads(result, options),
         host_busy=host_busy,
         steadiness=_steadiness([each.bits_per_second for each in result.intervals_of(transfer.direction)]),
         idle=idle,
@@ -135,6 +135,13 @@ def observed(
         rates=rates,
         sender_rtt_ns=_sender_rtt(sending),
     )
+
+
+def _threads(result: Iperf3Result, options: Iperf3Options) -> int:
+    """Return how many cores a test can use; its account of processor time is of both directions together."""
+    if _version(result.version) < _THREADS_SINCE:
+        return 1
+    return (result.streams or options.streams) * (2 if options.direction is Direction.BOTH else 1)
 
 
 def _buffer(host: HostBuffers, *, upward: bool) -> int:

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from agent.throughput.gateways import NamedRate
 from agent.throughput.limited_by import Limit, limited_by
 from agent.throughput.load import Latency
-from agent.throughput.observed import Observed
+from agent.throughput.observed import Observed, observed
 from agent.throughput.rfc6349 import figures_of
-from collectors.iperf3.options import Protocol
+from collectors.iperf3.options import Direction, Iperf3Options, Protocol
+from collectors.iperf3.result import Iperf3Result, Transfer
 
 MBIT, MS = 1_000_000, 1_000_000
 
@@ -118,6 +119,33 @@ def test_a_core_that_is_used_up_limits() -> None:
     assert verdict(replace(QUIET, receiver_cpu=0.91)) is Limit.CPU
     assert verdict(replace(QUIET, receiver_cpu=0.91, cores=4)) is Limit.UNKNOWN
     assert verdict(replace(QUIET, host_busy=0.95)) is Limit.CPU
+
+
+def test_losses_are_told_where_a_processor_without_time_has_the_verdict() -> None:
+    lossy = replace(QUIET, retransmits=900)
+    for busy in (replace(lossy, sender_cpu=0.95), replace(lossy, host_busy=0.95, loaded=saw(21), bits_per_second=9e8)):
+        found = limited_by(busy)
+        assert found.limit is Limit.CPU
+        assert "% of the segments were sent again meanwhile" in found.because
+    datagrams = limited_by(replace(UDP, receiver_cpu=0.99, lost_packets=30_000))
+    assert datagrams.limit is Limit.CPU
+    assert "30.000% of the datagrams were lost meanwhile" in datagrams.because
+    assert "meanwhile" not in limited_by(replace(QUIET, sender_cpu=0.95)).because
+
+
+@pytest.mark.parametrize(("direction", "cores"), [(Direction.UP, 4), (Direction.BOTH, 8)])
+def test_each_stream_of_each_direction_can_use_a_core_since_iperf3_has_threads(
+    direction: Direction, cores: int
+) -> None:
+    options = Iperf3Options(streams=4, direction=direction)
+    up = Transfer(direction=Direction.UP, duration_s=1.0)
+    found = {
+        version: observed(
+            Iperf3Result(version=version, streams=4, up=up), up, options, idle=None, loaded=None, rates=()
+        ).cores
+        for version in ("iperf 3.12", "iperf 3.17.1+")
+    }
+    assert found == {"iperf 3.12": 1, "iperf 3.17.1+": cores}
 
 
 def test_udp_that_all_arrives_was_limited_by_what_it_was_told() -> None:
