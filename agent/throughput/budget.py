@@ -27,6 +27,8 @@ ASSUMED_BITS_PER_SECOND = 10_000_000_000
 _TCP_HEADERS, _UDP_HEADERS = 52, 28
 """Octets of IPv4 and TCP with timestamps (RFC 7323), or of IPv4 and UDP; IPv6 has 20 more, 1.4 % of a full packet."""
 _USUAL_MSS, _USUAL_DATAGRAM = 1348, 1460
+_LEAST_PAYLOAD, _MOST_HEADERS = 1208, 48
+"""Of a datagram over a path with the smallest MTU of IPv6: iperf3 makes it as long as TCP's segments there."""
 _PAYLOAD_SHARE = 0.9
 """What of a budget is left for payload: 4 % are headers, and a lossy path sends some of it again."""
 
@@ -83,7 +85,10 @@ def expected(
         rate, basis = interface, Basis.INTERFACE
     else:
         rate, basis = ASSUMED_BITS_PER_SECOND, Basis.ASSUMED
-    return Expected(octets=rate * _seconds(options) * _ways(options) // 8, bits_per_second=rate, basis=basis)
+    octets = rate * _seconds(options) * _ways(options) // 8
+    if basis is Basis.ASKED:  # iperf3 counts payload; all other rates are of whole packets, or err on the safe side
+        octets += -(-octets // _LEAST_PAYLOAD) * _MOST_HEADERS
+    return Expected(octets=octets, bits_per_second=rate, basis=basis)
 
 
 def rate_of(octets: int, options: Iperf3Options) -> float:

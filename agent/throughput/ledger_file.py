@@ -75,7 +75,7 @@ def _read(path: Path) -> list[Booking]:
         return []
     try:
         return [_booking(row) for row in json.loads(content)["bookings"]]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):  # of times and nesting without bounds
         _log.error("%s is no file of bookings: today's budget begins anew, and the file is replaced", path)
         return []
 

@@ -38,6 +38,15 @@ def test_an_estimate_is_rate_times_time_times_directions_with_the_time_of_warmin
     assert "3 GB (at 1000 Mbit/s, the purchased rate)" in str(expected(both, purchased=1_000_000_000))
 
 
+@given(rate=st.integers(1_000, 10**10), seconds=st.integers(1, 3600), payload=st.integers(1_208, 9_000))
+def test_an_estimate_of_a_rate_that_is_told_has_room_for_the_headers_of_every_packet(
+    rate: int, seconds: int, payload: int
+) -> None:
+    told = Iperf3Options(duration_s=seconds, protocol=Protocol.UDP, bits_per_second=rate, payload_bytes=payload)
+    sent = Transfer(direction=Direction.UP, duration_s=seconds, sent_bytes=rate * seconds // 8)
+    assert expected(told).octets >= moved(Iperf3Result(up=sent), told)
+
+
 def test_what_a_test_moved_has_its_headers_and_what_was_lost() -> None:
     lossy = Transfer(direction=Direction.UP, duration_s=1, sent_bytes=14_600, received_bytes=1_460)
     udp = Iperf3Options(protocol=Protocol.UDP, bits_per_second=1, payload_bytes=1_460)
@@ -139,7 +148,16 @@ def test_a_restart_forgets_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{", "[]", '{"bookings": [{}]}', '{"bookings": [{"path": "a", "at": "2026-05-04", "octets": 1}]}']
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        '{"bookings": [{}]}',
+        '{"bookings": [{"path": "a", "at": "2026-05-04", "octets": 1}]}',
+        '{"bookings": [{"path": "a", "at": "0001-01-01T00:00:00+14:00", "octets": 1}]}',
+        "[" * 100_000,
+    ],
 )
 def test_a_file_of_something_else_begins_the_day_anew_and_says_so(
     tmp_path: Path, content: str, caplog: pytest.LogCaptureFixture

@@ -78,6 +78,21 @@ async def test_tests_run_when_they_are_due_and_are_counted() -> None:
     assert latest.bits_per_second == 1_158_400
 
 
+async def test_tests_that_the_host_slept_through_wait_for_their_next_time() -> None:
+    class Suspended(Clock):
+        async def sleep(self, seconds: float) -> None:
+            if self.now.hour == 12 and self.now.minute == 30:
+                self.pass_by(3_600)  # from 12:30 to 13:30: the one of 13:00 is over
+            await super().sleep(seconds)
+
+    clock = Suspended(*AFTERNOON)
+    server = Server([COMPLETE], clock)
+    tests = service(server, clock, books(clock))
+    await run_to_the_end(tests, clock)
+    assert tests.counts.latest[("throughput", "hub", "vpn"), ("up", "tcp", "1 flow")].at.hour == 14
+    assert len(server.asked) == 1
+
+
 async def test_what_the_budget_does_not_allow_is_skipped_and_counted() -> None:
     clock = Clock(*AFTERNOON)
     server = Server([COMPLETE], clock)
