@@ -102,15 +102,17 @@ class StreamCounts:
         self.handshake = Histogram(RTT_BOUNDS_NS)
         self.ipdv = Histogram(VARIATION_BOUNDS_NS)
         self.lateness = Histogram(LATENESS_BOUNDS_NS)
-        self.jitter = {"round_trip": Rfc3550Jitter(), "forward": Rfc3550Jitter(), "backward": Rfc3550Jitter()}
+        self._round_trip, self._forward, self._backward = Rfc3550Jitter(), Rfc3550Jitter(), Rfc3550Jitter()
+        self.jitter = {"round_trip": self._round_trip, "forward": self._forward, "backward": self._backward}
         self.one_way = one_way or OneWayCounts()
-        self._previous: Sample | None = None
+        self._next: int | None = None  # the number behind that of the packet received last
+        self._previous_rtt_ns = 0  # that one's
 
     def take(self, event: SessionEvent) -> None:
         """Count an event."""
         match event:
             case Sample():
-                self._take_sample(event)
+                self.take_sample(event)
             case DirectionalLoss():
                 self.lost_direction["forward"] += event.forward
                 self.lost_direction["backward"] += event.backward
@@ -127,7 +129,8 @@ class StreamCounts:
             case _:
                 assert_never(event)
 
-    def _take_sample(self, sample: Sample) -> None:
+    def take_sample(self, sample: Sample) -> None:
+        """Count a packet, as :meth:`take` does."""
         if sample.exchange is not None:
             self.exchanges.take(sample.exchange)
         match sample.outcome:
@@ -159,18 +162,19 @@ class StreamCounts:
         self.lateness.observe(sample.lateness_ns)
 
     def _take_received(self, sample: Sample) -> None:
-        assert sample.rtt_ns is not None
+        rtt_ns, forward_ns, backward_ns = sample.rtt_ns, sample.forward_ns, sample.backward_ns
+        assert rtt_ns is not None
         assert sample.timestamps is not None
         self._count_sent(sample)
         self.received += 1
         self.timestamps[sample.timestamps] += 1
-        self.rtt.observe(sample.rtt_ns)
-        self.jitter["round_trip"].add(sample.rtt_ns, sample.rtt_ns)
-        if sample.forward_ns is not None and sample.backward_ns is not None:
-            self.jitter["forward"].add(sample.forward_ns, sample.rtt_ns)
-            self.jitter["backward"].add(sample.backward_ns, sample.rtt_ns)
-            self.one_way.take(sample, sample.forward_ns, sample.backward_ns, self.peer.facts)
-        self._take_variation(sample, sample.rtt_ns)
+        self.rtt.observe(rtt_ns)
+        self._round_trip.add(rtt_ns, rtt_ns)
+        if forward_ns is not None and backward_ns is not None:
+            self._forward.add(forward_ns, rtt_ns)
+            self._backward.add(backward_ns, rtt_ns)
+            self.one_way.take(sample, forward_ns, backward_ns, self.peer.facts)
+        self._take_variation(sample.sequence, rtt_ns)
         if sample.handshake_ns is not None:
             self.handshake.observe(sample.handshake_ns)
         if sample.reflector_stamped:
@@ -186,10 +190,9 @@ class StreamCounts:
         for quirk in quirks:
             self.peer.tolerated[quirk] += 1
 
-    def _take_variation(self, sample: Sample, rtt_ns: int) -> None:
+    def _take_variation(self, sequence: int | None, rtt_ns: int) -> None:
         """Observe IPDV where the packet sent just before this one was received too (RFC 3393, section 2.4)."""
-        before, self._previous = self._previous, sample
-        if before is None or before.sequence is None or sample.sequence != before.sequence + 1:
-            return
-        assert before.rtt_ns is not None
-        self.ipdv.observe(abs(rtt_ns - before.rtt_ns))
+        if sequence is not None and sequence == self._next:
+            self.ipdv.observe(abs(rtt_ns - self._previous_rtt_ns))
+        self._next = None if sequence is None else sequence + 1
+        self._previous_rtt_ns = rtt_ns

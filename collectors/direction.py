@@ -36,7 +36,7 @@ class DirectionAccount:
         self._backward = 0
         self._segment: _Segment | None = None
         self._excused: list[tuple[int, bool]] = []  # a heap too: missing, but not lost; whether it was reflected
-        self._since_last = _Excused()  # those that lie between the last answer and the next
+        self._since_last = _NONE  # those that lie between the last answer and the next
 
     def answered(self, sequence: int, reflector_sequence: int) -> None:
         """Note an answer: our number, and the low 32 bits of the reflector's."""
@@ -67,7 +67,7 @@ class DirectionAccount:
 
     def _count(self, sequence: int, reflector_sequence: int) -> None:
         segment = self._segment
-        excused = self._excused_before(sequence)
+        excused = self._excused_before(sequence) if self._excused or self._since_last is not _NONE else _NONE
         if segment is not None and segment.add(sequence, reflector_sequence, excused):
             return
         self.restarts += segment is not None
@@ -77,8 +77,8 @@ class DirectionAccount:
     def _excused_before(self, sequence: int) -> _Excused:
         self._gather_excused(sequence)
         if self._segment is not None and sequence <= self._segment.last:
-            return _Excused()  # a copy of an answer behind which they lie
-        excused, self._since_last = self._since_last, _Excused()
+            return _NONE  # a copy of an answer behind which they lie
+        excused, self._since_last = self._since_last, _NONE
         return excused
 
     def _gather_excused(self, below: int) -> None:
@@ -104,6 +104,9 @@ class _Excused(NamedTuple):
 
     overlooked: int = 0
     failed: int = 0
+
+
+_NONE = _Excused()
 
 
 class _Segment:

@@ -113,12 +113,14 @@ class StreamFigures:
     def happened(self, events: Sequence[SessionEvent]) -> None:
         """Count events, and keep the times of packets."""
         for event in events:
-            self.counts.take(event)
             if isinstance(event, Sample):
+                self.counts.take_sample(event)
                 self._keep(event)
                 if event.exchange is not None:
                     self.exchanges.keep(event.exchange, at_ns=event.sent_at_ns)
-            elif isinstance(event, IcmpError):
+                continue
+            self.counts.take(event)
+            if isinstance(event, IcmpError):
                 self.icmp_errors[_kind_of(event)] += 1
             elif isinstance(event, RejectedAnswer):
                 self._keep_rejected(event)
@@ -132,9 +134,17 @@ class StreamFigures:
             self.samples.append(sample)
         if sample.sequence is None or not sample.outcome.settles:  # it did not leave, or its times are kept already
             return
-        delays = (sample.rtt_ns, sample.forward_ns, sample.backward_ns)
-        known = (_NONE if delay is None else delay for delay in delays)
-        self._rows.extend((sample.slot, sample.lateness_ns, sample.noisy, *known))
+        rtt_ns, forward_ns, backward_ns = sample.rtt_ns, sample.forward_ns, sample.backward_ns
+        self._rows.extend(  # a generator of what is known of these three would take as long as all the rest
+            (
+                sample.slot,
+                sample.lateness_ns,
+                sample.noisy,
+                _NONE if rtt_ns is None else rtt_ns,
+                _NONE if forward_ns is None else forward_ns,
+                _NONE if backward_ns is None else backward_ns,
+            )
+        )
         if self._recent is not None and len(self._rows) >= 2 * _ROW * self._recent:
             del self._rows[: -_ROW * self._recent]
         if sample.handshake_ns is not None:
