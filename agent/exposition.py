@@ -7,6 +7,7 @@ millisecond, and connections, scrapes and the time that each may take are bounde
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import socket
@@ -148,6 +149,13 @@ class _TurnedAway(asyncio.Protocol):
         stream.close()
 
 
+_OTHER_ADVICE = "change `listen` in the configuration, or stop what uses the port (`ss -ltnp`)"
+_ADVICE = {
+    errno.EADDRNOTAVAIL: "write one of this host's addresses (`ip addr` lists them) to `listen` in the configuration",
+    errno.EACCES: "write a port from 1024 on to `listen` in the configuration",
+}
+
+
 def listening_socket(address: SocketAddress) -> socket.socket:
     """Listen on ``address``; raise :class:`ListenError` that says what is in the way."""
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
@@ -155,7 +163,5 @@ def listening_socket(address: SocketAddress) -> socket.socket:
         return socket.create_server((address.host, address.port), family=family)
     except OSError as error:
         why = os.strerror(error.errno) if error.errno else str(error)
-        raise ListenError(
-            f"cannot listen on {address}: {why}: change `listen` in the configuration,"
-            " or stop what uses the port (`ss -ltnp`)"
-        ) from error
+        advice = _ADVICE.get(error.errno or 0, _OTHER_ADVICE)
+        raise ListenError(f"cannot listen on {address}: {why}: {advice}") from error
