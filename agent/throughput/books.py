@@ -59,7 +59,11 @@ class Books:
             self._left = allowed.left
             self._set_aside = Booking(path=trial.path.name, at=self._now(), octets=test.octets)
             self._file.ledger.book(self._set_aside)
-            await self._save()
+            try:
+                await self._save()
+            except asyncio.CancelledError:
+                await self.settled(trial, 0)
+                raise
         return why
 
     def capped(self, trial: Trial) -> Iperf3Options:

@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from agent.throughput.budget import Booking, Ledger
@@ -29,6 +30,7 @@ class LedgerFile:
 
     def __init__(self, directory: Path | None) -> None:
         self._path = None if directory is None else directory / FILE_NAME
+        self._one_at_a_time = Lock()  # whose task is cancelled leaves a thread that still writes
         self.ledger = Ledger() if self._path is None else Ledger(_read(self._path))
 
     def warn(self) -> None:
@@ -44,7 +46,8 @@ class LedgerFile:
         if self._path is None:
             return
         try:
-            _replace(self._path, _text(self.ledger.bookings))
+            with self._one_at_a_time:
+                _replace(self._path, _text(self.ledger.bookings))
         except OSError as error:
             why = error.strerror
             _log.error("cannot write %s: %s: with a restart today's budget would begin anew", self._path, why)

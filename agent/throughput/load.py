@@ -43,18 +43,23 @@ class Probed(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Period:
-    """When a test ran on a path, in wall time: from the start of its program to that program's end."""
+    """When a test ran on a path, in wall time: from the start of its program to that program's end.
+
+    ``moved_until_ns`` is when it moved something last where it did not come to its end: who falls silent is no load.
+    """
 
     path: str
     load: Load
     start_ns: int
     end_ns: int
+    moved_until_ns: int | None = None
 
     @property
     def loaded_ns(self) -> tuple[int, int]:
         """From when until when the load counts as steady: less a guard, of a quarter of a short test at most."""
-        length_ns = self.end_ns - self.start_ns
-        return self.start_ns + min(GUARD_NS, length_ns // 4), self.end_ns - min(GUARD_NS // 4, length_ns // 8)
+        end_ns = self.end_ns if self.moved_until_ns is None else min(self.moved_until_ns, self.end_ns)
+        length_ns = end_ns - self.start_ns
+        return self.start_ns + min(GUARD_NS, length_ns // 4), end_ns - min(GUARD_NS // 4, length_ns // 8)
 
 
 def tag(path: str, sent_at_ns: int, periods: Iterable[Period]) -> Load | None:

@@ -15,7 +15,7 @@ from agent.throughput.host import busy_share, host_buffers, processors
 from agent.throughput.load import GUARD_NS, Period
 from agent.throughput.measurement import Measurement, measurement
 from agent.throughput.recorder import Recorder
-from agent.throughput.trial import LOADS, NO_TURN, OVER_BUDGET, STOPPED, Outcome, Trial, Tried, outcome_of
+from agent.throughput.trial import NO_TURN, OVER_BUDGET, STOPPED, Outcome, Trial, Tried, outcome_of, period_of
 from agent.throughput.turns import Turns, TurnTakenError, wait_s
 from collectors.clock import Clock, SystemClock
 from collectors.errors import CollectorError
@@ -150,14 +150,8 @@ class Runner:
         at = self._now()
         attempt = 0
         while True:
-            start_ns, before = self._clock.wall_ns(), processors()
-            result = await self._once(trial)
-            period = Period(
-                path=trial.path.name,
-                load=LOADS[trial.options.direction],
-                start_ns=start_ns,
-                end_ns=self._clock.wall_ns(),
-            )
+            before = processors()
+            result, period = await self._once(trial)
             delay_s = wait_s(attempt, self._rng) if _is_busy(result) and not self._stop.is_set() else None
             if delay_s is None:
                 break
@@ -167,22 +161,28 @@ class Runner:
         await self._purse.settled(trial, octets)
         return replace(_tried(trial, at, result, period, octets), host_busy=busy, host_buffers=host_buffers())
 
-    async def _once(self, trial: Trial) -> Iperf3Result:
+    async def _once(self, trial: Trial) -> tuple[Iperf3Result, Period]:
         """Run a test; cancelled, end it and settle what it moved by then, which takes 0.1 s."""
         running = asyncio.create_task(self._resolved_and_run(trial))
         try:
             return await asyncio.shield(running)
         except asyncio.CancelledError:
             self._stop.set()
-            await self._purse.settled(trial, moved(await running, trial.options))
+            result, _ = await running
+            await self._purse.settled(trial, moved(result, trial.options))
             raise
 
-    async def _resolved_and_run(self, trial: Trial) -> Iperf3Result:
+    async def _resolved_and_run(self, trial: Trial) -> tuple[Iperf3Result, Period]:
+        """Run a test, and return also when: looking up a name takes its time, and loads nothing."""
         try:
             host = await self._resolve(trial.target.host_on(trial.path), trial.path)
         except CollectorError as error:
-            return Iperf3Result(trouble=Trouble(failure=Iperf3Failure.UNREACHABLE, message=str(error)))
-        return await self._run_test(trial.options, host, trial.path, self._stop)
+            start_ns = self._clock.wall_ns()
+            result = Iperf3Result(trouble=Trouble(failure=Iperf3Failure.UNREACHABLE, message=str(error)))
+        else:
+            start_ns = self._clock.wall_ns()
+            result = await self._run_test(trial.options, host, trial.path, self._stop)
+        return result, period_of(trial, result, start_ns, self._clock.wall_ns())
 
     def _skipped(self, trial: Trial, reason: str, message: str) -> Tried:
         return Tried(trial=trial, at=self._now(), outcome=Outcome.SKIPPED, reason=reason, message=message)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -81,3 +81,22 @@ def outcome_of(result: Iperf3Result) -> Outcome:
     if result.complete:
         return Outcome.COMPLETE
     return Outcome.PARTIAL if result.transferred_bytes else Outcome.FAILED
+
+
+def period_of(trial: Trial, result: Iperf3Result, start_ns: int, end_ns: int) -> Period:
+    """Return when a test loaded its path whose program ran from ``start_ns`` to ``end_ns``, wall time."""
+    moved_s = None if result.complete or not result.intervals else sum(_moved_until_s(result))
+    return Period(
+        path=trial.path.name,
+        load=LOADS[trial.options.direction],
+        start_ns=start_ns,
+        end_ns=end_ns,
+        moved_until_ns=None if moved_s is None else start_ns + round(moved_s * 1e9),
+    )
+
+
+def _moved_until_s(result: Iperf3Result) -> Iterator[float]:
+    """Yield how long it moved something while warming up, and thereafter: iperf3's times begin anew then."""
+    for omitted in (True, False):
+        ends = [each.end_s for each in result.intervals if each.omitted is omitted and each.transferred_bytes]
+        yield max(ends, default=0.0)

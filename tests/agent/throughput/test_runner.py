@@ -8,21 +8,22 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from random import Random
 from typing import Any
 
 import pytest
 
 from agent.sink import StreamKey
-from agent.throughput.load import Load
+from agent.throughput.load import Load, tag
 from agent.throughput.recorder import Recorder
 from agent.throughput.runner import Pauses, Runner
-from agent.throughput.trial import Outcome, Trial
+from agent.throughput.trial import Outcome, Trial, period_of
 from agent.throughput.turns import ATTEMPTS, Turns, TurnTakenError, wait_s
 from collectors.errors import CollectorError
-from collectors.iperf3.failing import Iperf3Failure
-from collectors.iperf3.options import Iperf3Options
-from collectors.iperf3.result import Iperf3Result
+from collectors.iperf3.failing import Iperf3Failure, Trouble
+from collectors.iperf3.options import Direction, Iperf3Options
+from collectors.iperf3.result import Interval, Iperf3Result
 from collectors.path import NetworkPath
 from collectors.sample import Outcome as SampleOutcome
 from collectors.sample import Sample
@@ -131,6 +132,41 @@ async def test_a_name_that_does_not_resolve_is_a_test_that_failed() -> None:
     [found] = await runner(server, clock, resolve=nowhere).round([TRIAL])
     assert (found.tried.outcome, found.tried.reason) == (Outcome.FAILED, "unreachable")
     assert server.asked == []
+
+
+async def test_looking_up_a_name_is_no_load() -> None:
+    clock = Clock()
+
+    async def slowly(host: str, path: NetworkPath) -> str:
+        clock.pass_by(7)
+        return host
+
+    [found] = await runner(Server([COMPLETE], clock), clock, resolve=slowly).round([TRIAL])
+    assert found.tried.period is not None
+    assert found.tried.period.end_ns - found.tried.period.start_ns == 10_000_000_000
+
+
+def interval(start_s: float, moved: int, *, omitted: bool = False) -> Interval:
+    return Interval(
+        direction=Direction.UP,
+        start_s=start_s,
+        end_s=start_s + 1,
+        transferred_bytes=moved,
+        bits_per_second=0,
+        omitted=omitted,
+    )
+
+
+def test_a_far_end_that_falls_silent_is_no_load_from_then_on() -> None:
+    second = 1_000_000_000
+    seconds = (interval(0, 9, omitted=True), interval(0, 9), interval(1, 9), interval(2, 0), interval(3, 0))
+    broken = Iperf3Result(trouble=Trouble(failure=Iperf3Failure.TIMED_OUT, message="so it is"), intervals=seconds)
+    period = period_of(TRIAL, broken, 0, 20 * second)
+    assert (period.end_ns, period.moved_until_ns) == (20 * second, 3 * second)
+    tags = [tag(VPN.name, at_ns * second // 10, [period]) for at_ns in (15, 40, 200, 220)]
+    assert tags == [Load.UP, None, None, Load.IDLE]
+    whole = period_of(TRIAL, replace(broken, trouble=None), 0, 20 * second)
+    assert whole.moved_until_ns is None
 
 
 async def test_when_a_run_is_stopped_the_tests_that_follow_are_not_begun() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
 
 from prometheus_client import CollectorRegistry
 
@@ -14,6 +16,7 @@ from agent.throughput.books import Books
 from agent.throughput.host import busy_share, host_buffers, interface_rate, parse_ticks, processors
 from agent.throughput.ledger_file import LedgerFile
 from agent.throughput.limited_by import Limit
+from agent.throughput.measurement import Measurement
 from agent.throughput.plan import ThroughputPlan
 from agent.throughput.service import Throughput
 from agent.throughput.timetable import Timetable
@@ -50,12 +53,20 @@ async def run_to_the_end(service: Throughput, clock: Clock) -> None:
         await task
 
 
-def service(server: Server, clock: Clock, kept: Books, plan: ThroughputPlan = HOURLY) -> Throughput:
+def service(
+    server: Server,
+    clock: Clock,
+    kept: Books,
+    plan: ThroughputPlan = HOURLY,
+    *,
+    keep: Callable[[Measurement], None] = lambda _: None,
+) -> Throughput:
     return Throughput(
         (plan,),
         {},
         "site",
         kept,
+        keep=keep,
         run_test=server.run_test,
         turns=undisturbed(),
         clock=clock,
@@ -76,6 +87,14 @@ async def test_tests_run_when_they_are_due_and_are_counted() -> None:
     [(key, latest)] = tests.counts.latest.items()
     assert key == (tested, ("up", "tcp", "1 flow"))
     assert latest.bits_per_second == 1_158_400
+
+
+async def test_every_result_is_told_also_one_that_failed() -> None:
+    clock = Clock(*AFTERNOON)
+    told: list[Measurement] = []
+    tests = service(Server([troubled(Iperf3Failure.NOT_INSTALLED)], clock), clock, books(clock), keep=told.append)
+    await run_to_the_end(tests, clock)
+    assert [(found.tried.trial.path.name, found.tried.reason) for found in told] == [("vpn", "not_installed")] * 2
 
 
 async def test_tests_that_the_host_slept_through_wait_for_their_next_time() -> None:
@@ -126,6 +145,28 @@ async def test_what_was_set_aside_counts_as_moved_when_the_agent_is_killed(tmp_p
     assert after.allowance(HOURLY, VPN).left == 15_000_000
     assert await after.refusal(TRIAL) is None
     assert "5 MB are left" in str(await books(clock, tmp_path).refusal(TRIAL))
+
+
+async def test_a_test_that_is_cancelled_while_its_octets_are_set_aside_moved_nothing(tmp_path: Path) -> None:
+    writing, written = Event(), Event()
+
+    class SlowDisk(LedgerFile):
+        def save(self) -> None:
+            writing.set()
+            written.wait(20)
+            super().save()
+
+    clock = Clock()
+    kept = Books((HOURLY,), SlowDisk(tmp_path), now=lambda: clock.now, interface_rate=lambda path: None)
+    asking = asyncio.create_task(kept.refusal(TRIAL))
+    await asyncio.to_thread(writing.wait, 20)
+    asking.cancel()
+    await asyncio.sleep(0)
+    written.set()
+    with suppress(asyncio.CancelledError):
+        await asking
+    assert kept.allowance(HOURLY, VPN).left == 25_000_000
+    assert books(clock, tmp_path).allowance(HOURLY, VPN).left == 25_000_000
 
 
 async def test_what_a_test_really_moved_takes_the_place_of_what_was_set_aside(tmp_path: Path) -> None:
