@@ -17,6 +17,7 @@ from agent.comparing import Comparisons
 from agent.comparison_metrics import ComparisonMetrics
 from agent.history.recorder import Recorder
 from agent.history.remote.service import RemoteWriting
+from agent.history.sink import THROUGHPUT
 from agent.history_metrics import HistoryMetrics
 from agent.iperf3_server.supervise import Iperf3Server
 from agent.iperf3_server_metrics import Iperf3ServerMetrics
@@ -27,10 +28,13 @@ from agent.remote_write_metrics import RemoteWriteMetrics
 from agent.sink import Sink
 from agent.throughput.books import Books
 from agent.throughput.ledger_file import LedgerFile, state_directory
+from agent.throughput.measurement import Measurement
 from agent.throughput.plan import SETTLE_S
+from agent.throughput.report import report_of
 from agent.throughput.service import Throughput
 from agent.throughput_metrics import ThroughputMetrics
 
+Keep = Callable[[Measurement], None]
 Ingredients = Mapping[str, object]
 """What each part of a plan is made of, by the part's name: where that is equal, the part goes on."""
 
@@ -66,9 +70,9 @@ def ingredients(plan: Plan) -> Ingredients:
     return found
 
 
-def make(name: str, plan: Plan, registry: CollectorRegistry) -> Part:
-    """Make the part of this name as the plan says."""
-    return _MAKERS[name](plan, registry)
+def make(name: str, plan: Plan, registry: CollectorRegistry, keep: Keep) -> Part:
+    """Make the part of this name as the plan says; ``keep`` is for what is measured beside the engine."""
+    return _MAKERS[name](plan, registry, keep)
 
 
 class Parts:
@@ -77,7 +81,7 @@ class Parts:
     def __init__(self, plan: Plan, registry: CollectorRegistry) -> None:
         self._registry = registry
         self._made_of = ingredients(plan)
-        self._parts = {name: make(name, plan, registry) for name in self._made_of}
+        self._parts = {name: make(name, plan, registry, self.keep) for name in self._made_of}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def __iter__(self) -> Iterator[Part]:
@@ -114,7 +118,7 @@ class Parts:
         for name in changed:
             await self._end(name)
             if name in made_of:
-                self._parts[name] = make(name, plan, self._registry)
+                self._parts[name] = make(name, plan, self._registry, self.keep)
                 self._begin(name, group)
         return changed
 
@@ -123,6 +127,15 @@ class Parts:
         for part in self:
             if part.recorder is not None:
                 part.recorder.sink.planned(plan.probes)
+
+    def keep(self, found: Measurement) -> None:
+        """Put a test of throughput into the history that there is at this moment, if there is one."""
+        for part in self:
+            if part.recorder is not None:
+                trial = found.tried.trial
+                part.recorder.sink.measured(
+                    THROUGHPUT, target=trial.target.name, path=trial.path.name, data=report_of(found)
+                )
 
     def _begin(self, name: str, group: asyncio.TaskGroup) -> None:
         run = self._parts[name].run
@@ -138,47 +151,47 @@ class Parts:
             await asyncio.wait([task])
 
 
-def _reflector(plan: Plan, registry: CollectorRegistry) -> Part:
+def _reflector(plan: Plan, registry: CollectorRegistry, _: Keep) -> Part:
     assert plan.reflector is not None
     process = ReflectorProcess(plan.reflector)
     return Part(metrics=ReflectorMetrics(registry, plan.agent, process), run=process.run, reflector=process)
 
 
-def _iperf3_server(plan: Plan, registry: CollectorRegistry) -> Part:
+def _iperf3_server(plan: Plan, registry: CollectorRegistry, _: Keep) -> Part:
     assert plan.iperf3_server is not None
     server = Iperf3Server(plan.iperf3_server)
     return Part(metrics=Iperf3ServerMetrics(registry, plan.agent, server), run=server.run)
 
 
-def _history(plan: Plan, registry: CollectorRegistry) -> Part:
+def _history(plan: Plan, registry: CollectorRegistry, _: Keep) -> Part:
     assert plan.history is not None
     recorder = Recorder(plan.history, plan.agent, plan.probes)
     metrics = HistoryMetrics(registry, plan.agent, recorder.counts)
     return Part(metrics=metrics, run=recorder.run, sink=recorder.sink, recorder=recorder)
 
 
-def _remote_write(plan: Plan, registry: CollectorRegistry) -> Part:
+def _remote_write(plan: Plan, registry: CollectorRegistry, _: Keep) -> Part:
     assert plan.remote_write is not None
     assert plan.history is not None
     remote = RemoteWriting(plan.remote_write, plan.history.directory, plan.agent)
     return Part(metrics=RemoteWriteMetrics(registry, plan.agent, remote.counts), run=remote.run)
 
 
-def _comparisons(plan: Plan, registry: CollectorRegistry) -> Part:
+def _comparisons(plan: Plan, registry: CollectorRegistry, _: Keep) -> Part:
     comparisons = Comparisons(plan.comparisons, plan.probes)
     metrics = ComparisonMetrics(registry, plan.agent, comparisons)
     return Part(metrics=metrics, sink=comparisons if comparisons.running else None)
 
 
-def _throughput(plan: Plan, registry: CollectorRegistry) -> Part:
+def _throughput(plan: Plan, registry: CollectorRegistry, keep: Keep) -> Part:
     """Make what tests throughput; budgets are kept where the unit says, else where the history is."""
     directory = state_directory(None if plan.history is None else plan.history.directory)
     books = Books(plan.throughput, LedgerFile(directory))
-    tests = Throughput(plan.throughput, plan.gateways, plan.agent, books, settle_s=_settle_s(plan))
+    tests = Throughput(plan.throughput, plan.gateways, plan.agent, books, settle_s=_settle_s(plan), keep=keep)
     return Part(metrics=ThroughputMetrics(registry, plan.agent, tests), run=tests.run, sink=tests.recorder)
 
 
-_MAKERS: Mapping[str, Callable[[Plan, CollectorRegistry], Part]] = {
+_MAKERS: Mapping[str, Callable[[Plan, CollectorRegistry, Keep], Part]] = {
     "comparisons": _comparisons,
     "reflector": _reflector,
     "iperf3's server": _iperf3_server,

@@ -18,6 +18,9 @@ from collectors.session import Deliver, SessionEvent
 MOST_HELD = 30_000
 """Samples that wait in memory at most: five minutes at 100 a second, 10 MB while the disk does not answer at all."""
 
+THROUGHPUT = "throughput"
+"""The kind of measurements that are tests of throughput."""
+
 _UNKNOWN_INTERVAL_NS = 1_000_000_000
 
 

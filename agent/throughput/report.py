@@ -22,11 +22,12 @@ def report(measurements: Iterable[Measurement], *, started_at: datetime) -> Json
     return {
         "schema": SCHEMA,
         "started_at": _instant(started_at),
-        "tests": [_test(measurement) for measurement in measurements],
+        "tests": [report_of(measurement) for measurement in measurements],
     }
 
 
-def _test(measurement: Measurement) -> Json:
+def report_of(measurement: Measurement) -> Json:
+    """Return what a report has of one test."""
     tried, result = measurement.tried, measurement.tried.result or Iperf3Result()
     trial = tried.trial
     return {

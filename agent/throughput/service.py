@@ -44,7 +44,7 @@ async def installed_test(options: Iperf3Options, host: str, path: NetworkPath, s
 class Throughput:
     """All planned tests of an agent, one at a time; ``recorder`` belongs among the engine's sinks.
 
-    ``settle_s`` is how long after a test the last probes under its load are settled.
+    ``settle_s`` is how long after a test the last probes under its load are settled; ``keep`` is told every result.
     """
 
     def __init__(
@@ -55,6 +55,7 @@ class Throughput:
         books: Books,
         *,
         settle_s: float = SETTLE_S,
+        keep: Callable[[Measurement], None] = lambda _: None,
         run_test: RunTest = installed_test,
         turns: Turns | None = None,
         clock: Clock | None = None,
@@ -67,6 +68,7 @@ class Throughput:
         self.recorder = Recorder()
         self._gateways = gateways
         self._agent = agent
+        self._keep = keep
         self._now = now
         self._sleep = sleep
         rng = Random()
@@ -105,6 +107,7 @@ class Throughput:
         for target, path in plan.rounds():
             for found in await self._runner.round(plan.trials(target, path, self._gateways.get(path.name, ()))):
                 self.counts.take(found)
+                self._keep(found)
                 _log_test(found)
 
 
