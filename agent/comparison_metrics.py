@@ -43,7 +43,8 @@ FAMILIES: tuple[Family[ContinuousComparison], ...] = (
     ),
     gauge(
         "comparison_loss_difference_ratio",
-        "Median over the blocks of the last day of candidate - baseline, of the share of lost packets.",
+        "Median over the blocks of the last day of candidate - baseline, of the share of packets that were lost or"
+        " failed.",
         lambda comparison: comparison.differences.get("loss"),
     ),
     gauge(

@@ -22,7 +22,7 @@ from agent.report.figures import Figures
 from agent.sink import StreamKey
 from collectors.sample import Outcome, Sample
 
-_DAY_NS = 86_400_000_000_000
+_STRETCH_NS = 6 * 3_600_000_000_000
 _NUMBER_OF = {outcome.value: number for number, outcome in enumerate(OUTCOMES)}
 _FURTHER = {outcome.value for outcome in Outcome if not outcome.settles}
 _TIMES = ("rtt_ns", "forward_ns", "backward_ns")
@@ -163,16 +163,17 @@ def pairs_of_file(file: IO[str], wanted: Wanted, *, since_ns: int | None) -> tup
 def pairs_of_history(
     directory: Path, wanted: Wanted, *, since_ns: int, until_ns: int, progress: Progress
 ) -> tuple[Names, Pairs]:
-    """Pair the samples of a history from ``since_ns`` until ``until_ns``, wall time, a day at a time.
+    """Pair the samples of a history from ``since_ns`` until ``until_ns``, wall time, six hours at a time.
 
-    A day of two streams at ten packets a second takes 70 MiB in full; of the pairs a tenth of that is kept.
+    Six hours of two streams at ten packets a second take 18 MiB in full; of the pairs a fifth of that is kept. With a
+    day at a time the allocator kept so much of it that a week's comparison reached 468 MiB, not 358.
     """
     try:
         known = streams(directory)
         names = wanted.among(((one.probe, one.target, one.path) for one in known), str(directory))
         parts: list[Pairs] = []
-        for begin_ns, end_ns in _days(since_ns, until_ns):
-            progress(f"reading day {len(parts) + 1} of {-(-(until_ns - since_ns) // _DAY_NS)}")
+        for begin_ns, end_ns in _stretches(since_ns, until_ns):
+            progress(f"reading the history, {(begin_ns - since_ns) / (until_ns - since_ns):.0%}")
             ours, theirs = (
                 read_columns(
                     directory, probe=names.probe, target=names.target, path=path, since_ns=begin_ns, until_ns=end_ns
@@ -185,9 +186,9 @@ def pairs_of_history(
     return names, joined(parts)
 
 
-def _days(since_ns: int, until_ns: int) -> Iterator[tuple[int, int]]:
-    for begin_ns in range(since_ns, until_ns, _DAY_NS):
-        yield begin_ns, min(begin_ns + _DAY_NS, until_ns)
+def _stretches(since_ns: int, until_ns: int) -> Iterator[tuple[int, int]]:
+    for begin_ns in range(since_ns, until_ns, _STRETCH_NS):
+        yield begin_ns, min(begin_ns + _STRETCH_NS, until_ns)
 
 
 async def pairs_of_paths(plan: Plan, wanted: Wanted, *, where: str, duration_ns: int) -> tuple[Names, Pairs]:

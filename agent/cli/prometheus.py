@@ -105,9 +105,13 @@ class _Server:
         return await self._answer("query", {"query": query, "time": f"{self._now_s:.3f}"})
 
     async def counted(self, selector: str) -> dict[str, Floats]:
-        """Return what was counted of a stream in each step: by bucket, and packets sent, lost and noisy."""
-        names = {"sent": "packets_sent", "lost": "packets_lost", "noisy": "samples_noisy"}
-        found = {key: await self._total(f"eragent_{name}_total{selector}") for key, name in names.items()}
+        """Return what was counted of a stream in each step: by bucket, and packets by what became of them.
+
+        Those that this host overlooked tell nothing of the path, and count as not sent; those that failed, as lost.
+        """
+        names = ("packets_sent", "packets_lost", "packets_failed", "packets_overlooked", "samples_noisy")
+        sent, lost, failed, overlooked, noisy = [await self._total(f"eragent_{name}_total{selector}") for name in names]
+        found = {"sent": np.clip(sent - overlooked, 0, None), "lost": lost + failed, "noisy": noisy}
         query = f"sum by (le) (increase(eragent_rtt_seconds_bucket{selector}[{self._step_s}s]))"
         buckets = {float(one["metric"]["le"]): self._steps_of(one) for one in await self._over_time(query)}
         bounds = sorted(buckets)

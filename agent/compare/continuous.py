@@ -107,12 +107,12 @@ class _Block:
 
     def take(self, side: int, sample: Sample) -> None:
         self._pairs[side] += 1
-        if sample.rtt_ns is not None:
+        if sample.outcome.received and sample.rtt_ns is not None:
             place = _place(sample.rtt_ns)
             delays = self._delays[side]
             delays[place] = delays.get(place, 0) + 1
             self._answered[side] += 1
-        elif sample.outcome is Outcome.LOST:
+        elif not sample.outcome.received:  # a failed one too: the path did not deliver it
             self._lost[side] += 1
 
     def differences(self) -> dict[str, float]:

@@ -40,7 +40,7 @@ class Histograms:
     """What was counted of one path in each step of time.
 
     ``counts``: shape (steps, bounds + 1), packets by bucket; ``bounds_ns``: ascending upper bounds, without infinity.
-    ``sent`` and ``lost``: packets of each step.
+    ``sent``: packets of each step of which something is known, and ``lost``: those of them that were not delivered.
     """
 
     bounds_ns: Floats

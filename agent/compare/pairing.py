@@ -28,14 +28,13 @@ class Excluded:
     """Slots that are no pairs, each counted once, by the first of these reasons that holds.
 
     ``unpaired``: only one path has a packet. ``not_sent``: this host did not send one of the two. ``overlooked``: its
-    kernel may have dropped an answer. ``misrouted``: a packet is known to have taken another path. ``noisy``: the host
-    was stalled. ``apart``: the two left more than an interval apart, so that they do not share what disturbed them.
+    kernel may have dropped an answer. ``noisy``: the host was stalled. ``apart``: the two left more than an interval
+    apart, so that they do not share what disturbed them.
     """
 
     unpaired: int = 0
     not_sent: int = 0
     overlooked: int = 0
-    misrouted: int = 0
     noisy: int = 0
     apart: int = 0
 
@@ -53,7 +52,8 @@ class Side:
     """One path's packets of the pairs.
 
     ``rtt_ns``: float32, NaN where there was no answer in time; of 100 ms that keeps 8 ns, and halves the memory of a
-    week. ``lost``: bool, of those that had no answer at all; the rest was answered that it cannot be.
+    week. ``lost``: bool, of those that the path did not deliver: without an answer in time, or with one that it cannot
+    be (an ICMP error, a refused connection).
     """
 
     rtt_ns: NDArray[np.float32]
@@ -104,14 +104,13 @@ class Pairs:
         return self.start_ns + (int(self.slot[0]) * self.interval_ns if len(self) else 0)
 
 
-def pair(baseline: Columns, candidate: Columns, *, misrouted: Sequence[int] | NDArray[np.int64] = ()) -> Pairs:
-    """Pair two streams by slot; ``misrouted`` are slots of which a packet is known to have taken another path."""
+def pair(baseline: Columns, candidate: Columns) -> Pairs:
+    """Pair two streams by slot."""
     baseline, candidate, unpaired = _in_common(baseline, candidate)
     interval_ns = _interval_ns(baseline)
     reasons: dict[str, Mask] = {
         "not_sent": _either(baseline, candidate, Outcome.NOT_SENT),
         "overlooked": _either(baseline, candidate, Outcome.OVERLOOKED),
-        "misrouted": np.isin(baseline.slot, np.asarray(misrouted, dtype=np.int64)),
         "noisy": baseline.noisy | candidate.noisy,
         "apart": np.abs(baseline.sent_at_ns - candidate.sent_at_ns) > max(interval_ns, _NS_PER_S // 100),
     }
@@ -140,11 +139,10 @@ def joined(parts: Sequence[Pairs]) -> Pairs:
     longest = max(parts, key=len)
     filled = [part for part in parts if len(part)] or [longest]
     first = int(filled[0].slot[0]) if len(longest) else 0
-    slots = [part.slot.astype(np.int64) - first for part in filled]
-    fits = all(int(part[-1]) <= np.iinfo(np.int32).max for part in slots if len(part))
-    slot: NDArray[np.int64] = np.concatenate(slots)
+    fits = all(int(part.slot[-1]) - first <= np.iinfo(np.int32).max for part in filled if len(part))
+    kind = np.int32 if fits else np.int64
     return Pairs(
-        slot=slot.astype(np.int32) if fits else slot,
+        slot=np.concatenate([(part.slot - first).astype(kind) for part in filled]),
         baseline=_joined_side([part.baseline for part in filled]),
         candidate=_joined_side([part.candidate for part in filled]),
         interval_ns=longest.interval_ns,
@@ -183,8 +181,9 @@ def _either(baseline: Columns, candidate: Columns, outcome: Outcome) -> Mask:
 
 def _side(columns: Columns, chosen: Any) -> Side:
     rtt_ns = columns.rtt_ns[chosen].astype(np.float32)
-    rtt_ns[~columns.received[chosen] | (columns.rtt_ns[chosen] == UNKNOWN)] = np.nan
-    return Side(rtt_ns=rtt_ns, lost=columns.outcome[chosen] == OUTCOMES.index(Outcome.LOST))
+    lost = ~columns.received[chosen]  # what was not sent or overlooked is no pair
+    rtt_ns[lost | (columns.rtt_ns[chosen] == UNKNOWN)] = np.nan
+    return Side(rtt_ns=rtt_ns, lost=lost)
 
 
 def _joined_side(sides: Sequence[Side]) -> Side:

@@ -18,7 +18,6 @@ _REASONS = {
     "unpaired": "only one path has a packet",
     "not_sent": "not sent",
     "overlooked": "not read by this host",
-    "misrouted": "took another path",
     "noisy": "host was stalled",
     "apart": "left too far apart",
 }

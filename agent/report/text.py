@@ -119,9 +119,8 @@ _TIMES = (
 
 
 def _lost(stream: Json) -> str:
-    if not stream["sent"]:
-        return "-"
-    return f"{stream['lost']} ({stream['lost'] / stream['sent']:.2%})"
+    known = stream["sent"] - stream["overlooked"]
+    return f"{stream['lost']} ({stream['lost'] / known:.2%})" if known else "-"
 
 
 def _with_reasons(key: str) -> Cell:
@@ -260,7 +259,12 @@ def _against(candidate: Json, baseline: Json) -> Iterator[str]:
         ("PDV p99", "jitter_ns", "pdv_p99"),
     ):
         yield f"{name} {milliseconds(candidate[group][key])} against {milliseconds(baseline[group][key])}"
-    yield f"lost {candidate['lost'] / candidate['sent']:.2%} against {baseline['lost'] / baseline['sent']:.2%}"
+    yield f"not delivered {_undelivered(candidate):.2%} against {_undelivered(baseline):.2%}"
+
+
+def _undelivered(stream: Json) -> float:
+    """Return the share of what was lost or failed; what this host overlooked says nothing of the path."""
+    return float((stream["lost"] + stream["failed"]) / (stream["sent"] - stream["overlooked"]))
 
 
 def _steadier(candidate: Json, baseline: Json) -> str:

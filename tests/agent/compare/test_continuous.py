@@ -119,6 +119,19 @@ def test_a_candidate_that_loses_is_worse_although_its_delays_are_the_same() -> N
     assert found.differences["loss"] == pytest.approx(0.02, abs=0.01)
 
 
+def test_a_candidate_whose_packets_fail_is_worse_and_their_times_are_no_delays() -> None:
+    found = comparison()
+    for slot in range(26 * PER_BLOCK + 10):
+        found.take(0, sample(slot, 5.0))
+        found.take(1, sample(slot, 900.0, outcome=Outcome.FAILED) if slot % 20 == 0 else sample(slot, 5.0))
+    assert found.verdict is Verdict.WORSE
+    assert found.differences == {
+        "loss": pytest.approx(0.05),
+        "rtt_p99": pytest.approx(0, abs=5 * MS / 256),
+        "rtt_p99_p50": pytest.approx(0, abs=5 * MS / 256),
+    }
+
+
 def test_one_block_shows_its_difference_and_no_verdict() -> None:
     found = fed(1, slower_ms=2)
     assert found.differences["rtt_p99"] == pytest.approx(2 * MS, rel=0.05)

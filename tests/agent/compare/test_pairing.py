@@ -21,10 +21,10 @@ def test_only_slots_of_both_paths_are_pairs() -> None:
 def test_each_slot_that_is_left_out_counts_once_with_its_first_reason() -> None:
     ours = stream([1] * 7, noisy=[0, 1, 4], outcomes={0: Outcome.NOT_SENT})
     theirs = stream([1] * 7, noisy=[5], outcomes={0: Outcome.OVERLOOKED, 2: Outcome.OVERLOOKED})
-    pairs = pair(ours, theirs, misrouted=[3, 4])
-    assert pairs.slot.tolist() == [6]
-    assert pairs.excluded == Excluded(not_sent=1, overlooked=1, misrouted=2, noisy=2)
-    assert pairs.excluded.total == 6
+    pairs = pair(ours, theirs)
+    assert pairs.slot.tolist() == [3, 6]
+    assert pairs.excluded == Excluded(not_sent=1, overlooked=1, noisy=3)
+    assert pairs.excluded.total == 5
 
 
 def test_packets_of_one_slot_that_left_at_different_times_are_no_pair() -> None:
@@ -41,10 +41,11 @@ def test_a_clock_that_is_stepped_for_both_paths_changes_nothing() -> None:
     assert {pairs.begins_ns for pairs in (forward, backward, still)} == {MIDNIGHT_NS}
 
 
-def test_a_lost_packet_is_a_loss_and_a_failed_one_is_neither_a_loss_nor_a_delay() -> None:
+def test_what_failed_was_not_delivered_as_what_was_lost_and_has_no_delay() -> None:
     ours = stream([1, None, 1], outcomes={2: Outcome.FAILED})
     side = pair(ours, stream([1, 1, 1])).baseline
-    assert side.lost.tolist() == [False, True, False]
+    assert side.lost.tolist() == [False, True, True]
+    assert side.received.tolist() == [True, False, False]
     assert side.rtt_ns[:1].tolist() == [1e6]
     ours.rtt_ns[2] = -(2**63)
     assert pair(ours, stream([1, 1, 1])).baseline.received.tolist() == [True, False, False]

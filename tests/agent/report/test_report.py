@@ -151,6 +151,15 @@ def test_what_this_host_dropped_is_told_beside_the_losses_and_is_none_of_them() 
     assert re.search(r"dropped by this host +3\n", text)
 
 
+def test_what_failed_was_not_delivered_and_what_this_host_overlooked_is_not_known() -> None:
+    figures = two_paths()
+    failed, overlooked = lost(11)._replace(outcome=Outcome.FAILED), lost(12)._replace(outcome=Outcome.OVERLOOKED)
+    figures.streams[VPN].happened([failed, overlooked])
+    text = text_of(report(figures, COMPARISON))
+    assert "not delivered 0.00% against 25.00%" in text
+    assert "2 (16.67%)" in text
+
+
 def test_noisy_samples_are_counted_and_their_pairs_left_out() -> None:
     figures = two_paths(with_samples=True)
     for slot, key in ((11, ER), (12, VPN)):
@@ -223,7 +232,7 @@ def test_paths_are_compared_by_their_pairs() -> None:
     assert "stamp to hub: expressroute against vpn, 9 pairs" in text
     assert "median difference -10.000 ms" in text
     assert "expressroute was faster in 100.0% of pairs" in text
-    assert "lost 0.00% against 18.18%" in text
+    assert "not delivered 0.00% against 18.18%" in text
     assert re.search(r"on the way there +0 +1", text)
     assert re.search(r"on the way back +0 +0", text)
 
