@@ -10,6 +10,7 @@ from collectors.errors import CollectorError, reason_of
 from collectors.path import NetworkPath, PacketMarks
 
 _OTHER_FAMILY = "address_family"
+_NO_FAMILY = "this host has no such IP version: give the target an address of the other"
 _INTERFACE_NAME_SIZE = 16
 _GONE = (errno.ENODEV, errno.ENXIO, errno.EADDRNOTAVAIL)
 _TTL = 255  # so that 255 minus the TTL of a packet that arrives is its hop count
@@ -21,11 +22,7 @@ def open_tcp(path: NetworkPath, family: int, marks: PacketMarks) -> socket.socke
     ICMP errors go to its error queue too, with who sent them, and end a connection attempt at once; tcp(7) says that
     TCP has no such queue, and Linux has had one for attempts since 2.4 all the same.
     """
-    try:
-        sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-    except OSError as error:
-        message = f"path {path.name}: cannot open a socket: {error.strerror}: raise LimitNOFILE, or probe less often"
-        raise CollectorError(message, reason=reason_of(error)) from error
+    sock = new_socket(path, family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     try:
         # The port is chosen when connecting: it need not be free towards other hosts then.
         sock.setsockopt(ancillary.SOL_IP, ancillary.IP_BIND_ADDRESS_NO_PORT, 1)
@@ -34,6 +31,21 @@ def open_tcp(path: NetworkPath, family: int, marks: PacketMarks) -> socket.socke
         sock.close()
         raise
     return sock
+
+
+def new_socket(path: NetworkPath, family: int, kind: int, protocol: int = 0) -> socket.socket:
+    """Open a socket that is to be put on ``path``; raise :class:`CollectorError` where this host has none to give.
+
+    That this process may not have one is a :class:`PermissionError`: there may be another kind that does as well.
+    """
+    try:
+        return socket.socket(family, kind, protocol)
+    except PermissionError:
+        raise
+    except OSError as error:
+        remedy = _NO_FAMILY if error.errno == errno.EAFNOSUPPORT else "raise LimitNOFILE, or probe less often"
+        message = f"path {path.name}: cannot open a socket: {error.strerror}: {remedy}"
+        raise CollectorError(message, reason=reason_of(error)) from error
 
 
 def put_on_path(sock: socket.socket, path: NetworkPath, marks: PacketMarks) -> None:

@@ -19,7 +19,7 @@ from collectors import ancillary
 from collectors.ancillary import Arrival, IcmpError, TransmitStamp, parse_arrival, parse_drops, parse_error_queue
 from collectors.errors import CollectorError
 from collectors.path import Address, NetworkPath, PacketMarks
-from collectors.pinning import is_on_path, put_on_path
+from collectors.pinning import is_on_path, new_socket, put_on_path
 
 _MAX_DATAGRAM = 65_536
 _ANCILLARY_SPACE = 512
@@ -218,7 +218,7 @@ def enlarge_receive_buffer(sock: socket.socket, octets: int) -> None:
 
 def open_udp(path: NetworkPath, family: int, marks: PacketMarks) -> StampedSocket:
     """Open a UDP socket on ``path``; raise :class:`CollectorError` where the path's pinning is refused."""
-    return _prepared(socket.socket(family, socket.SOCK_DGRAM), path, marks)
+    return _prepared(new_socket(path, family, socket.SOCK_DGRAM), path, marks)
 
 
 def open_echo(path: NetworkPath, family: int, marks: PacketMarks) -> StampedSocket:
@@ -230,7 +230,7 @@ def open_echo(path: NetworkPath, family: int, marks: PacketMarks) -> StampedSock
     protocol = socket.IPPROTO_ICMP if family == socket.AF_INET else socket.IPPROTO_ICMPV6
     for kind in (socket.SOCK_DGRAM, socket.SOCK_RAW):
         try:
-            sock = socket.socket(family, kind, protocol)
+            sock = new_socket(path, family, kind, protocol)
         except PermissionError:
             continue
         if kind == socket.SOCK_RAW:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import resource
 import socket
+from collections.abc import Callable
 from ipaddress import ip_address
 
 import pytest
 
 from collectors.errors import CollectorError
 from collectors.path import NetworkPath, PacketMarks
-from collectors.pinning import open_tcp
+from collectors.pinning import new_socket, open_tcp
+from collectors.sockets import open_echo, open_udp
 
 ANY = NetworkPath(name="any")
+NEVER_THERE = 60  # a number that no family of sockets has
 LOOPBACKS = [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
 # Levels and numbers of TOS and TTL, traffic class and hop limit.
 MARKS = {socket.AF_INET: ((0, 1), (0, 2)), socket.AF_INET6: ((41, 67), (41, 16))}
@@ -46,12 +49,21 @@ def test_a_pinning_that_the_host_cannot_give_is_refused_as_for_packets(
     assert caught.value.reason == reason
 
 
-def test_a_process_with_too_many_open_files_is_told_what_to_do() -> None:
+@pytest.mark.parametrize("opened", [open_tcp, open_udp, open_echo])
+def test_a_process_with_too_many_open_files_is_told_what_to_do(
+    opened: Callable[[NetworkPath, int, PacketMarks], object],
+) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
         with pytest.raises(CollectorError, match="raise LimitNOFILE") as caught:
-            open_tcp(ANY, socket.AF_INET, PacketMarks())
+            opened(ANY, socket.AF_INET, PacketMarks())
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert caught.value.reason == "too_many_files"
+
+
+def test_a_host_without_an_ip_version_is_told_to_give_an_address_of_the_other() -> None:
+    with pytest.raises(CollectorError, match="give the target an address of the other") as caught:
+        new_socket(ANY, NEVER_THERE, socket.SOCK_DGRAM)
+    assert caught.value.reason == "address_family"
