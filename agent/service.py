@@ -46,14 +46,16 @@ async def serve(
     load: Callable[[], Plan] | None = None,
     sockets_passed: bool = False,
     lacking: Callable[[Plan], list[str]] = lambda _: [],
+    introduction: Iterable[str] = (),
 ) -> None:
     """Do what the plan says until SIGTERM or SIGINT, with HTTP on these listening sockets.
 
     ``load`` reads the configuration again, for reloads; it raises :class:`agent.config.problems.ConfigError`.
     ``sockets_passed``: the sockets do not come from the plan's ``listen``. ``lacking`` returns a line for each thing
-    that this process would need for a plan and cannot get any more.
+    that this process would need for a plan and cannot get any more. ``introduction`` is logged once all is running.
     """
-    await _Service(plan, sockets, load or (lambda: plan), sockets_passed=sockets_passed, lacking=lacking).run()
+    service = _Service(plan, sockets, load or (lambda: plan), sockets_passed=sockets_passed, lacking=lacking)
+    await service.run(introduction)
 
 
 class _Service:
@@ -93,7 +95,7 @@ class _Service:
             reload=self._answer_reload,
         )
 
-    async def run(self) -> None:
+    async def run(self, introduction: Iterable[str]) -> None:
         told_to_end, told_to_reload = _told_by(signal.SIGTERM, signal.SIGINT), _told_by(signal.SIGHUP)
         sys.setswitchinterval(_SWITCH_S)
         async with self._exposition.serving(self._sockets), asyncio.TaskGroup() as group:
@@ -111,6 +113,8 @@ class _Service:
             gc.freeze()  # to look for garbage among a thousand streams takes 60 ms at a stretch, and these stay
             systemd.notify(systemd.ready(self._lookout.status))
             _log.info("probing %d streams; metrics on %s", len(self._figures.streams), _names(self._sockets))
+            for line in introduction:
+                _log.info("%s", line)
             await told_to_end.wait()
             systemd.notify(systemd.STOPPING)
             for task in tasks:

@@ -11,6 +11,7 @@ import click
 DEFAULT_CONFIG = Path("/etc/eragent/eragent.yaml")
 WRONG_CONFIGURATION = 2
 COULD_NOT_START = 3
+NOT_ALLOWED = 4
 
 
 @click.command(
@@ -23,6 +24,7 @@ Exit codes:
   0  ended by SIGTERM or SIGINT
   2  wrong usage or configuration
   3  could not start: for example the port of `listen` is taken
+  4  this host does not let it: a capability is missing, or the kernel is too old
 """
 )
 @click.option("--config", type=click.Path(path_type=Path), default=DEFAULT_CONFIG, show_default=True, metavar="FILE")
@@ -31,16 +33,19 @@ def command(config: Path) -> None:
 
     A socket passed by systemd (LISTEN_FDS) takes the place of the configuration's `listen`. SIGHUP, and POST /-/reload,
     have the file read again: streams that it leaves as they are go on undisturbed, and a mistake in it changes nothing.
+    Capabilities that the configuration does not need are given up at the start.
     """
-    from agent import logs, loop, systemd
+    from agent import capabilities, logs, loop, systemd
     from agent.config.load import load_plan
     from agent.config.problems import ConfigError
     from agent.exposition import ListenError, listening_socket
     from agent.service import serve
 
     logs.start()
+    host, held = capabilities.this_host(), capabilities.held()
     try:
         plan = load_plan(config)
+        _allowed(capabilities.unsupported(host.kernel) + capabilities.lacking(plan, host, held))
         passed = systemd.passed_sockets()
         sockets = passed or [listening_socket(plan.listen)]
     except ConfigError as error:
@@ -49,4 +54,22 @@ def command(config: Path) -> None:
     except ListenError as error:
         click.echo(f"eragent: {error}", err=True)
         sys.exit(COULD_NOT_START)
-    loop.run(serve(plan, sockets, load=partial(load_plan, config), sockets_passed=bool(passed)))
+    kept = capabilities.to_keep(plan, host, held)
+    capabilities.keep_only(kept)
+    running = serve(
+        plan,
+        sockets,
+        load=partial(load_plan, config),
+        sockets_passed=bool(passed),
+        lacking=lambda plan: capabilities.lacking(plan, host, capabilities.held()),
+        introduction=[capabilities.told(kept, held)] if held else [],
+    )
+    loop.run(running)
+
+
+def _allowed(lacking: list[str]) -> None:
+    """End the program where something is lacking that trying again does not bring."""
+    for line in lacking:
+        click.echo(f"eragent: {line}", err=True)
+    if lacking:
+        sys.exit(NOT_ALLOWED)

@@ -28,6 +28,7 @@ targets:
   hub: {{address: 127.0.0.3}}
   named: {{address: localhost}}
   gone: {{address: no-such-host.invalid}}
+modules: {{stamp: {{stamp: {{}}}}}}
 probes:
   - {{name: stays, stamp: {{port: {stamp}}}, interval: 10ms, timeout: 1s, targets: [hub]}}
 {probes}
@@ -186,6 +187,14 @@ def test_what_takes_a_restart_is_refused_as_a_whole(agent: Agent) -> None:
     assert status == 409
     assert "agent.name is 'other' and was 'site': every series has it; restart the agent for that" in text
     assert agent.values("eragent_packets_sent_total", probe="comes") == []
+    assert agent.values("eragent_config_reloads_refused_total", reason="restart") == [1]
+
+
+def test_a_capability_that_was_given_up_takes_a_restart(agent: Agent) -> None:
+    agent.file.write_text(agent.file.read_text().replace("source: 127.0.0.2", "source: 127.0.0.2, fwmark: 7"))
+    status, text = agent.reload()
+    assert status == 409
+    assert "the fwmark of path vpn needs CAP_NET_" in text
     assert agent.values("eragent_config_reloads_refused_total", reason="restart") == [1]
 
 
