@@ -2,56 +2,42 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.systemd.container import Container, booted
+from tests.systemd.container import Container
+from tests.systemd.installed import CONFIGURATION, Installed, install
 
 pytestmark = [pytest.mark.root, pytest.mark.systemd]
 
-_CONFIGURATION = "/etc/eragent/eragent.yaml"
-_METRICS = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:9469/metrics', timeout=5).read().decode())"
 _FAR = "10.123.0.2"
-
-
-@pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Container]:
-    with booted(tmp_path_factory.mktemp("system")) as container:
-        yield container
 
 
 @pytest.fixture
 def host(system: Container, package: Path) -> Container:
     """The system with the package newly installed, its service as it starts by itself."""
-    system.run("sh", "-c", "dpkg --purge eragent 2>&1 || true")
-    shutil.copy(package, system.root / "root/eragent.deb")
-    system.run("dpkg", "--install", "/root/eragent.deb")
-    system.wait_until(lambda: _is_sending(system), "samples")
+    install(system, package)
     return system
 
 
 def _metric(host: Container, name: str) -> float:
-    """Return the sum of all series of a name; 0 where there are none yet."""
-    lines = host.said("python3", "-c", _METRICS).splitlines()
-    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith((name + "{", name + " ")))
+    return Installed(host).metric(name)
 
 
 def _is_sending(host: Container) -> bool:
-    return _metric(host, "eragent_packets_received_total") > 0
+    return Installed(host).is_sending()
 
 
 def _process(host: Container) -> int:
-    return int(host.show("eragent", "MainPID"))
+    return Installed(host).process()
 
 
 def _configure(host: Container, text: str) -> None:
-    (host.root / _CONFIGURATION[1:]).write_text(text, encoding="utf-8")
+    Installed(host).configure(text)
 
 
 def test_a_fresh_system_measures_as_soon_as_the_package_is_there(host: Container) -> None:
@@ -121,13 +107,13 @@ def test_a_wrong_configuration_is_said_where_operators_look_and_not_tried_again(
 
 
 def test_an_upgrade_goes_on_with_the_operators_configuration(host: Container) -> None:
-    configuration = (host.root / _CONFIGURATION[1:]).read_text(encoding="utf-8") + "# ours\n"
+    configuration = (host.root / CONFIGURATION).read_text(encoding="utf-8") + "# ours\n"
     _configure(host, configuration)
     before = _process(host)
     host.run("dpkg", "--force-confold", "--install", "/root/eragent.deb")
     host.wait_until(lambda: _is_sending(host), "samples")
     assert _process(host) != before
-    assert (host.root / _CONFIGURATION[1:]).read_text(encoding="utf-8") == configuration
+    assert (host.root / CONFIGURATION).read_text(encoding="utf-8") == configuration
 
 
 def test_what_was_stopped_stays_stopped_through_an_upgrade(host: Container) -> None:
@@ -139,7 +125,7 @@ def test_what_was_stopped_stays_stopped_through_an_upgrade(host: Container) -> N
 def test_removing_keeps_the_configuration_and_purging_leaves_nothing(host: Container) -> None:
     host.run("dpkg", "--remove", "eragent")
     assert host.show("eragent", "ActiveState") == "inactive"
-    assert (host.root / _CONFIGURATION[1:]).exists()
+    assert (host.root / CONFIGURATION).exists()
     assert not (host.root / "opt/eragent").exists()
     host.run("dpkg", "--purge", "eragent")
     left = host.said("find", "/etc/eragent", "/opt/eragent", "/var/lib/eragent", "/var/lib/private/eragent")
@@ -148,9 +134,4 @@ def test_removing_keeps_the_configuration_and_purging_leaves_nothing(host: Conta
 
 def test_installing_takes_less_than_a_minute_to_the_first_sample(system: Container, package: Path) -> None:
     # No speed of the program: what an operator was promised, with a margin of five on a busy machine.
-    system.run("sh", "-c", "dpkg --purge eragent 2>&1 || true")
-    shutil.copy(package, system.root / "root/eragent.deb")
-    begun = time.monotonic()
-    system.run("dpkg", "--install", "/root/eragent.deb")
-    system.wait_until(lambda: _is_sending(system), "samples")
-    assert time.monotonic() - begun < 60
+    assert install(system, package) < 60

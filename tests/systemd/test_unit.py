@@ -126,6 +126,13 @@ def test_the_service_runs_before_ordinary_programs_for_a_bounded_time_and_its_ch
     assert "infinity" not in settings["LimitRTTIME"][0]
 
 
+def test_the_service_is_reloaded_by_a_signal_and_watched() -> None:
+    settings = _settings(_UNIT)
+    assert settings["ExecReload"] == ["/bin/kill -HUP $MAINPID"]
+    assert settings["WatchdogSec"] == ["30s"]
+    assert settings["LimitCORE"] == _settings(_REFLECTOR)["LimitCORE"] == ["0"]  # keys are in memory
+
+
 def test_a_drop_in_takes_the_scheduling_back() -> None:
     ordinary = {"CPUSchedulingPolicy": ["other"], "CPUSchedulingPriority": ["0"], "LimitRTTIME": ["infinity"]}
     assert _settings(_DROP_INS["ordinary-scheduling.conf"]) == ordinary
