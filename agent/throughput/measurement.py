@@ -108,13 +108,16 @@ def _latencies(tried: Tried, recorded: Recorded, periods: Sequence[Period]) -> I
 def _leaks(tried: Tried, recorded: Recorded, periods: Sequence[Period]) -> Iterator[StreamLeak]:
     if tried.period is None:
         return
+    tested = tried.trial.path.name
+    slots = {
+        _beside(stream): _slots(samples, tried.period, periods)
+        for stream, samples in recorded.items()
+        if stream.path == tested
+    }
     for stream, samples in recorded.items():
-        if stream.path == tried.trial.path.name:
+        if stream.path == tested:
             continue
-        beside = StreamKey(probe=stream.probe, kind=stream.kind, target=stream.target, path=tried.trial.path.name)
-        on_tested = recorded.get(beside, ())
-        loaded_slots = {sample.slot for sample in on_tested if _is_within(sample, tried.period)}
-        idle_slots = {sample.slot for sample in by_load(beside.path, on_tested, periods).get(Load.IDLE, [])}
+        idle_slots, loaded_slots = slots.get(_beside(stream), (frozenset(), frozenset()))
         yield StreamLeak(
             stream=stream,
             leak=leak(
@@ -122,6 +125,20 @@ def _leaks(tried: Tried, recorded: Recorded, periods: Sequence[Period]) -> Itera
                 [sample for sample in samples if sample.slot in loaded_slots],
             ),
         )
+
+
+def _beside(stream: StreamKey) -> tuple[str, str, str]:
+    """Return what the streams of one probe to one target have in common: their slots."""
+    return stream.probe, stream.kind, stream.target
+
+
+def _slots(
+    samples: Sequence[Probed], period: Period, periods: Sequence[Period]
+) -> tuple[frozenset[int], frozenset[int]]:
+    """Return the slots in which the tested path was idle, and in which it was loaded by the test of ``period``."""
+    idle = by_load(period.path, samples, periods).get(Load.IDLE, [])
+    loaded = (sample for sample in samples if _is_within(sample, period))
+    return frozenset(sample.slot for sample in idle), frozenset(sample.slot for sample in loaded)
 
 
 def _is_within(sample: Probed, period: Period) -> bool:
