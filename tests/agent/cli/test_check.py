@@ -69,7 +69,7 @@ def test_every_mistake_is_in_the_json_object() -> None:
         "key": "probes.0.stamp.port",
         "message": "must be between 1 and 65535",
     }
-    nothing = {"paths": [], "throughput": []}
+    nothing: dict[str, list[object]] = {"paths": [], "throughput": []}
     assert json.loads(result.stdout) == {"schema": "eragent.check/1", "ok": False, "errors": [problem], **nothing}
 
 
