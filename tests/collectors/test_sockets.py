@@ -259,9 +259,13 @@ UVLOOP_TRANSPORT_WITH_AN_ERROR_QUEUE = """
         sock.bind(("127.0.0.1", 0))
         await asyncio.get_running_loop().create_datagram_endpoint(asyncio.DatagramProtocol, sock=sock)
         sock.sendto(b"x", ("127.0.0.1", 9))
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_utime
+        before = used_s()
         await asyncio.sleep(0.5)
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_utime - before)
+        print(used_s() - before)
+
+    def used_s():
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        return usage.ru_utime + usage.ru_stime
 
     uvloop.run(main())
     """
@@ -278,5 +282,5 @@ def test_uvloops_datagram_transports_still_cannot_be_used() -> None:
         text=True,
         check=False,
     )
-    spins = run.returncode == 0 and float(run.stdout) > 0.05
+    spins = run.returncode == 0 and float(run.stdout) > 0.01  # one that sleeps takes 0.0003, on a busy machine too
     assert spins or run.returncode < 0
