@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from agent.throughput.budget import Basis, said_octets
@@ -47,9 +47,28 @@ def transfers(plans: Iterable[ThroughputPlan]) -> Iterator[Transfer]:
             )
 
 
-def lines(plans: Iterable[ThroughputPlan]) -> Iterator[str]:
-    """Say it, a line for each."""
-    for each in transfers(plans):
+def lines(plans: Sequence[ThroughputPlan]) -> Iterator[str]:
+    """Say it, a line for each, and one for each path that several probes test."""
+    moved = list(transfers(plans))
+    yield from _each(moved)
+    budgets = {plan.name: plan.budget for plan in plans}
+    for path in dict.fromkeys(each.path for each in moved):
+        of_path = [each for each in moved if each.path == path]
+        if len(of_path) > 1:
+            about = said_octets(sum(each.expected_octets for each in of_path))
+            most = said_octets(_most(of_path, [budgets[each.probe] for each in of_path]))
+            yield f"All tests over {path} together: about {about} a day, at most {most}."
+
+
+def _most(of_path: Sequence[Transfer], budgets: Sequence[int | None]) -> int:
+    """Return what a path's tests move at most: each spends what the others leave of its budget."""
+    most = sum(each.most_octets for each in of_path)
+    limits = [budget for budget in budgets if budget is not None]
+    return min(most, max(limits)) if len(limits) == len(budgets) else most
+
+
+def _each(moved: Iterable[Transfer]) -> Iterator[str]:
+    for each in moved:
         unknown = " (assumed: the path has no 'rate')" if each.basis is Basis.ASSUMED else ""
         skipped = ", the rest is skipped" if each.most_octets < each.expected_octets else ""
         often, tests = _often(each.rounds_a_day), _tests(each.tests_a_round)

@@ -68,6 +68,28 @@ def test_what_a_day_moves_is_rounds_times_rate_times_directions_and_a_budget_cap
     assert "every 7 days, 4 tests each" in list(lines(plan.throughput))[2]
 
 
+@pytest.mark.parametrize(
+    ("second", "together"),
+    [
+        (
+            "",
+            "about 3.9 GB a day, at most 3 GB.",
+        ),  # together: the first leaves nothing of its 1 GB, the second has none
+        ("budget: 1.5GB/day, ", "about 2.5 GB a day, at most 1.5 GB."),
+    ],
+)
+def test_what_all_probes_move_over_a_path_is_told_and_a_budget_is_of_all_of_them(
+    tmp_path: Path, second: str, together: str
+) -> None:
+    file = tmp_path / "eragent.yaml"
+    file.write_text(
+        "paths: {vpn: {rate: 100Mbit}}\ntargets: {hub: {address: 10.1.0.4}}\nprobes:\n"
+        "  - {name: t, iperf3: {}, every: 2h, budget: 1GB/day, targets: [hub]}\n"
+        f"  - {{name: u, iperf3: {{duration: 80s}}, every: 24h, {second}targets: [hub]}}\n"
+    )
+    assert list(lines(load_plan(file).throughput))[-1] == f"All tests over vpn together: {together}"
+
+
 def test_a_path_of_unknown_rate_says_what_is_assumed(tmp_path: Path) -> None:
     file = tmp_path / "eragent.yaml"
     file.write_text(
