@@ -28,8 +28,8 @@ from collectors.stamp.options import StampOptions
 RECENT = 2048
 """How many of a stream's packets the service keeps times of: 3 minutes at 10 packets a second, 192 KiB."""
 
-MOST_REJECTED = 16
-"""How many reasons and hosts of rejected answers a stream tells apart: whoever forges answers forges addresses too."""
+MOST_TOLD_APART = 16
+"""Of how many hosts a stream tells ICMP errors apart, and rejected answers: whoever forges them forges addresses too."""
 
 _ROW = 6
 _NONE = -(2**63)  # in the array below, which holds no None; one-way delays may well be negative
@@ -64,7 +64,7 @@ class StreamFigures:
     """What is known of one stream: counts since its start, and times of its most recent packets.
 
     ``icmp_errors`` counts by what they say, as far as :class:`IcmpErrorKind` tells it apart; ``rejected_answers`` by
-    reason and who sent them, where ``None`` stands for all hosts beyond the first ones. ``dscp`` is what its packets
+    reason and who sent them. In both ``None`` stands for all hosts beyond the first ones. ``dscp`` is what its packets
     are sent with, where that is known. ``samples`` holds every packet where they are asked for. ``handshakes_ns`` are
     the kernel's times of the handshakes of connections, of those packets that had one.
     """
@@ -121,12 +121,16 @@ class StreamFigures:
                 continue
             self.counts.take(event)
             if isinstance(event, IcmpError):
-                self.icmp_errors[_kind_of(event)] += 1
+                self._keep_error(_kind_of(event))
             elif isinstance(event, RejectedAnswer):
                 self._keep_rejected(event)
 
+    def _keep_error(self, kind: IcmpErrorKind) -> None:
+        known = kind in self.icmp_errors or len(self.icmp_errors) < MOST_TOLD_APART
+        self.icmp_errors[kind if known else kind._replace(offender=None, mtu=None)] += 1
+
     def _keep_rejected(self, answer: RejectedAnswer) -> None:
-        known = (answer.reason, answer.source) in self.rejected_answers or len(self.rejected_answers) < MOST_REJECTED
+        known = (answer.reason, answer.source) in self.rejected_answers or len(self.rejected_answers) < MOST_TOLD_APART
         self.rejected_answers[answer.reason, answer.source if known else None] += 1
 
     def _keep(self, sample: Sample) -> None:

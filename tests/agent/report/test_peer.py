@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 from dataclasses import replace
@@ -12,10 +13,11 @@ from typing import Any
 from rich.console import Console
 
 from agent.plan import Probe
-from agent.report.figures import MOST_REJECTED, Figures
+from agent.report.figures import MOST_TOLD_APART, Figures
 from agent.report.summary import summary
 from agent.report.text import streams_table
 from agent.sink import StreamKey
+from collectors.ancillary import IcmpError
 from collectors.path import PacketMarks
 from collectors.peer import DirectMeasurement, Quirk, ReflectorFacts, RejectedAnswer, Rejection
 from collectors.sample import Outcome, Sample, TimestampSource
@@ -120,13 +122,23 @@ def test_other_kinds_of_probes_have_no_reflector_yet_their_rejected_answers_are_
     assert found["rejected_answers"] == [{"reason": "unknown_packet", "from": "192.0.2.7", "count": 1}]
 
 
+def test_hosts_that_send_icmp_errors_are_told_apart_up_to_a_number() -> None:
+    events = [IcmpError(errno.EHOSTUNREACH, 3, 1, 0, f"192.0.2.{host}") for host in (*range(100), 0)]
+    errors = stream(*events)["icmp_errors"]
+    assert [(error["from"], error["count"]) for error in errors] == [
+        ("192.0.2.0", 2),
+        *((f"192.0.2.{host}", 1) for host in range(1, MOST_TOLD_APART)),
+        (None, 100 - MOST_TOLD_APART),
+    ]
+
+
 def test_hosts_that_send_what_is_no_answer_are_told_apart_up_to_a_number() -> None:
     events = [RejectedAnswer(reason=Rejection.MALFORMED, source=f"192.0.2.{host}") for host in (*range(100), 0)]
     rejected = stream(*events, RejectedAnswer(reason=Rejection.NOT_AUTHENTIC, source="192.0.2.200"))["rejected_answers"]
-    assert len(rejected) == MOST_REJECTED + 2
+    assert len(rejected) == MOST_TOLD_APART + 2
     assert rejected[0] == {"reason": "malformed", "from": "192.0.2.0", "count": 2}
     assert rejected[-2:] == [
-        {"reason": "malformed", "from": None, "count": 100 - MOST_REJECTED},
+        {"reason": "malformed", "from": None, "count": 100 - MOST_TOLD_APART},
         {"reason": "not_authentic", "from": None, "count": 1},
     ]
 
