@@ -7,8 +7,9 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, TypedDict
 
 import click
 
@@ -18,7 +19,7 @@ from agent.config.quantities import parse_duration, parse_percentage
 
 if TYPE_CHECKING:
     from agent.cli.evidence import Progress, Wanted
-    from agent.compare.comparison import Comparison
+    from agent.compare.comparison import Comparison, Names
     from agent.compare.margins import Margins
     from agent.plan import Plan
 
@@ -28,6 +29,13 @@ _DURATION = Parsed("duration", parse_duration)
 _PERCENTAGE = Parsed("percent", parse_percentage)
 _WEEK_NS = 7 * 86_400_000_000_000
 _LEAST_NS = 1_000_000_000
+
+
+class _HeldTo(TypedDict):
+    """What a comparison is held to, as arguments."""
+
+    margins: Margins
+    limit_ns: float
 
 
 @click.command(
@@ -52,7 +60,9 @@ Exit codes:
 @click.option("--probe", metavar="NAME", help="What measures both.  [default: the one that both have]")
 @click.option("--since", type=_DURATION, help="How far to look back.  [default: 7d; all of a file of samples]")
 @click.option(
-    "--margin", type=_DURATION, default="500us", show_default=True, help="Smaller differences of delays do not matter."
+    "--margin",
+    type=_DURATION,
+    help="Smaller differences of delays do not matter.  [default: that of the configuration's comparison, or 500us]",
 )
 @click.option(
     "--loss-margin", type=_PERCENTAGE, default="0.1%", show_default=True, help="Nor do smaller differences of loss."
@@ -80,10 +90,8 @@ Exit codes:
 @click.option(
     "--config",
     type=click.Path(path_type=Path),
-    default=DEFAULT_CONFIG,
-    show_default=True,
     metavar="FILE",
-    help="Configuration of the paths (--duration) and of the history.",
+    help=f"Configuration of the paths (--duration), of the history, and of the margin.  [default: {DEFAULT_CONFIG}]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, schema eragent.compare/1.")
 def command(
@@ -92,7 +100,7 @@ def command(
     target: str | None,
     probe: str | None,
     since: int | None,
-    margin: int,
+    margin: int | None,
     loss_margin: float,
     limit: int,
     as_json: bool,
@@ -104,7 +112,6 @@ def command(
     availability differ by more than the margin beyond doubt, same where none does, and insufficient otherwise.
     """
     from agent.cli.evidence import EvidenceError, Wanted
-    from agent.compare.margins import Margins
 
     if baseline == candidate:
         raise click.UsageError("--baseline and --candidate are the same path: name two")
@@ -112,10 +119,11 @@ def command(
         raise click.UsageError("--since is at least 1s")
     _check_inputs(inputs, since)
     wanted = Wanted(baseline=baseline, candidate=candidate, target=target, probe=probe)
-    margins = Margins(delay_ns=margin, loss=loss_margin / 100)
+    limits = _Limits(margin_ns=margin, loss=loss_margin / 100, limit_ns=limit, config=inputs["config"])
+    inputs["config"] = inputs["config"] or DEFAULT_CONFIG
     try:
         with _progress(shown=sys.stderr.isatty()) as progress:
-            found = _compared(wanted, margins, limit, since, inputs, progress)
+            found = _compared(wanted, limits, since, inputs, progress)
     except EvidenceError as error:
         click.echo(f"eragent: {error}", err=True)
         sys.exit(USAGE)
@@ -136,8 +144,27 @@ def _check_inputs(inputs: dict[str, Any], since: int | None) -> None:
         raise click.UsageError("--duration is at least 1s")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Limits:
+    """What does not matter to the operator, as far as it was given, and what was agreed."""
+
+    margin_ns: int | None
+    loss: float
+    limit_ns: int
+    config: Path | None
+
+    def of(self, names: Names) -> tuple[_HeldTo, str]:
+        """Return what holds for these paths, as comparisons take it, and in words where that comes from."""
+        from agent.cli.margin import margin_of
+        from agent.compare.margins import Margins
+
+        margin = margin_of(names, given_ns=self.margin_ns, config=self.config)
+        margins = Margins(delay_ns=margin.delay_ns, loss=self.loss)
+        return {"margins": margins, "limit_ns": self.limit_ns}, margin.note
+
+
 def _compared(
-    wanted: Wanted, margins: Margins, limit_ns: int, since: int | None, inputs: dict[str, Any], progress: Progress
+    wanted: Wanted, limits: _Limits, since: int | None, inputs: dict[str, Any], progress: Progress
 ) -> Comparison:
     """Gather the packets from where they are asked for, and compare them."""
     from agent.cli import evidence
@@ -146,9 +173,7 @@ def _compared(
     samples: IO[str] | None = inputs["samples"]
     now_ns = time.time_ns()
     if inputs["prometheus"] is not None:
-        return _compared_by_metrics(
-            wanted, margins, limit_ns, (since or _WEEK_NS) / 1e9, now_ns / 1e9, inputs, progress
-        )
+        return _compared_by_metrics(wanted, limits, (since or _WEEK_NS) / 1e9, now_ns / 1e9, inputs, progress)
     if samples is not None:
         progress("reading samples")
         names, pairs = evidence.pairs_of_file(samples, wanted, since_ns=since)
@@ -159,17 +184,12 @@ def _compared(
         names, pairs = evidence.pairs_of_history(
             directory, wanted, since_ns=now_ns - (since or _WEEK_NS), until_ns=now_ns, progress=progress
         )
-    return compare(pairs, names, margins=margins, limit_ns=limit_ns, progress=progress)
+    held_to, note = limits.of(names)
+    return _noted(compare(pairs, names, **held_to, progress=progress), note)
 
 
 def _compared_by_metrics(
-    wanted: Wanted,
-    margins: Margins,
-    limit_ns: int,
-    since_s: float,
-    now_s: float,
-    inputs: dict[str, Any],
-    progress: Progress,
+    wanted: Wanted, limits: _Limits, since_s: float, now_s: float, inputs: dict[str, Any], progress: Progress
 ) -> Comparison:
     import asyncio
 
@@ -180,9 +200,12 @@ def _compared_by_metrics(
     progress(f"asking {url}")
     agent, tenant = inputs["agent"], inputs["tenant"]
     found = asyncio.run(histograms_of(url, wanted, agent=agent, tenant=tenant, since_s=since_s, now_s=now_s))
-    return compare_histograms(
-        *found.sides, found.names, found.window, margins=margins, limit_ns=limit_ns, warnings=found.warnings
-    )
+    held_to, note = limits.of(found.names)
+    return _noted(compare_histograms(*found.sides, found.names, found.window, **held_to, warnings=found.warnings), note)
+
+
+def _noted(found: Comparison, note: str) -> Comparison:
+    return replace(found, notes=(*found.notes, note))
 
 
 def _measured(wanted: Wanted, config: Path, duration_ns: int, progress: Progress) -> Any:

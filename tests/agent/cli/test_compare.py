@@ -104,6 +104,31 @@ def test_the_margin_decides_what_is_the_same(samples: Path) -> None:
     assert verdicts == ["better", "same"]
 
 
+def test_without_a_margin_that_of_the_configuration_holds_and_the_answer_says_so(samples: Path, tmp_path: Path) -> None:
+    config = tmp_path / "eragent.yaml"
+    compared = "comparisons: [{{baseline: expressroute, candidate: vpn, probe: stamp, margin: 20ms}}]\n"
+    config.write_text((CONFIGURATION + compared).format(port=862))
+    usual, configured, given = (
+        json.loads(run(*PATHS, "--samples", str(samples), "--json", *arguments).stdout)
+        for arguments in ((), ("--config", str(config)), ("--config", str(config), "--margin", "1ms"))
+    )
+    assert [one["margins"]["delay_ns"] for one in (usual, configured, given)] == [500_000, 20_000_000, 1_000_000]
+    assert usual["notes"][-1] == "Differences of delays up to 0.500 ms do not matter: the default."
+    assert configured["notes"][-1].endswith(f"20.000 ms do not matter: the margin of their comparison in {config}.")
+    assert given["notes"][-1].endswith("1.000 ms do not matter: as --margin says.")
+    assert configured["figures"][0]["verdict"] == "same"
+
+
+def test_a_configuration_that_does_not_compare_these_paths_leaves_the_default(samples: Path, tmp_path: Path) -> None:
+    config = tmp_path / "eragent.yaml"
+    config.write_text(CONFIGURATION.format(port=862))
+    shown = run(*PATHS, "--samples", str(samples), "--config", str(config)).stdout
+    assert f"0.500 ms do not matter: the default, since {config} does not compare these paths." in shown
+    config.write_text("probes: 7\n")
+    found = run(*PATHS, "--samples", str(samples), "--config", str(config))
+    assert (found.exit_code, found.stdout) == (2, "")
+
+
 def test_since_looks_back_from_the_newest_sample(samples: Path) -> None:
     found = json.loads(run(*PATHS, "--samples", str(samples), "--since", "1m", "--json").stdout)
     assert found["pairs"] == 601
