@@ -82,8 +82,8 @@ def _now() -> Section:
 
 
 def _worst_first() -> Section:
-    # What does not come back now weighs most; among the rest, minutes that were no predictable ones.
-    score = f"10 * {_figure(f'{promql.LOSS}_5m')} + (1 - {_minutes(promql.PREDICTABLE)})"
+    # A percent that is not delivered now weighs as much as if no minute of what is shown had been predictable.
+    score = f"100 * {_figure(f'{promql.LOSS}_5m')} + (1 - {_minutes(promql.PREDICTABLE)})"
     lossy = ((None, "transparent"), (0.001, WARNING), (0.01, ALARM))
     return Section(
         title="Every stream, worst first; the name of a path leads to its details",
@@ -92,8 +92,8 @@ def _worst_first() -> Section:
         panels=(
             rows(
                 "Paths by agent, target and probe",
-                "Sorted by what is not delivered now, then by the share of unpredictable minutes of what is shown. An "
-                "empty cell: there was no answer, or nothing was sent.",
+                "Worst first: a percent not delivered now counts as much as if no minute of what is shown had been "
+                "predictable. An empty cell: there was no answer, or nothing was sent.",
                 {"agent": "Agent", "target": "Target", "path": "Path", "probe": "Probe"},
                 [
                     Figure(
@@ -108,14 +108,14 @@ def _worst_first() -> Section:
                     Figure(expr=_figure(f"{promql.SPREAD}_5m"), heading="Spread", unit="s", decimals=2),
                     Figure(
                         expr=_minutes(promql.AVAILABLE),
-                        heading="Available minutes",
+                        heading="Available",
                         unit="percentunit",
                         decimals=2,
                         steps=((None, ALARM), (0.99, WARNING), (0.999, "transparent")),
                     ),
                     Figure(
                         expr=_minutes(promql.PREDICTABLE),
-                        heading="Predictable minutes",
+                        heading="Predictable",
                         unit="percentunit",
                         decimals=1,
                         steps=((None, ALARM), (0.9, WARNING), (0.99, "transparent")),
@@ -180,6 +180,7 @@ def _alerts() -> Section:
                     "what": "What",
                 },
                 [Figure(expr=promql.alerts('alertname=~"Eragent.*"'), heading="Fires", hidden=True)],
+                widths={"Alert": 280, "Severity": 90},
             ),
         ),
     )

@@ -55,7 +55,7 @@ def _now() -> Section:
         widths=(4, 4, 4, 4, 4, 4),
         panels=(
             name_of_winner(
-                "More predictable now",
+                "More predictable",
                 "The path whose delay changes at least 10 % less from packet to packet (mean), that does not lose 0.1 "
                 "percentage points more, and whose spread is not half as wide again. Mixed: it varies less, but "
                 "has one of these flaws. A path that answers wins over one that does not. A reading of the last five "
@@ -85,7 +85,7 @@ def _now() -> Section:
                 lambda role: promql.now(promql.P99, role),
             ),
             pair_of_values(
-                "Spread: p99 less median",
+                "Spread, p99 - p50",
                 "How much longer than usual the slowest of a hundred packets took. From histogram buckets: a path "
                 "whose packets all lie in one bucket shows about half of the bucket's width.",
                 "s",
@@ -108,7 +108,7 @@ def _now() -> Section:
                 decimals=1,
             ),
             name_of_winner(
-                "Verdict of the last day",
+                "Verdict, last day",
                 "What the agent's own comparison of pairs of packets says of the candidate beside the baseline: "
                 "better, worse, same, or insufficient evidence. It needs 25 blocks of ten minutes. Not compared: "
                 "the agent's configuration has no such comparison.",
@@ -117,7 +117,7 @@ def _now() -> Section:
                 ((None, NEUTRAL),),
             ),
             pair_of_values(
-                "Variation, packet to packet",
+                "Variation (IPDV)",
                 "Mean magnitude of the change of the round-trip time from one packet to the next (RFC 3393): the "
                 "smaller, the more predictable. Exact, for it needs no buckets.",
                 "s",
@@ -143,7 +143,7 @@ def _now() -> Section:
                 lambda role: promql.now(promql.P999, role),
             ),
             pair_of_values(
-                "Of the purchased rate",
+                "Of purchased rate",
                 "What the latest complete test of throughput reached, in the worse direction, of the rate that the "
                 "configuration names as purchased. No data where nothing was tested or no rate is named.",
                 "percentunit",
@@ -365,6 +365,7 @@ def _alerts() -> Section:
                 "As Prometheus evaluates the rules; each has a page in docs/runbooks. One row, none: all is quiet.",
                 {"alertname": "Alert", "severity": "Severity", "target": "Target", "path": "Path", "what": "What"},
                 [Figure(expr=promql.alerts('agent="$agent"'), heading="Fires", hidden=True)],
+                widths={"Alert": 270, "Severity": 80},
             ),
             rows(
                 "What is compared",

@@ -27,6 +27,7 @@ from dashboards.promql import CANDIDATE, PATH, STEP, STREAMS
 from dashboards.tables import Figure, rows
 
 _ONE_PERCENT_AND_A_LITTLE = 0.012
+_PLAIN = ((None, PATH.colour),)
 _FORWARD, _BACKWARD = CANDIDATE.colour, "#CC79A7"  # Okabe and Ito's reddish purple
 
 
@@ -70,18 +71,21 @@ def _now() -> Section:
                 "The median of the last five minutes, from histogram buckets. No data: nothing was answered.",
                 "s",
                 promql.now(promql.P50, PATH),
+                steps=_PLAIN,
             ),
             single_values(
                 "p99 round trip",
                 "99 of 100 packets of the last five minutes came back faster, from histogram buckets.",
                 "s",
                 promql.now(promql.P99, PATH),
+                steps=_PLAIN,
             ),
             single_values(
-                "Spread: p99 less median",
+                "Spread, p99 - p50",
                 "How much longer than usual the slowest of a hundred packets took, in the last five minutes.",
                 "s",
                 promql.now(promql.SPREAD, PATH),
+                steps=_PLAIN,
             ),
             single_values(
                 "Available minutes",
@@ -224,7 +228,6 @@ def _siblings() -> Section:
                     description="All paths that this probe measures to the target. Paths that rise together have a "
                     "cause in common: this site, this host or the target.",
                     unit="s",
-                    table_legend=True,
                 ),
                 [_of_all_paths(promql.P99)],
             ),
@@ -236,7 +239,6 @@ def _siblings() -> Section:
                     unit="percentunit",
                     limits=Limits(warning=0.001, alarm=0.01),
                     soft_max=_ONE_PERCENT_AND_A_LITTLE,
-                    table_legend=True,
                 ),
                 [_of_all_paths(promql.LOSS)],
             ),
@@ -267,9 +269,9 @@ def _known() -> Section:
                 "What is known of the far end at present: whether it numbers its answers (losses have a direction), "
                 "what keeps its clock, and who takes its times. STAMP alone.",
                 {
-                    "stateful": "Numbers answers",
+                    "stateful": "Stateful",
                     "clock_source": "Clock",
-                    "synchronised": "Synchronised",
+                    "synchronised": "In sync",
                     "stamp_method": "Times by",
                 },
                 [Figure(expr=f"eragent_peer_info{{{PATH.streams}}}", heading="Known", hidden=True)],

@@ -59,10 +59,11 @@ def rows(
     *,
     worst_first: str | None = None,
     link: tuple[str, str] | None = None,
+    widths: dict[str, int] | None = None,
 ) -> table.Panel:
     """Show ``labels`` (their headings by name) and figures; sort by the heading ``worst_first``, highest on top.
 
-    ``link`` is a heading and the address that its cells lead to.
+    ``link`` is a heading and the address that its cells lead to; ``widths`` are of columns by heading, in pixels.
     """
     panel = _table(title, description)
     for ref, figure in zip(ascii_uppercase, figures, strict=False):
@@ -84,6 +85,8 @@ def rows(
         panel.with_transformation(transformation("sortBy", sort=[{"field": worst_first, "desc": True}]))
     for figure in figures:
         panel.override_by_name(figure.heading, _column(figure))
+    for heading, width in (widths or {}).items():
+        panel.override_by_name(heading, [models.DynamicConfigValue(id_val="custom.width", value=width)])
     if link is not None:
         heading, url = link
         shown = [{"title": "Details of this path", "url": url}]

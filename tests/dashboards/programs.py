@@ -176,17 +176,18 @@ def prometheus(target_ports: Iterable[int], rules: Iterable[Path], folder: Path)
 
 
 @contextmanager
-def prometheus_of(text: str, folder: Path) -> Iterator[Prometheus]:
+def prometheus_of(text: str, folder: Path, *options: str, port: int | None = None) -> Iterator[Prometheus]:
     """Run a Prometheus with the text of a configuration."""
     configuration = folder / "prometheus.yml"
     configuration.write_text(text, encoding="utf-8")
-    port = free_port()
+    port = port or free_port()
     command = [
         str(debian_program("prometheus")),
         f"--config.file={configuration}",
         f"--storage.tsdb.path={folder / 'data'}",
         f"--web.listen-address=127.0.0.1:{port}",
         "--log.level=warn",
+        *options,
     ]
     with running(command, log=folder / "prometheus.log"):
         yield Prometheus(f"http://127.0.0.1:{port}")

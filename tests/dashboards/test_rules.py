@@ -49,6 +49,11 @@ def test_the_alert_fires_and_stays_silent_as_its_cases_say(file: Path) -> None:
     assert status == 0, said
 
 
+def test_records_are_true_over_restarts_gaps_and_silence() -> None:
+    status, said = _promtool("test", "rules", Path(__file__).parent / "records.test.yaml")
+    assert status == 0, said
+
+
 def test_every_alert_has_cases_in_which_it_fires_and_in_which_it_is_silent() -> None:
     assert [file.name.partition(".")[0] for file in _CASES] == _ALERTS
     for file in _CASES:
