@@ -29,7 +29,7 @@ RECENT = 2048
 """How many of a stream's packets the service keeps times of: 3 minutes at 10 packets a second, 192 KiB."""
 
 MOST_TOLD_APART = 16
-"""Of how many hosts a stream tells ICMP errors apart, and rejected answers: whoever forges them forges addresses too."""
+"""Of how many hosts a stream tells ICMP errors and rejected answers apart: who forges those forges addresses too."""
 
 _ROW = 6
 _NONE = -(2**63)  # in the array below, which holds no None; one-way delays may well be negative
