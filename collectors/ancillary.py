@@ -96,12 +96,13 @@ def parse_arrival(items: AncillaryItems) -> Arrival:
     """Read the ancillary items of a received datagram; unknown ones are passed over."""
     stamp_ns = ttl = tos = None
     for level, kind, data in items:
-        if level == SOL_SOCKET and kind == SO_TIMESTAMPING:
-            stamp_ns = _stamp(data)
-        elif (level == SOL_IP and kind == IP_TTL) or (level == SOL_IPV6 and kind == IPV6_HOPLIMIT):
-            ttl = _INT.unpack_from(data)[0]
-        elif (level == SOL_IP and kind == IP_TOS) or (level == SOL_IPV6 and kind == IPV6_TCLASS):
-            tos = int.from_bytes(data, sys.byteorder)  # IPv4 gives one octet, IPv6 an int
+        if kind == SO_TIMESTAMPING:
+            if level == SOL_SOCKET:
+                stamp_ns = _stamp(data)
+        elif (kind == IP_TTL and level == SOL_IP) or (kind == IPV6_HOPLIMIT and level == SOL_IPV6):
+            (ttl,) = _INT.unpack_from(data)
+        elif (kind == IP_TOS and level == SOL_IP) or (kind == IPV6_TCLASS and level == SOL_IPV6):
+            tos = data[0] if len(data) == 1 else int.from_bytes(data, sys.byteorder)  # IPv6 gives an int
     return Arrival(stamp_ns, ttl, tos)
 
 

@@ -27,6 +27,7 @@ _QUOTED = 64  # octets of what an ICMP error quotes: those that tell packets apa
 _RECEIVE_BUFFER = 1 << 20  # the error queue is charged to it too
 _PENDING_ERRORS = (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EMSGSIZE, errno.EPROTO)
 _ID = struct.Struct("@I")
+_SOL_SOCKET, _SCM_TS_OPT_ID = ancillary.SOL_SOCKET, ancillary.SCM_TS_OPT_ID
 
 DRAIN_AT_MOST = 64
 """How many datagrams are read in one go, so that no socket can starve the loop."""
@@ -61,7 +62,7 @@ class StampedSocket:
         self._sent = 0
         self._stamps_due = 0
         self._set_aside: list[TransmitStamp | IcmpError] = []
-        self._buffer = bytearray(_MAX_DATAGRAM)
+        self._view = memoryview(bytearray(_MAX_DATAGRAM))
         self.is_raw = sock.type == socket.SOCK_RAW
 
     def fileno(self) -> int:
@@ -118,8 +119,7 @@ class StampedSocket:
 
     def _send(self, data: bytes, to: Address, stamp_id: int) -> None:
         if self._own_ids:
-            identifier = _ID.pack(stamp_id & 0xFFFFFFFF)
-            self._socket.sendmsg([data], [(ancillary.SOL_SOCKET, ancillary.SCM_TS_OPT_ID, identifier)], 0, to)
+            self._socket.sendmsg((data,), ((_SOL_SOCKET, _SCM_TS_OPT_ID, _ID.pack(stamp_id & 0xFFFFFFFF)),), 0, to)
             self._stamps_due += 1
             return
         self._socket.sendmsg([data], [], 0, to)
@@ -138,15 +138,17 @@ class StampedSocket:
         if self._stamps_due > 0 or self._set_aside:
             yield from self.drain_error_queue()
         received = 0
+        view, receive = self._view, self._socket.recvmsg_into
+        into = (view,)
         for _ in range(DRAIN_AT_MOST):
             try:
-                size, items, _, source = self._socket.recvmsg_into([self._buffer], _ANCILLARY_SPACE)
+                size, items, _, source = receive(into, _ANCILLARY_SPACE)
             except BlockingIOError:
                 break
             except OSError:  # a pending ICMP error, whose details are in the error queue
                 continue
             received += 1
-            yield Datagram(bytes(self._buffer[:size]), source, parse_arrival(items))
+            yield Datagram(bytes(view[:size]), source, parse_arrival(items))
         if not received:
             yield from self.drain_error_queue()
 
@@ -166,15 +168,14 @@ class StampedSocket:
             entry = parse_error_queue(items, quoted)
             if isinstance(entry, TransmitStamp):
                 self._stamps_due -= 1
-                entry = self._with_own_id(entry)
+                if not self._own_ids:
+                    entry = self._with_own_id(entry)
             if entry is not None:
                 yield entry
             if not self._stamps_due:
                 return
 
     def _with_own_id(self, stamp: TransmitStamp) -> TransmitStamp | None:
-        if self._own_ids:
-            return stamp
         counted = self._counted_ids.pop(stamp.id, None)
         return TransmitStamp(counted, stamp.stamp_ns) if counted is not None else None
 

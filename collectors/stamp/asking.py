@@ -58,13 +58,16 @@ class Asking:
         if self._first is None:
             self._first = sequence
         form = self._form
-        if TlvType.DIRECT_MEASUREMENT in self.carried:
-            count = ask_direct_measurement(sequence - self._first + 1)
-            form = self._form_of((*self._tlvs, count), self._options.size)
-        elif form is None or self.estimate is not self._form_estimate:
-            form = self._form = self._form_of(self._tlvs, self._options.size)
-            self._form_estimate = self.estimate
+        if form is None or self.estimate is not self._form_estimate:
+            form = self._form_for(sequence - self._first + 1)
         return form.packet(sequence & _LOW_32_BITS, wall_ns)
+
+    def _form_for(self, count: int) -> RequestForm:
+        """Return the form of the packet that is the ``count``-th; it is kept unless packets tell that number."""
+        if TlvType.DIRECT_MEASUREMENT in self.carried:
+            return self._form_of((*self._tlvs, ask_direct_measurement(count)), self._options.size)
+        self._form, self._form_estimate = self._form_of(self._tlvs, self._options.size), self.estimate
+        return self._form
 
     def capability_request(self, sequence: int, wall_ns: int, with_tlvs: bool) -> bytes:
         """Build a packet for the session beside this one; its TLVs are all that are wanted, and two about the peer."""

@@ -208,15 +208,16 @@ class RequestForm:
         self._key = key
         self._timestamp_bits = ptp_bits if error_estimate.ptp else ntp_bits
         self._tlvs = RequestTlvs(tlvs, size=size - base_size(key), key=key)
+        self._trailing = self._tlvs.octets(0) if key is None else b""
 
     def packet(self, sequence: int, wall_ns: int) -> bytes:
         """Encode the packet with this number, which leaves at ``wall_ns``."""
         if not 0 <= sequence <= _MAX_SEQUENCE:
             raise StampError(f"sequence number {sequence} must fit in 32 bits")
         timestamp = self._timestamp_bits(wall_ns)
-        trailing = self._tlvs.octets(sequence)
         if self._key is None:
-            return _REQUEST.pack(sequence, timestamp, self._estimate_bits, self._ssid) + trailing
+            return _REQUEST.pack(sequence, timestamp, self._estimate_bits, self._ssid) + self._trailing
+        trailing = self._tlvs.octets(sequence)
         base = _AUTHENTICATED_REQUEST.pack(sequence, timestamp, self._estimate_bits, self._ssid)
         return base + self._key.mac(base) + trailing
 
