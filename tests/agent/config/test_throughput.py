@@ -71,10 +71,7 @@ def test_what_a_day_moves_is_rounds_times_rate_times_directions_and_a_budget_cap
 @pytest.mark.parametrize(
     ("second", "together"),
     [
-        (
-            "",
-            "about 3.9 GB a day, at most 3 GB.",
-        ),  # together: the first leaves nothing of its 1 GB, the second has none
+        ("", "about 2.5 GB a day, at most 2 GB."),  # the budget of the one, and what the other moves
         ("budget: 1.5GB/day, ", "about 2.5 GB a day, at most 1.5 GB."),
     ],
 )
