@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -23,6 +23,8 @@ DEFAULT_CONFIG = Path("/etc/eragent/eragent.yaml")
 WRONG_USAGE = 2
 CANNOT_READ = 3
 _FORMATS = ("jsonl", "csv", "parquet", "openmetrics")
+_WHAT = ("samples", "throughput", "gaps")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def parse_moment(text: str) -> int:
@@ -35,9 +37,19 @@ def parse_moment(text: str) -> int:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise ValueError(f"{text!r} is no moment: write for example 7d (ago) or 2026-11-23T12:00:00Z") from None
-    return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1e9)
+    since_epoch = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH
+    return since_epoch // timedelta(microseconds=1) * 1000
 
 
+def parse_minutes(text: str) -> int:
+    """Read a duration as a number of whole minutes; raise :class:`ValueError` where it is none."""
+    minutes, rest = divmod(parse_duration(text), 60 * 10**9)
+    if rest or not minutes:
+        raise ValueError(f"{text!r} is no number of whole minutes: write for example 1m, 1h or 1d")
+    return minutes
+
+
+_MINUTES = Parsed("duration", parse_minutes)
 _MOMENT = Parsed("moment", parse_moment)
 
 
@@ -46,6 +58,8 @@ _MOMENT = Parsed("moment", parse_moment)
 Examples:
   eragent export --since 7d --format parquet --output samples.parquet
   eragent export --history /var/lib/eragent --since 2026-11-23T08:00Z --until 2026-11-23T09:00Z --path vpn
+  eragent export --since 35d --every 1h --format csv --output hours.csv
+  eragent export --since 35d --what throughput
   eragent export --since 35d --format openmetrics --output minutes.txt
     && promtool tsdb create-blocks-from openmetrics minutes.txt /var/lib/prometheus
 
@@ -66,6 +80,14 @@ Exit codes:
 @click.option("--target", "targets", multiple=True, metavar="NAME", help="This target alone, likewise.")
 @click.option("--path", "paths", multiple=True, metavar="NAME", help="This path alone, likewise.")
 @click.option(
+    "--what",
+    type=click.Choice(_WHAT),
+    default="samples",
+    show_default=True,
+    help="Tests of throughput, or times without samples, in place of samples.",
+)
+@click.option("--every", type=_MINUTES, metavar="DURATION", help="Sums of spans so long, 1m or more, not samples.")
+@click.option(
     "--format", "form", type=click.Choice(_FORMATS), default="jsonl", show_default=True, help="See docs/history.md."
 )
 @click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="Write there, not to standard output.")
@@ -77,6 +99,8 @@ def command(
     probes: tuple[str, ...],
     targets: tuple[str, ...],
     paths: tuple[str, ...],
+    what: str,
+    every: int | None,
     form: str,
     output: Path | None,
 ) -> None:
@@ -88,22 +112,55 @@ def command(
     from agent.history.opening import HistoryError, reading
     from agent.history.reading import streams_in
 
-    if form == "parquet" and output is None:
-        raise click.UsageError("--format parquet needs --output FILE")
+    _check(what, every, form, output)
     directory = history or _configured(config or DEFAULT_CONFIG)
     try:
         with reading(directory) as connection:
+            if what != "samples":
+                with _opened(output) as to:
+                    _write_events(connection, what, (probes, targets, paths), since, until, to)
+                return
             there = streams_in(connection)
             chosen = [stream for stream in there if _is_named(stream, probes, targets, paths)]
             if not chosen:
                 known = ", ".join(f"{one.probe} to {one.target} on {one.path}" for one in there) or "none"
                 raise HistoryError(f"{directory} has no such stream; it has: {known}")
-            _write(connection, chosen, since, until, form, output)
+            _write(connection, chosen, since, until, every, form, output)
     except BrokenPipeError:  # whoever reads has enough
         raise
     except (HistoryError, OSError) as error:
         click.echo(f"eragent: {error}", err=True)
         sys.exit(CANNOT_READ)
+
+
+def _check(what: str, every: int | None, form: str, output: Path | None) -> None:
+    if form == "parquet" and output is None:
+        raise click.UsageError("--format parquet needs --output FILE")
+    if every is not None and (form not in {"jsonl", "csv"} or what != "samples"):
+        raise click.UsageError("--every is for samples, as jsonl or csv: leave out --what, or change --format")
+    if what != "samples" and form != "jsonl":
+        raise click.UsageError(f"--what {what} is written as jsonl alone: leave out --format")
+
+
+def _write_events(
+    connection: sqlite3.Connection,
+    what: str,
+    names: Sequence[Sequence[str]],
+    since_ns: int | None,
+    until_ns: int | None,
+    to: IO[str],
+) -> None:
+    from agent.history.events import gaps_between, throughput_tests
+    from agent.history.lines import write_object
+
+    if what == "gaps":  # these are of the agent, and of all its streams
+        found = gaps_between(connection, since_ns, until_ns)
+    else:
+        fields = list(zip(names, ("probe", "target", "path"), strict=True))
+        every = throughput_tests(connection, since_ns, until_ns)
+        found = (test for test in every if all(not chosen or test[field] in chosen for chosen, field in fields))
+    for one in found:
+        write_object(one, to)
 
 
 def _is_named(stream: StoredStream, probes: Sequence[str], targets: Sequence[str], paths: Sequence[str]) -> bool:
@@ -130,10 +187,13 @@ def _write(
     streams: Sequence[StoredStream],
     since_ns: int | None,
     until_ns: int | None,
+    every: int | None,
     form: str,
     output: Path | None,
 ) -> None:
-    from agent.history.export import chunks, write_csv, write_jsonl, write_parquet
+    from agent.history import spans
+    from agent.history.export import FIELDS, chunks, rows_of, write_parquet
+    from agent.history.lines import write_csv, write_jsonl
     from agent.history.openmetrics import write_openmetrics
 
     samples = chunks(connection, streams, since_ns, until_ns)
@@ -145,14 +205,18 @@ def _write(
             message = "--format parquet needs pyarrow: install it beside eragent (pip install 'eragent[parquet]')"
             raise click.UsageError(message) from None
         return
+    fields: Sequence[str] = FIELDS
+    rows = rows_of(samples)
+    if every is not None:
+        fields, rows = spans.FIELDS, spans.spans(connection, streams, every, since_ns, until_ns)
     with _opened(output) as to:
         match form:
             case "openmetrics":
                 write_openmetrics(connection, streams, since_ns, until_ns, to)
             case "csv":
-                write_csv(samples, to)
+                write_csv(fields, rows, to)
             case _:
-                write_jsonl(samples, to)
+                write_jsonl(fields, rows, to)
 
 
 @contextmanager

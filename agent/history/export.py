@@ -1,16 +1,15 @@
-"""Samples of a history as other programs read them: lines of JSON, CSV, Parquet. Opens no files but Parquet's."""
+"""Samples of a history as other programs read them: as rows, or in Parquet. Opens no files but Parquet's."""
 
 from __future__ import annotations
 
-import csv
-import json
 import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from agent.columns import OUTCOMES, UNKNOWN, Columns
+from agent.history.opening import let_go
 from agent.history.reading import StoredStream, span_in, with_reasons_in
 from agent.history.store import MINUTE_NS
 
@@ -57,25 +56,15 @@ def chunks(
             to_ns = min((begin + _AT_ONCE) * MINUTE_NS, until_ns or (1 << 63) - 1)
             if from_ns < to_ns:
                 columns, reasons = with_reasons_in(connection, stream, from_ns, to_ns)
+                let_go(connection)
                 yield Chunk(stream=stream, columns=columns, reasons=reasons)
             begin += _AT_ONCE
 
 
-def write_jsonl(samples: Iterable[Chunk], to: IO[str]) -> None:
-    """Write an object a line, without what is not known of a sample."""
+def rows_of(samples: Iterable[Chunk]) -> Iterator[tuple[Any, ...]]:
+    """Yield the samples, each as the values of :data:`FIELDS`."""
     for chunk in samples:
-        for row in chunk.rows():
-            known = {name: value for name, value in zip(FIELDS, row, strict=True) if value is not None}
-            to.write(json.dumps(known, separators=(",", ":")) + "\n")
-
-
-def write_csv(samples: Iterable[Chunk], to: IO[str]) -> None:
-    """Write a line of names, and a line for each sample; truth is ``1`` or ``0``."""
-    writer = csv.writer(to, lineterminator="\n")
-    writer.writerow(FIELDS)
-    noisy = FIELDS.index("noisy")
-    for chunk in samples:
-        writer.writerows((*row[:noisy], int(row[noisy]), *row[noisy + 1 :]) for row in chunk.rows())
+        yield from chunk.rows()
 
 
 def write_parquet(samples: Iterable[Chunk], to: Path) -> None:

@@ -36,6 +36,16 @@ def reading(directory: Path) -> Iterator[sqlite3.Connection]:
         connection.close()
 
 
+def let_go(connection: sqlite3.Connection) -> None:
+    """Read on from how the history is from now on; nothing may be half read.
+
+    What is being read keeps the agent's log from being taken over into the file: behind a pager, or a network that is
+    slow, it would grow without any limit.
+    """
+    connection.execute("COMMIT")
+    connection.execute("BEGIN")
+
+
 def _connected(file: Path) -> sqlite3.Connection:
     """Connect; where nobody writes and the directory is not ours to write, take the file for unchanging.
 

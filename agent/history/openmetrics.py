@@ -7,8 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import IO
 
 from agent.history.minutes import FAMILIES, Family
+from agent.history.opening import let_go
 from agent.history.reading import LAST_MINUTE, StoredStream
-from agent.history.store import MINUTE_NS, block_id
+from agent.history.spans import whole_minutes
+from agent.history.store import block_id
 
 _MINUTE_S = 60
 
@@ -21,8 +23,7 @@ def write_openmetrics(
     to: IO[str],
 ) -> None:
     """Write what whole minutes are summed up to, each at the moment of its end; a running minute is not."""
-    first = 0 if since_ns is None else -(-since_ns // MINUTE_NS)
-    last = LAST_MINUTE if until_ns is None else until_ns // MINUTE_NS - 1
+    first, last = whole_minutes(since_ns, until_ns)
     agent = connection.execute("SELECT agent FROM runs ORDER BY id DESC LIMIT 1").fetchone()
     for family in FAMILIES:
         to.write(f"# TYPE {family.name} gauge\n# HELP {family.name} {family.text}\n")
@@ -42,12 +43,16 @@ def _lines(
     first: int,
     last: int,
 ) -> Iterator[str]:
-    span = (block_id(stream.number, first), block_id(stream.number, max(last, 0)))
+    if first > last:
+        return
+    span = (block_id(stream.number, first), block_id(stream.number, last))
     for value, column in family.series:
         more = labels if family.label is None else labels | {family.label: value}
         series = f"{family.name}{{{_written(more.items())}}}"
         sql = f"SELECT id, {column} FROM minutes WHERE id BETWEEN ? AND ?"  # noqa: S608  # one of the terms above
-        for number, found in connection.execute(sql, span):
+        rows = connection.execute(sql, span).fetchall()
+        let_go(connection)
+        for number, found in rows:
             if found is not None:
                 ended_s = ((number & LAST_MINUTE) + 1) * _MINUTE_S
                 yield f"{series} {family.value(found)} {ended_s}\n"

@@ -164,6 +164,57 @@ def test_a_minute_counts_to_the_span_if_all_of_it_lies_there(history: Path) -> N
     assert lines[-1] == "# EOF"
 
 
+def test_no_moment_is_too_early(history: Path) -> None:
+    lines = export(history, "--format", "openmetrics", "--since", "90000d", "--path", "vpn").stdout.splitlines()
+    assert len([line for line in lines if line.startswith("eragent_minute_packets_sent{")]) == 2
+
+
+def test_a_moment_is_read_to_the_microsecond() -> None:
+    assert parse_moment("2026-11-23T12:00:00.000001+01:00") == 1_795_431_600_000_001_000
+
+
+def test_hours_are_lines_of_csv(history: Path) -> None:
+    result = export(history, "--every", "1h", "--format", "csv")
+    [hour] = csv.DictReader(result.stdout.splitlines())
+    assert (hour["path"], hour["minutes"], hour["sent"], hour["late"]) == ("vpn", "2", "1200", "2")
+
+
+def test_tests_of_throughput_and_gaps_are_lines_of_json(history: Path) -> None:
+    with closing(Store(connect(history))) as store:
+        for path in ("vpn", "lte"):
+            store.measured(BEGIN_NS, "throughput", "hub", path, {"probe": "t", "target": "hub", "path": path, "v": 5})
+        store.gap(BEGIN_NS - 9, BEGIN_NS + 1, "killed")
+    found = export(history, "--what", "throughput", "--path", "lte", "--probe", "t").stdout
+    assert json.loads(found) == {"at_ns": BEGIN_NS, "probe": "t", "target": "hub", "path": "lte", "v": 5}
+    gap = export(history, "--what", "gaps", "--since", "2023-03-28").stdout
+    assert gap == f'{{"from_ns":{BEGIN_NS - 9},"until_ns":{BEGIN_NS + 1},"reason":"killed","samples":0}}\n'
+    assert export(history, "--what", "gaps", "--until", "2023-03-01").stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--every", "90s"), "write for example 1m, 1h or 1d"),
+        (("--every", "1h", "--format", "openmetrics"), "--every is for samples, as jsonl or csv"),
+        (("--every", "1h", "--what", "gaps"), "--every is for samples, as jsonl or csv"),
+        (("--what", "throughput", "--format", "csv"), "written as jsonl alone"),
+    ],
+)
+def test_what_does_not_go_together_is_told(history: Path, options: Sequence[str], message: str) -> None:
+    result = export(history, *options)
+    assert (result.exit_code, message in result.stderr) == (2, True)
+
+
+def test_who_reads_on_no_longer_ends_it_without_a_word(history: Path) -> None:
+    program = [*ERAGENT, "export", "--history", str(history)]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        running.stdout.readline()
+        running.stdout.close()
+        assert running.stderr.read() == b""
+
+
 def probe(directory: Path, port: int) -> subprocess.CompletedProcess[str]:
     options = ("--type", "stamp", "--port", str(port), "--target", "127.0.0.1", "--count", "20", "--interval", "10ms")
     return subprocess.run(
