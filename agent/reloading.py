@@ -13,7 +13,7 @@ from agent.config.problems import ConfigError
 from agent.logs import fields
 from agent.parts import Ingredients, ingredients
 from agent.plan import Plan
-from agent.reload import Refusal, RefusedReloadError
+from agent.reload import ProbeChanges, Refusal, RefusedReloadError, probe_changes
 
 _log = logging.getLogger(__name__)
 
@@ -29,10 +29,11 @@ class ReloadCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """A plan as it was read just now, and what its parts are made of."""
+    """A plan as it was read just now, what its parts are made of, and what becomes of probes."""
 
     plan: Plan
     made_of: Ingredients
+    changes: ProbeChanges
 
 
 Outcome = str | RefusedReloadError
@@ -42,14 +43,16 @@ Outcome = str | RefusedReloadError
 class Reloading:
     """Reloads when asked to.
 
-    ``load`` reads the configuration, in a thread. ``apply`` changes what runs and says what that was, or raises
-    :class:`RefusedReloadError` before it changes anything. ``told`` learns of the beginning (``None``) and the outcome.
+    ``load`` reads the configuration, in a thread, and ``running`` is the plan that is in use. ``apply`` changes what
+    runs and says what that was, or raises :class:`RefusedReloadError` before it changes anything. ``told`` learns of
+    the beginning (``None``) and the outcome.
     Reloads are tasks of ``group``.
     """
 
     def __init__(
         self,
         load: Callable[[], Plan],
+        running: Callable[[], Plan],
         apply: Callable[[Loaded], Awaitable[str]],
         *,
         counts: ReloadCounts,
@@ -58,6 +61,7 @@ class Reloading:
     ) -> None:
         self._counts = counts
         self._load = load
+        self._running = running
         self._apply = apply
         self._told = told
         self._group = group
@@ -101,7 +105,8 @@ class Reloading:
 
     def _loaded(self) -> Loaded:
         plan = self._load()
-        return Loaded(plan=plan, made_of=ingredients(plan))
+        changes = probe_changes(self._running().probes, plan.probes)
+        return Loaded(plan=plan, made_of=ingredients(plan), changes=changes)
 
     def _count(self, outcome: Outcome) -> None:
         self._counts.successful = not isinstance(outcome, RefusedReloadError)

@@ -23,7 +23,7 @@ from agent.metrics import Metrics
 from agent.parts import Parts
 from agent.plan import ComparisonPlan, Plan
 from agent.probing import Probing
-from agent.reload import Refusal, RefusedReloadError, needs_restart, probe_changes
+from agent.reload import Refusal, RefusedReloadError, needs_restart
 from agent.reload_metrics import ReloadMetrics
 from agent.reloading import Loaded, Outcome, ReloadCounts, Reloading
 from agent.report.figures import RECENT, Figures, StreamFigures
@@ -104,6 +104,7 @@ class _Service:
             tasks.append(group.create_task(self._lookout.run(systemd.watchdog_s())))
             reloading = self._reloading = Reloading(
                 self._load,
+                lambda: self._plan,
                 lambda loaded: self._apply(loaded, group),
                 counts=self._reloads,
                 told=self._tell_manager,
@@ -121,7 +122,7 @@ class _Service:
                 task.cancel()
             reloading.end()
             self._parts.end()
-        _log_counts(self._figures.streams.items())
+        await _log_counts(self._figures.streams.items())
 
     async def _apply(self, loaded: Loaded, group: asyncio.TaskGroup) -> str:
         """Change what runs to what the loaded plan says, or raise :class:`RefusedReloadError` and change nothing."""
@@ -129,16 +130,15 @@ class _Service:
         lines = needs_restart(before, after, listens_elsewhere=self._sockets_passed) + self._lacking(after)
         if lines:
             raise RefusedReloadError(Refusal.RESTART, lines)
-        changes = probe_changes(before.probes, after.probes)
         streams = dict(self._figures.streams)
         self._plan = after
         for planned in (self._metrics, self._probing, self._parts):
             planned.planned(after)
         self._figures.planned(after.probes)
-        self._engine.change(changes)
+        await self._engine.change(loaded.changes)
         gone = {key: stream for key, stream in streams.items() if self._figures.streams.get(key) is not stream}
         self._lookout.watching.forget(gone)
-        _log_counts(gone.items())
+        await _log_counts(gone.items())
         parts = await self._parts.become(after, loaded.made_of, group)
         self._sinks.become(self._figures, *self._parts.sinks)
         gc.freeze()
@@ -191,13 +191,14 @@ async def _summary(figures: Figures, started_at: datetime, comparisons: Sequence
     return assembled(started_at, streams, compared, host_summary(figures.host))
 
 
-def _log_counts(streams: Iterable[tuple[StreamKey, StreamFigures]]) -> None:
+async def _log_counts(streams: Iterable[tuple[StreamKey, StreamFigures]]) -> None:
     """Say what was counted: after this nobody can scrape it."""
     for key, stream in streams:
         counts, name = stream.counts, f"{key.probe} to {key.target} on {key.path}"
         failed, not_sent = counts.failed.total(), sum(counts.not_sent.values())
         what = "%s: %d sent, %d received, %d lost, %d failed, %d not sent"
         _log.info(what, name, counts.sent, counts.received, counts.lost, failed, not_sent)
+        await asyncio.sleep(0)
 
 
 def _told_by(*numbers: signal.Signals) -> asyncio.Event:

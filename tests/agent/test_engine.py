@@ -219,8 +219,8 @@ class Changing:
         self._probes = probes
         self._running = asyncio.create_task(self.engine.run())
 
-    def change(self, *probes: Probe) -> None:
-        self.engine.change(probe_changes(self._probes, probes))
+    async def change(self, *probes: Probe) -> None:
+        await self.engine.change(probe_changes(self._probes, probes))
         self._probes = probes
 
     async def more_on(self, path: str, count: int = 10) -> None:
@@ -242,10 +242,10 @@ async def test_a_stream_goes_on_undisturbed_while_others_come_and_go(reflector_p
     other = replace(both, name="other", paths=(NetworkPath(name="third"),))
     changing = Changing(one, sink=Recorder())
     await changing.more_on("expressroute")
-    changing.change(both, other)
+    await changing.change(both, other)
     await changing.more_on("vpn")
     await changing.more_on("third")
-    changing.change(one)
+    await changing.change(one)
     ended = len(changing.sink.samples["vpn"])
     await changing.more_on("expressroute")
     await changing.ended()
@@ -259,7 +259,7 @@ async def test_a_stream_goes_on_undisturbed_while_others_come_and_go(reflector_p
 async def test_a_path_that_comes_later_is_probed_in_the_slots_of_those_there_are(reflector_port: int) -> None:
     changing = Changing(stamp_probe(reflector_port, paths=TWO_PATHS[:1]), sink=Recorder())
     await changing.more_on("expressroute")
-    changing.change(stamp_probe(reflector_port))
+    await changing.change(stamp_probe(reflector_port))
     await changing.more_on("vpn")
     await changing.more_on("expressroute", 30)  # answers of the two are read at different slots
     await changing.ended()
@@ -271,7 +271,7 @@ async def test_a_path_that_comes_later_is_probed_in_the_slots_of_those_there_are
 async def test_a_stream_that_changes_begins_anew(reflector_port: int) -> None:
     changing = Changing(stamp_probe(reflector_port), sink=Recorder())
     await changing.more_on("vpn")
-    changing.change(stamp_probe(reflector_port, interval_ns=10 * MS))
+    await changing.change(stamp_probe(reflector_port, interval_ns=10 * MS))
     await changing.more_on("vpn")
     await changing.ended()
     assert sorted(key.path for key in changing.sink.closed_keys) == ["expressroute", "vpn"]
@@ -283,13 +283,13 @@ async def test_a_stream_may_end_while_its_name_is_looked_up(reflector_port: int)
     changing = Changing(stamp_probe(reflector_port), sink=Recorder())
     await changing.more_on("vpn")
     for _ in range(20):  # the address comes from a thread: at some time within these it is about to be told
-        changing.change(named)
+        await changing.change(named)
         await asyncio.sleep(0.001)
-        changing.change()
+        await changing.change()
         changing.sink.addresses.clear()
         await asyncio.sleep(0.002)
         assert changing.sink.addresses == {}
-    changing.change(named)
+    await changing.change(named)
     await changing.more_on("vpn")
     await changing.ended()
 
@@ -297,7 +297,7 @@ async def test_a_stream_may_end_while_its_name_is_looked_up(reflector_port: int)
 async def test_an_engine_without_probes_waits_for_some(reflector_port: int) -> None:
     changing = Changing(sink=Recorder())
     await asyncio.sleep(0)
-    changing.change(stamp_probe(reflector_port))
+    await changing.change(stamp_probe(reflector_port))
     await changing.more_on("vpn")
     assert changing.engine.stalled() == []
     await changing.ended()

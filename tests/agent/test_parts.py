@@ -1,42 +1,45 @@
-"""What runs beside the probes, and what passes from one part to another."""
+"""What makes a part another one."""
 
 from __future__ import annotations
 
-import asyncio
-import json
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry
+from agent.parts import ingredients
+from agent.plan import ComparisonPlan, Plan, Probe, ReflectorPlan, SocketAddress
+from collectors.icmp.sender import IcmpOptions
+from collectors.path import NetworkPath, Target
 
-from agent.history.opening import reading
-from agent.parts import Parts, ingredients
-from agent.plan import HistoryPlan, Plan, SocketAddress
-from agent.throughput.measurement import measurement
-from agent.throughput.trial import Outcome, Tried
-from tests.agent.throughput.trials import COMPLETE, TRIAL
-
-TRIED = Tried(trial=TRIAL, at=datetime(2026, 5, 4, 12, tzinfo=UTC), outcome=Outcome.COMPLETE, result=COMPLETE)
-PLAN = Plan(agent="dc1", listen=SocketAddress(host="127.0.0.1", port=9130))
-
-
-def kept(directory: Path) -> list[tuple[str, str, str, str]]:
-    with reading(directory) as connection:
-        rows = connection.execute("SELECT kind, target, path, data FROM measurements ORDER BY id").fetchall()
-    return [(*names, json.loads(data)["outcome"]) for *names, data in rows]
+HERE = SocketAddress(host="127.0.0.1", port=9469)
+PROBE = Probe(
+    name="ping",
+    options=IcmpOptions(),
+    interval_ns=1,
+    timeout_ns=1,
+    targets=(Target(name="hub", host="10.1.0.4"),),
+    paths=(NetworkPath(name="er"), NetworkPath(name="vpn")),
+)
 
 
-async def test_a_test_of_throughput_goes_into_the_history_that_there_is_at_the_moment(tmp_path: Path) -> None:
-    first, second = (replace(PLAN, history=HistoryPlan(directory=tmp_path / name)) for name in ("first", "second"))
-    parts = Parts(first, CollectorRegistry())
-    async with asyncio.TaskGroup() as group:
-        parts.begin(group)
-        await asyncio.sleep(0)
-        parts.keep(measurement(TRIED, {}, []))
-        await parts.become(second, ingredients(second), group)
-        await asyncio.sleep(0)
-        parts.keep(measurement(replace(TRIED, outcome=Outcome.FAILED), {}, []))
-        parts.end()
-    assert kept(tmp_path / "first") == [("throughput", "hub", "vpn", "complete")]
-    assert kept(tmp_path / "second") == [("throughput", "hub", "vpn", "failed")]
+def test_a_key_that_is_exchanged_in_its_file_makes_another_reflector(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    plan = Plan(agent="site", listen=HERE, reflector=ReflectorPlan(listen=HERE, allow=(), key_file=key))
+    key.write_text("the first of two keys")
+    first = ingredients(plan)["reflector"]
+    assert ingredients(replace(plan))["reflector"] == first
+    key.write_text("the other of two keys")
+    assert ingredients(plan)["reflector"] != first
+    assert "keys" not in repr(first)
+
+
+def test_a_comparison_is_another_one_if_its_probe_is() -> None:
+    comparison = ComparisonPlan(baseline="er", candidate="vpn", probe="ping")
+    other = replace(PROBE, name="other")
+    plan = Plan(agent="site", listen=HERE, probes=(PROBE, other), comparisons=(comparison,))
+    found = ingredients(plan)
+    assert ingredients(replace(plan, probes=(PROBE,))) == found
+    assert ingredients(replace(plan, probes=(replace(PROBE, interval_ns=2), other))) != found
+
+
+def test_what_a_plan_does_not_have_is_no_part() -> None:
+    assert set(ingredients(Plan(agent="site", listen=HERE))) == {"comparisons"}
