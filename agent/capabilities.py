@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
 import re
 import socket
 import struct
+import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
@@ -24,7 +26,9 @@ LEAST_KERNEL = (4, 18)
 _VERSION_3 = 0x20080522  # capset(2): two words of 32 capabilities each
 _MOST = 64
 _PR_CAPBSET_DROP = 24
+_PR_CAP_AMBIENT, _IS_SET, _LOWER = 47, 1, 3
 _SET = struct.Struct("@6I")  # effective, permitted, inheritable of the low 32, and of the high
+_USABLE = (0, 1, 3, 4)  # of those: effective and permitted
 _FIRST_PORT = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 _GRANT = "add it to AmbientCapabilities= and CapabilityBoundingSet= of the unit, or start the agent as root"
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -132,17 +136,33 @@ def keep_only(kept: Iterable[int]) -> None:
 
     Call it before there are other threads. Ambient capabilities go with the permitted ones by themselves; out of the
     bounding set, from which children of root would get them back, they can be taken only where CAP_SETPCAP is held.
+    Where a service's filter forbids capset(2), the program is begun anew without the ambient ones: an ordinary user's
+    program has no others.
     """
     mask = sum(1 << number for number in set(kept))
     for number in range(_MOST):
         if not mask >> number & 1:
             _LIBC.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0)
     low, high = mask & 0xFFFFFFFF, mask >> 32
-    words = [word & (low if place < 3 else high) for place, word in enumerate(_get())]
+    before = _get()
+    words = tuple(word & (low if place < 3 else high) for place, word in enumerate(before))
     data = ctypes.create_string_buffer(_SET.pack(*words), _SET.size)
     if _LIBC.capset(_header(), data) != 0:
         number = ctypes.get_errno()
+        if number == errno.EPERM and _lower_ambient(mask):
+            os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606  # itself, as it was begun
+        if number == errno.EPERM and all(words[at] == before[at] for at in _USABLE):
+            return  # begun anew: what is left is inheritable, which without ambient ones gives nothing to anybody
         raise OSError(number, os.strerror(number))
+
+
+def _lower_ambient(mask: int) -> bool:
+    """Take all capabilities but those of the mask out of the ambient set; return whether there were any to take."""
+    asked = [number for number in range(_MOST) if not mask >> number & 1]
+    there = [number for number in asked if _LIBC.prctl(_PR_CAP_AMBIENT, _IS_SET, number, 0, 0) == 1]
+    for number in there:
+        _LIBC.prctl(_PR_CAP_AMBIENT, _LOWER, number, 0, 0)
+    return bool(there)
 
 
 def _path_needs(path: NetworkPath, host: Host, *, optional: bool) -> Iterator[Need]:
