@@ -29,7 +29,7 @@ from agent.sink import Sink
 from agent.throughput.books import Books
 from agent.throughput.ledger_file import LedgerFile, state_directory
 from agent.throughput.measurement import Measurement
-from agent.throughput.plan import SETTLE_S
+from agent.throughput.plan import settling_s
 from agent.throughput.report import report_of
 from agent.throughput.service import Throughput
 from agent.throughput_metrics import ThroughputMetrics
@@ -207,9 +207,7 @@ def _compared(plan: Plan) -> tuple[object, ...]:
 
 
 def _settle_s(plan: Plan) -> float:
-    """Return how long after a test its last probes are settled: they are lost only when their timeout has passed."""
-    slowest_s = max((probe.timeout_ns for probe in plan.probes), default=0) / 1e9
-    return max(SETTLE_S, 1.0 + slowest_s)
+    return settling_s(probe.timeout_ns for probe in plan.probes)
 
 
 def _contents(file: Path | None) -> bytes | None:

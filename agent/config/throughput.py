@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +15,7 @@ from agent.config.problems import Key, Problem
 from agent.config.quantities import format_duration
 from agent.config.validation import Sections, rows
 from agent.throughput.budget import expected, said_octets
-from agent.throughput.plan import ThroughputPlan, length_of_a_round
+from agent.throughput.plan import ThroughputPlan, length_of_a_round, settling_s
 from agent.throughput.stages import FLOWS
 from agent.throughput.timetable import Timetable
 from collectors.iperf3.options import Authentication, Direction, Iperf3Options, Protocol
@@ -60,6 +60,7 @@ def throughput_plans(
             tuple(targets[name] for name in probe.targets),
             tuple(paths.values()) if probe.paths is None else tuple(paths[name] for name in probe.paths),
             None if environment is None else authentication_of(probe.iperf3, folder, environment),
+            _settling_s(configuration.probes),
         )
         for probe in configuration.probes
         if probe.iperf3 is not None
@@ -72,12 +73,13 @@ def _plan(
     targets: Sequence[Target],
     paths: Sequence[NetworkPath],
     authentication: Authentication | None,
+    settle_s: float,
 ) -> ThroughputPlan:
     return ThroughputPlan(
         name=probe.name,
         options=replace(_options(iperf3), authentication=authentication),
         flows=_flows(iperf3),
-        timetable=_timetable(probe, iperf3, len(targets) * len(paths)),
+        timetable=_timetable(probe, iperf3, len(targets) * len(paths), settle_s),
         targets=tuple(targets),
         paths=tuple(paths),
         budget=probe.budget,
@@ -102,10 +104,16 @@ def _flows(iperf3: Iperf3Section) -> tuple[int, ...]:
     return FLOWS if iperf3.stages else (iperf3.streams or 1,)
 
 
-def _timetable(probe: ProbeSection, iperf3: Iperf3Section, paths_and_targets: int) -> Timetable:
+def _settling_s(probes: Iterable[ProbeSection]) -> float:
+    return settling_s(probe.timeout for probe in probes if probe.iperf3 is None)
+
+
+def _timetable(probe: ProbeSection, iperf3: Iperf3Section, paths_and_targets: int, settle_s: float) -> Timetable:
     """Return when tests are due; raise :class:`ValueError` where a window is shorter than they take."""
     assert probe.every is not None, "checked: tests of throughput have it"
-    length = length_of_a_round(_options(iperf3), tests=len(_flows(iperf3)), paths_and_targets=paths_and_targets)
+    length = length_of_a_round(
+        _options(iperf3), tests=len(_flows(iperf3)), paths_and_targets=paths_and_targets, settle_s=settle_s
+    )
     return Timetable(
         every=_duration(probe.every),
         windows=tuple(probe.windows),
@@ -147,19 +155,25 @@ def _problems_of(
     paths = paths_of(probe, sections)
     yield from _unmarkable(document, place, paths, sections)
     if probe.every is not None:
-        yield from _times(document, place, probe, iperf3, len(paths) * len(probe.targets))
+        settle_s = _settling_s(sections.probes.values())
+        yield from _times(document, place, probe, iperf3, len(paths) * len(probe.targets), settle_s)
     if probe.budget is not None:
         yield from _budgets(document, place, probe.budget, iperf3, paths, sections)
 
 
 def _times(
-    document: Document, place: Key, probe: ProbeSection, iperf3: Iperf3Section, paths_and_targets: int
+    document: Document,
+    place: Key,
+    probe: ProbeSection,
+    iperf3: Iperf3Section,
+    paths_and_targets: int,
+    settle_s: float,
 ) -> Iterator[Problem]:
     assert probe.every is not None, "the caller asked"
     if probe.jitter > probe.every:
         yield document.problem((*place, "jitter"), f"is more than 'every' ({format_duration(probe.every)})")
     try:
-        table = _timetable(probe, iperf3, paths_and_targets)
+        table = _timetable(probe, iperf3, paths_and_targets, settle_s)
     except ValueError as error:
         yield document.problem((*place, "windows"), str(error))
         return

@@ -19,6 +19,8 @@ Tested = tuple[str, str, str]
 """The names of probe, target and path."""
 Direction = tuple[str, str, str]
 """Direction, protocol and stage."""
+_BREAK_OFF = (Iperf3Failure.ENDED_EARLY, Iperf3Failure.TIMED_OUT, Iperf3Failure.CANCELLED, Iperf3Failure.OTHER)
+"""What happens to tests that have begun."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,5 +74,7 @@ class ThroughputCounts:
             self.tests[tested, Outcome.SKIPPED, reason] = 0
         for failure in Iperf3Failure:
             self.tests[tested, Outcome.FAILED, failure] = 0
+        for failure in _BREAK_OFF:
+            self.tests[tested, Outcome.PARTIAL, failure] = 0
         self.moved_octets[tested] = 0
         self.loaded[tested, load] = Histogram(RTT_BOUNDS_NS)

@@ -72,7 +72,14 @@ class ThroughputPlan:
         return count
 
 
-def length_of_a_round(options: Iperf3Options, *, tests: int, paths_and_targets: int) -> timedelta:
+def settling_s(timeouts_ns: Iterable[int]) -> float:
+    """Return how long after a test the last probes under its load are settled: when their timeout has passed."""
+    return max(SETTLE_S, 1.0 + max(timeouts_ns, default=0) / 1e9)
+
+
+def length_of_a_round(
+    options: Iperf3Options, *, tests: int, paths_and_targets: int, settle_s: float = SETTLE_S
+) -> timedelta:
     """Return how long all tests take that are due together, where no server is busy."""
-    each_s = options.omit_s + options.duration_s + SETTLE_S
+    each_s = options.omit_s + options.duration_s + settle_s
     return timedelta(seconds=paths_and_targets * (IDLE_S + tests * each_s))

@@ -52,6 +52,16 @@ def test_a_timetable_knows_how_long_a_round_of_all_paths_takes(plan: Plan) -> No
     assert plan.throughput[1].timetable.length == timedelta(seconds=2 * (5 + 4 * 13))
 
 
+def test_probes_that_wait_long_for_answers_make_a_round_longer(tmp_path: Path) -> None:
+    file = tmp_path / "eragent.yaml"
+    file.write_text(
+        "targets: {hub: {address: 10.1.0.4}}\nprobes:\n"
+        "  - {name: ping, icmp: {}, timeout: 60s, targets: [hub]}\n"
+        "  - {name: t, iperf3: {}, every: 1h, targets: [hub]}\n"
+    )
+    assert load_plan(file).throughput[0].timetable.length == timedelta(seconds=5 + 10 + 61)
+
+
 def test_a_test_knows_the_rates_of_its_path_and_gateway(plan: Plan) -> None:
     throughput = plan.throughput[0]
     [trial] = throughput.trials(throughput.targets[0], throughput.paths[1], plan.gateways["vpn"])

@@ -218,7 +218,9 @@ async def test_metrics_say_what_was_tested_and_what_is_left() -> None:
     ThroughputMetrics(registry, "site", tests)
     budget = {"agent": "site", "probe": "throughput", "path": "vpn"}
     skipped = {**LABELS, "outcome": "skipped", "reason": "budget"}
-    assert registry.get_sample_value("eragent_throughput_tests_total", skipped) == 0
+    broken = {**LABELS, "outcome": "partial", "reason": "ended_early"}
+    for counted in (skipped, broken):
+        assert registry.get_sample_value("eragent_throughput_tests_total", counted) == 0
     assert registry.get_sample_value("eragent_throughput_budget_left_bytes", budget) == 25_000_000
     await run_to_the_end(tests, clock)
     result = {**LABELS, "direction": "up", "protocol": "tcp", "stage": "1 flow"}
