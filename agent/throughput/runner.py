@@ -147,6 +147,9 @@ class Runner:
 
     async def _try(self, trial: Trial) -> Tried:
         """Run a test, again where the server is busy, and settle what it moved."""
+        if self._stop.is_set():
+            await self._purse.settled(trial, 0)
+            return self._skipped(trial, STOPPED, "the run was stopped before it")
         self._listener.began(trial)
         at = self._now()
         attempt = 0

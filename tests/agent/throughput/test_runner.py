@@ -179,6 +179,19 @@ async def test_when_a_run_is_stopped_the_tests_that_follow_are_not_begun() -> No
     ]
 
 
+async def test_a_run_that_is_stopped_while_it_waits_begins_no_test_at_all() -> None:
+    clock, stop, purse = Clock(), asyncio.Event(), Purse()
+
+    class Impatient(Listener):
+        def waiting(self, seconds: float, why: str) -> None:
+            stop.set()
+
+    server = Server([COMPLETE], clock)
+    [found] = await runner(server, clock, stop=stop, purse=purse, listener=Impatient()).round([TRIAL])
+    assert (found.tried.outcome, found.tried.reason) == (Outcome.SKIPPED, "stopped")
+    assert (server.asked, purse.settlements) == ([], [("1 flow", 0)])
+
+
 async def test_a_test_that_is_cancelled_is_told_to_stop_and_what_it_moved_is_booked() -> None:
     clock, purse, running = Clock(), Purse(), asyncio.Event()
 
