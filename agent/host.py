@@ -26,8 +26,10 @@ class HostCounts:
     def lagged(self, lag_ns: int) -> None:
         """Count how late the loop came to a slot."""
         self.loop_lag.observe(lag_ns)
-        self.longest_lag_ns = max(self.longest_lag_ns, lag_ns)
-        self.stalls += lag_ns > NOISE_NS
+        if lag_ns > self.longest_lag_ns:
+            self.longest_lag_ns = lag_ns
+        if lag_ns > NOISE_NS:
+            self.stalls += 1
 
     def suspended(self, duration_ns: int) -> None:
         """Count a suspension."""

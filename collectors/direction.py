@@ -128,7 +128,9 @@ class _Segment:
 
         First answers come in the order of our numbers: whatever does not is a further one.
         """
-        number = self.whole(reflector_sequence)
+        number = reflector_sequence
+        if number != self.last_reflected + 1:  # which it mostly is
+            number = self.whole(reflector_sequence)
         ahead = sequence - self.last
         if ahead > 0:
             if self._is_restart(number, ahead):

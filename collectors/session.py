@@ -128,7 +128,7 @@ class Session:
     def send(self, slot: int, due_ns: int) -> None:
         """Send the packet of this slot, which was due at this monotonic time."""
         try:
-            sock = self._open_socket()
+            sock = self._socket or self._open_socket()
         except CollectorError as error:
             self._refuse(self._departure(slot, due_ns), error)
             return
@@ -137,7 +137,8 @@ class Session:
         sequence = self._stream.next_sequence
         monotonic_ns, wall_ns = self._clock.monotonic_ns(), self._clock.wall_ns()
         request = self._sender.request(sequence, wall_ns)
-        departure = Departure(slot, wall_ns, monotonic_ns, max(monotonic_ns - due_ns, 0), len(request))
+        lateness_ns = monotonic_ns - due_ns if monotonic_ns > due_ns else 0
+        departure = Departure(slot, wall_ns, monotonic_ns, lateness_ns, len(request))
         assert self._address is not None
         try:
             sock.send(request, self._address, sequence)

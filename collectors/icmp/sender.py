@@ -74,13 +74,8 @@ class IcmpSender:
             )
         except EchoError:
             return None
-        return Answer(
-            sequence=sequence,
-            stamp_ns=datagram.arrival.stamp_ns,
-            wall_ns=wall_ns,
-            monotonic_ns=monotonic_ns,
-            ttl=datagram.arrival.ttl,
-        )
+        stamp_ns, ttl, _ = datagram.arrival
+        return Answer(sequence, stamp_ns, wall_ns, monotonic_ns, ttl)
 
     def quote(self, quoted: bytes, departure_of: DepartureOf) -> Quote | None:  # noqa: ARG002  # a request has no time
         """Recognise a request of this session in an ICMP error; a raw socket sees the errors for all others too."""

@@ -28,6 +28,7 @@ _HEADER = struct.Struct("!BBHHH")
 _DATA = struct.Struct(f"!{TOKEN_SIZE}sI")
 _REQUEST = struct.Struct(f"!BBHHH{TOKEN_SIZE}sI")
 _WORDS = struct.Struct("!8H")
+_REPLY = struct.Struct(f"!BB6x{TOKEN_SIZE}sI")
 _TYPES = {4: (8, 0), 6: (128, 129)}  # request, reply
 _MIN_IPV4_HEADER = 20
 
@@ -74,10 +75,9 @@ def parse_echo_reply(message: bytes, *, version: int, token: bytes, with_ip_head
         raise EchoError("no IPv4 header")
     if len(message) < start + HEADER_SIZE + MIN_DATA_SIZE:
         raise EchoError("too short for an echo reply")
-    reply_type, code, *_ = _HEADER.unpack_from(message, start)
-    if (reply_type, code) != (_TYPES[version][1], 0):
+    reply_type, code, found, sequence = _REPLY.unpack_from(message, start)
+    if reply_type != _TYPES[version][1] or code:
         raise EchoError(f"type {reply_type}, code {code} is not an echo reply")
-    found, sequence = _DATA.unpack_from(message, start + HEADER_SIZE)
     if found != token:
         raise EchoError("the reply to another session")
     return int(sequence)

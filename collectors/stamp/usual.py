@@ -17,8 +17,7 @@ from collectors.stamp.timestamp import wall_from_ntp_bits
 from collectors.stamp.tlv import FOLLOW_UP_SIZE
 from collectors.stamp.wire import BASE_SIZE
 
-_NUMBERS = struct.Struct("!IQIQIQ")  # number, T3, Error Estimate and SSID, T2, sender's number, T1
-_FOLLOW_UP = struct.Struct("!IQ")
+_BASE = "!IQIQIQ8x"  # number, T3, Error Estimate and SSID, T2, sender's number, T1
 _CLAIMS = slice(12, 16)
 _NEAR_NS = 86_400 * 1_000_000_000  # a time within a day is one of NTP's era and format of today
 
@@ -48,22 +47,23 @@ class Usual:
         self._with_tos = with_tos
         self._size = len(data)
         self._claims = int.from_bytes(data[_CLAIMS], "big")
-        self._follow_up_at = _follow_up_at(data) if like.follow_up is not None else None
-        self._until = len(data) if self._follow_up_at is None else self._follow_up_at
-        self._from = len(data) if self._follow_up_at is None else self._follow_up_at + FOLLOW_UP_SIZE
-        self._before, self._behind = data[BASE_SIZE : self._until], data[self._from :]
+        at = _follow_up_at(data) if like.follow_up is not None else None
+        self._follows_up = at is not None
+        self._before, self._behind = data[BASE_SIZE:at], b"" if at is None else data[at + FOLLOW_UP_SIZE :]
+        follow_up = f"IQ4x{len(self._behind)}s" if self._follows_up else ""
+        self._form = struct.Struct(f"{_BASE}{len(self._before)}s{follow_up}")
 
     def answer(self, datagram: Datagram, wall_ns: int, monotonic_ns: int, departure_of: DepartureOf) -> Answer | None:
         """Understand a datagram that was read at these times; ``None`` where it is not like the others."""
         data, source, (stamp_ns, ttl, tos) = datagram
-        if len(data) != self._size or data[BASE_SIZE : self._until] != self._before or source != self._source:
+        if len(data) != self._size or source != self._source:
             return None
-        number, t3, claims, t2, sequence, t1 = _NUMBERS.unpack_from(data)
+        number, t3, claims, t2, sequence, t1, before, *more = self._form.unpack(data)
         departure = departure_of(sequence)
-        if departure is None or claims != self._claims or departure.size != self._size:
+        if departure is None or claims != self._claims or before != self._before:
             return None
         sent_wall_ns = departure.wall_ns
-        if t1 != self._bits(sent_wall_ns) or data[self._from :] != self._behind:
+        if t1 != self._bits(sent_wall_ns) or departure.size != self._size:
             return None
         received_ns, sent_ns = wall_from_ntp_bits(t2), wall_from_ntp_bits(t3)
         if received_ns < wall_ns - _NEAR_NS or sent_ns > wall_ns + _NEAR_NS or received_ns == sent_ns:
@@ -76,10 +76,12 @@ class Usual:
         ):
             return None
         follow_up = None
-        if self._follow_up_at is not None:
-            follow_up = _read_follow_up(data, self._follow_up_at, wall_ns)
-            if follow_up is None:
+        if self._follows_up:
+            told, left, behind = more
+            left_ns = wall_from_ntp_bits(left)
+            if behind != self._behind or not -_NEAR_NS <= left_ns - wall_ns <= _NEAR_NS:
                 return None
+            follow_up = FollowUp(told, left_ns)
         like = self._like
         return Answer(  # the order of the fields; their names would take half a microsecond
             sequence,
@@ -105,9 +107,3 @@ def _follow_up_at(data: bytes) -> int | None:
         if kind == FOLLOW_UP_TELEMETRY:
             return BASE_SIZE + at + HEADER_SIZE
     return None
-
-
-def _read_follow_up(data: bytes, at: int, now_ns: int) -> FollowUp | None:
-    number, left = _FOLLOW_UP.unpack_from(data, at)
-    left_ns = wall_from_ntp_bits(left)
-    return FollowUp(number, left_ns) if -_NEAR_NS <= left_ns - now_ns <= _NEAR_NS else None
