@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ from prometheus_client.registry import Collector
 
 from agent.comparing import Comparisons
 from agent.comparison_metrics import ComparisonMetrics
+from agent.history.judged import JudgedBlock
 from agent.history.recorder import Recorder
 from agent.history.remote.service import RemoteWriting
-from agent.history.sink import THROUGHPUT
+from agent.history.sink import COMPARISON, THROUGHPUT
 from agent.history_metrics import HistoryMetrics
 from agent.iperf3_server.supervise import Iperf3Server
 from agent.iperf3_server_metrics import Iperf3ServerMetrics
@@ -34,7 +36,7 @@ from agent.throughput.report import report_of
 from agent.throughput.service import Throughput
 from agent.throughput_metrics import ThroughputMetrics
 
-Keep = Callable[[Measurement], None]
+Keep = Callable[[Measurement | JudgedBlock], None]
 Ingredients = Mapping[str, object]
 """What each part of a plan is made of, by the part's name: where that is equal, the part goes on."""
 
@@ -128,14 +130,11 @@ class Parts:
             if part.recorder is not None:
                 part.recorder.sink.planned(plan.probes)
 
-    def keep(self, found: Measurement) -> None:
-        """Put a test of throughput into the history that there is at this moment, if there is one."""
+    def keep(self, found: Measurement | JudgedBlock) -> None:
+        """Put what was measured beside the engine into the history that there is at this moment, if there is one."""
         for part in self:
             if part.recorder is not None:
-                trial = found.tried.trial
-                part.recorder.sink.measured(
-                    THROUGHPUT, target=trial.target.name, path=trial.path.name, data=report_of(found)
-                )
+                _keep(found, part.recorder)
 
     def _begin(self, name: str, group: asyncio.TaskGroup) -> None:
         run = self._parts[name].run
@@ -149,6 +148,15 @@ class Parts:
         if task is not None:
             task.cancel()
             await asyncio.wait([task])
+
+
+def _keep(found: Measurement | JudgedBlock, recorder: Recorder) -> None:
+    match found:
+        case JudgedBlock():
+            recorder.sink.measured(COMPARISON, target=found.target, path=found.candidate, data=found.data)
+        case Measurement():
+            trial = found.tried.trial
+            recorder.sink.measured(THROUGHPUT, target=trial.target.name, path=trial.path.name, data=report_of(found))
 
 
 def _reflector(plan: Plan, registry: CollectorRegistry, _: Keep) -> Part:
@@ -177,10 +185,11 @@ def _remote_write(plan: Plan, registry: CollectorRegistry, _: Keep) -> Part:
     return Part(metrics=RemoteWriteMetrics(registry, plan.agent, remote.counts), run=remote.run)
 
 
-def _comparisons(plan: Plan, registry: CollectorRegistry, _: Keep) -> Part:
-    comparisons = Comparisons(plan.comparisons, plan.probes)
+def _comparisons(plan: Plan, registry: CollectorRegistry, keep: Keep) -> Part:
+    comparisons = Comparisons(plan.comparisons, plan.probes, keep=keep)
     metrics = ComparisonMetrics(registry, plan.agent, comparisons)
-    return Part(metrics=metrics, sink=comparisons if comparisons.running else None)
+    run = None if plan.history is None else partial(comparisons.go_on_from, plan.history.directory)
+    return Part(metrics=metrics, run=run, sink=comparisons if comparisons.running else None)
 
 
 def _throughput(plan: Plan, registry: CollectorRegistry, keep: Keep) -> Part:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from agent.compare.judge import Judge
 from agent.compare.margins import Margins, Verdict
@@ -27,13 +27,25 @@ REASONS = ("unpaired", "not_sent", "overlooked", "noisy")
 
 
 class ContinuousComparison:
-    """What is known of two paths by now. A packet of either is handed over as it is settled."""
+    """What is known of two paths by now. A packet of either is handed over as it is settled.
 
-    def __init__(self, *, interval_ns: int, timeout_ns: int, margin_ns: int) -> None:
+    ``keep`` takes the differences of each block as it is judged; :meth:`go_on` is for those of an earlier run.
+    """
+
+    def __init__(
+        self,
+        *,
+        interval_ns: int,
+        timeout_ns: int,
+        margin_ns: int,
+        keep: Callable[[Mapping[str, float]], None] = lambda _: None,
+    ) -> None:
         self.judges = {"rtt_p99": Judge(margin_ns), "rtt_p99_p50": Judge(margin_ns), "loss": Judge(Margins().loss)}
         self.pairs = 0
         self.excluded: Counter[str] = Counter(dict.fromkeys(REASONS, 0))
+        self._keep = keep
         self._slots = max(BLOCK_NS // interval_ns, _LEAST_SLOTS)
+        self.block_ns = self._slots * interval_ns
         self._stride = -(-self._slots // _MOST_PAIRS)
         self._waits = timeout_ns // interval_ns + 2  # slots until all of a block are settled
         self._pending: dict[int, tuple[int, Sample]] = {}
@@ -54,6 +66,12 @@ class ContinuousComparison:
         """Return the median difference of each figure over the window, of those that have any."""
         middles = {name: judge.middle for name, judge in self.judges.items()}
         return {name: middle for name, middle in middles.items() if middle is not None}
+
+    def go_on(self, blocks: Iterable[Mapping[str, float]]) -> None:
+        """Judge blocks of an earlier run, oldest first; once there is one of this run they come too late."""
+        if not any(judge.differences for judge in self.judges.values()):
+            for block in blocks:
+                self._judge(block)
 
     def take(self, side: int, sample: Sample) -> None:
         """Take a settled packet of the baseline (0) or the candidate (1)."""
@@ -87,11 +105,14 @@ class ContinuousComparison:
             block.take(side, sample)
         oldest = next(iter(self._blocks))
         if slot >= (oldest + 1) * self._slots + self._waits or slot < oldest * self._slots - self._slots:
-            self._judge(self._blocks.pop(oldest))
+            differences = self._blocks.pop(oldest).differences()
+            self._judge(differences)
+            self._keep(differences)
 
-    def _judge(self, block: _Block) -> None:
-        for name, difference in block.differences().items():
-            self.judges[name].take(difference)
+    def _judge(self, differences: Mapping[str, float]) -> None:
+        for name, judge in self.judges.items():
+            if name in differences:
+                judge.take(differences[name])
 
 
 class _Block:

@@ -20,6 +20,8 @@ MOST_HELD = 30_000
 
 THROUGHPUT = "throughput"
 """The kind of measurements that are tests of throughput."""
+COMPARISON = "comparison"
+"""The kind of those that are blocks of a continuous comparison."""
 
 _UNKNOWN_INTERVAL_NS = 1_000_000_000
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+from collections.abc import Mapping
 
 import pytest
 
@@ -156,6 +157,21 @@ def test_pairs_that_say_nothing_are_left_out_and_counted() -> None:
         found.take(0, sample(slot, 5.0))
     assert found.pairs == 1
     assert found.excluded == {"unpaired": 0, "noisy": 1, "overlooked": 1, "not_sent": 1}
+
+
+def test_what_an_earlier_run_judged_is_gone_on_from_and_comes_too_late_behind_a_block_of_this_one() -> None:
+    kept: list[Mapping[str, float]] = []
+    earlier = ContinuousComparison(interval_ns=S, timeout_ns=2 * S, margin_ns=0, keep=kept.append)
+    for slot in range(30 * PER_BLOCK + 10):
+        earlier.take(0, sample(slot, 5.0))
+        earlier.take(1, sample(slot, 7.0))
+    assert len(kept) == 30
+    later = comparison()
+    later.go_on(kept)
+    assert (later.verdict, later.differences) == (Verdict.WORSE, earlier.differences)
+    running = fed(1)
+    running.go_on(kept)
+    assert running.verdict is Verdict.INSUFFICIENT
 
 
 def test_a_packet_whose_other_one_never_comes_is_given_up() -> None:
