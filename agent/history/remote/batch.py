@@ -11,7 +11,7 @@ from agent.history.store import MINUTE_NS, block_id
 
 _MINUTES = 60
 """Of one stream at once."""
-_MOST_SAMPLES = 5000
+MOST_SAMPLES = 5000
 """Of one request, about: 300 KiB, made in some 20 ms of a thread's time."""
 _MINUTE_MS = MINUTE_NS // 1_000_000
 _LAST_MINUTE = 0xFFFFFFFF
@@ -22,6 +22,8 @@ Samples = list[tuple[int, float]]
 _SERIES: tuple[tuple[Family, str, str], ...] = tuple(
     (family, value, term) for family in FAMILIES for value, term in family.series
 )
+FEWEST_SAMPLES = len(_SERIES)
+"""Of one request: a minute of one stream."""
 _TERMS = ", ".join(term for _, _, term in _SERIES)
 
 
@@ -35,16 +37,25 @@ class Batch:
 
 
 def next_batch(
-    connection: sqlite3.Connection, agent: str, sent: Mapping[int, int], *, since_minute: int, before_minute: int
+    connection: sqlite3.Connection,
+    agent: str,
+    sent: Mapping[int, int],
+    *,
+    since_minute: int,
+    before_minute: int,
+    at_most: int,
 ) -> Batch | None:
-    """Return what is to be sent next; ``sent`` is the last minute of each stream that was. ``None``: nothing is."""
+    """Return what is to be sent next, about ``at_most`` samples; ``None``: nothing is.
+
+    ``sent`` is the last minute of each stream that was sent.
+    """
     series: list[tuple[Labels, Samples]] = []
     until: dict[int, int] = {}
     samples = 0
     streams = connection.execute("SELECT id, probe, kind, target, path FROM streams ORDER BY id").fetchall()
     for number, *names in streams:
         after = max(sent.get(number, 0), since_minute - 1)
-        rows = _rows(connection, number, after, before_minute)
+        rows = _rows(connection, number, after, before_minute, min(_MINUTES, max(at_most // FEWEST_SAMPLES, 1)))
         if not rows:
             continue
         labels = {"agent": agent} | dict(zip(("probe", "kind", "target", "path"), names, strict=True))
@@ -52,7 +63,7 @@ def next_batch(
         series += found
         samples += sum(len(values) for _, values in found)
         until[number] = rows[-1][0] & _LAST_MINUTE
-        if samples >= _MOST_SAMPLES:
+        if samples >= at_most:
             break
     return Batch(series=series, samples=samples, until=until) if until else None
 
@@ -70,10 +81,18 @@ def sent_in(connection: sqlite3.Connection) -> dict[int, int]:
     return dict(connection.execute("SELECT stream, minute FROM sent").fetchall())
 
 
-def _rows(connection: sqlite3.Connection, stream: int, after: int, before: int) -> Sequence[tuple[int, ...]]:
+def writer_of(connection: sqlite3.Connection) -> str | None:
+    """Return the name of the agent that writes a history, or wrote it last; ``None`` where none did yet."""
+    found = connection.execute("SELECT agent FROM runs ORDER BY id DESC LIMIT 1").fetchone()
+    return None if found is None else str(found[0])
+
+
+def _rows(
+    connection: sqlite3.Connection, stream: int, after: int, before: int, limit: int
+) -> Sequence[tuple[int, ...]]:
     sql = f"SELECT id, {_TERMS} FROM minutes WHERE id > ? AND id < ? ORDER BY id LIMIT ?"  # noqa: S608  # the families' terms
     span = (block_id(stream, after), block_id(stream, before))
-    return connection.execute(sql, (*span, _MINUTES)).fetchall()
+    return connection.execute(sql, (*span, limit)).fetchall()
 
 
 def _series(labels: Labels, rows: Sequence[tuple[int, ...]]) -> Iterator[tuple[Labels, Samples]]:

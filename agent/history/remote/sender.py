@@ -6,7 +6,6 @@ repeated, with the same values, which receivers take for what they have.
 
 from __future__ import annotations
 
-import base64
 import http.client
 import logging
 import sqlite3
@@ -17,11 +16,14 @@ from contextlib import closing
 from pathlib import Path
 
 from agent import __version__
+from agent.history.files import identity
 from agent.history.opening import HistoryError, reading
-from agent.history.remote.batch import Batch, next_batch, sent_in, too_old
+from agent.history.remote.authorization import authorization
+from agent.history.remote.batch import FEWEST_SAMPLES, MOST_SAMPLES, Batch, next_batch, sent_in, too_old, writer_of
 from agent.history.remote.counts import Dropped, Failure, RemoteCounts
 from agent.history.remote.wire import snappy, write_request
 from agent.history.store import MINUTE_NS, Store, connect
+from agent.keys import KeyFileError
 from agent.plan import RemoteWritePlan
 from collectors.http.url import Url
 
@@ -32,7 +34,8 @@ _SETTLED_NS = 45_000_000_000
 """How long after its end a minute is sent: by then it is summed up, also one that a restart interrupted."""
 _LONGEST_WAIT_S = 60.0
 _SAID = 200  # octets of an answer that are worth a line of the log
-_BAD_SAMPLES = (400, 413, 422)
+_TOO_LARGE = 413
+_BAD_SAMPLES = (400, _TOO_LARGE, 422)
 """What a receiver answers that will never take these samples: they are too old, or it thinks them wrong."""
 _HEADERS = {
     "Content-Type": "application/x-protobuf",
@@ -81,6 +84,8 @@ class RemoteWriter:
         self._wall_ns = wall_ns
         self._monotonic_s = monotonic_s
         self._sent: dict[int, int] = {}
+        self._file: tuple[int, int] | None = None
+        self._at_most = MOST_SAMPLES
         self._wait_s = 0.0
         self._not_before_s = 0.0
 
@@ -95,9 +100,9 @@ class RemoteWriter:
         if batch is None:
             return
         try:
-            headers = _HEADERS | self._authorization()
-        except OSError as error:
-            self._failed(Failure.CREDENTIALS, f"{error.filename} cannot be read: {error.strerror}")
+            headers = _HEADERS | authorization(self._plan)
+        except KeyFileError as error:
+            self._failed(Failure.CREDENTIALS, str(error))
             return
         body = snappy(write_request(batch.series))
         try:
@@ -114,30 +119,42 @@ class RemoteWriter:
         since_minute = (now_ns - self._plan.max_age_ns) // MINUTE_NS
         before_minute = (now_ns - _SETTLED_NS) // MINUTE_NS
         with reading(self._directory) as connection:
-            for stream, minute in sent_in(connection).items():
-                self._sent[stream] = max(minute, self._sent.get(stream, 0))
+            if writer_of(connection) not in {None, self._agent}:  # its own agent sends it, under its own name
+                return None
+            self._learn(connection, now_ns)
             old = too_old(connection, self._sent, since_minute=since_minute)
             batch = next_batch(
-                connection, self._agent, self._sent, since_minute=since_minute, before_minute=before_minute
+                connection,
+                self._agent,
+                self._sent,
+                since_minute=since_minute,
+                before_minute=before_minute,
+                at_most=self._at_most,
             )
         if old:
             self._counts.dropped[Dropped.TOO_OLD] += old
             self._remember({stream: max(minute, since_minute - 1) for stream, minute in self._sent.items()})
         return batch
 
-    def _authorization(self) -> dict[str, str]:
-        """Return the field that says who sends; files are read each time, since tokens are renewed."""
-        plan = self._plan
-        if plan.token_file is not None:
-            return {"Authorization": f"Bearer {plan.token_file.read_text(encoding='utf-8').strip()}"}
-        if plan.username is not None and plan.password_file is not None:
-            password = plan.password_file.read_text(encoding="utf-8").strip()
-            return {"Authorization": f"Basic {base64.b64encode(f'{plan.username}:{password}'.encode()).decode()}"}
-        return {}
+    def _learn(self, connection: sqlite3.Connection, now_ns: int) -> None:
+        """Learn what was sent of this history, which may be another one than in the turn before."""
+        found = identity(self._directory)
+        if found != self._file:
+            self._sent.clear()  # the same number is another stream there
+        self._file = found
+        for stream, minute in sent_in(connection).items():
+            self._sent[stream] = max(minute, self._sent.get(stream, 0))
+        now = now_ns // MINUTE_NS
+        ahead = {stream: now - 1 for stream, minute in self._sent.items() if minute > now}
+        if ahead:  # the clock was wrong, and nothing would be sent before that time comes
+            self._remember(ahead)
 
     def _answered(self, batch: Batch, status: int, said: str) -> None:
         if 200 <= status < 300:
             self._counts.samples += batch.samples
+        elif status == _TOO_LARGE and self._at_most > FEWEST_SAMPLES:
+            self._at_most = max(self._at_most // 2, FEWEST_SAMPLES)
+            return
         elif status in _BAD_SAMPLES:
             self._counts.dropped[Dropped.REFUSED] += batch.samples
             what = "remote write: %s refused %d samples for good, some of which it may have taken: HTTP %d %s"

@@ -13,12 +13,14 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
 
 import pytest
 
+from agent.history.files import set_aside
 from agent.history.opening import reading
 from agent.history.remote.batch import sent_in
 from agent.history.remote.counts import Dropped, Failure, RemoteCounts
@@ -33,6 +35,7 @@ from tests.collectors.http.servers import CA_FILE, answering, response, serving
 from tests.dashboards.programs import debian_program, free_port
 
 SERIES = 19
+OTHER = StreamKey(probe="stamp", kind="stamp", target="hub", path="lte")
 DEADLINE_S = 15.0
 SETTLED_NS = 45_000_000_000
 URL = Url.parse("http://receiver.example.net/api/v1/write")
@@ -106,6 +109,7 @@ def test_nothing_is_sent_twice_after_a_restart(tmp_path: Path) -> None:
         (429, Failure.OVERLOADED),
         (401, Failure.NOT_ALLOWED),
         (404, Failure.NOT_ALLOWED),
+        (308, Failure.NOT_ALLOWED),
     ],
 )
 def test_what_a_receiver_does_not_take_now_is_sent_later(
@@ -195,14 +199,92 @@ def test_a_token_is_read_for_each_request(tmp_path: Path) -> None:
     assert receiver.counts.errors[Failure.CREDENTIALS] == 1
     for text in ("one\n", "two\n"):
         token.write_text(text)
+        token.chmod(0o640)
         receiver.turns(1)
     assert [headers["Authorization"] for _, headers in receiver.requests] == ["Bearer one", "Bearer two"]
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "message"),
+    [
+        (b"sesame\xff", 0o640, "holds no bearer token"),
+        ("sesame ÿ".encode(), 0o640, "holds no bearer token"),
+        (b"sesame\r\nX-Other: 1", 0o640, "holds no bearer token"),
+        (b"\n", 0o640, "is empty: write the token into it"),
+        (b"sesame", 0o644, "is open to every user of this host: chmod 0640"),
+        (b"sesame" * 1000, 0o640, "has more than 4096 octets"),
+    ],
+)
+def test_a_token_that_does_not_serve_is_told_without_showing_it(
+    tmp_path: Path, content: bytes, mode: int, message: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    keep(tmp_path, MINUTE, 1)
+    token = tmp_path / "token"
+    token.write_bytes(content)
+    token.chmod(mode)
+    receiver = Receiver(tmp_path, MINUTE + 2, plan=RemoteWritePlan(url=URL, token_file=token))
+    receiver.turns(1)
+    assert (receiver.requests, receiver.counts.errors[Failure.CREDENTIALS]) == ([], 1)
+    assert message in caplog.text
+    assert "sesame" not in caplog.text
+
+
+def test_what_is_too_large_is_sent_in_parts(tmp_path: Path) -> None:
+    keep(tmp_path, MINUTE, 60)
+    keep(tmp_path, MINUTE, 60, OTHER)
+    receiver = Receiver(tmp_path, MINUTE + 70)
+    receiver.answer = lambda: (413, "too large") if len(receiver.requests[-1][0]) > 10_000 else (204, "")
+    receiver.turns(60)
+    assert (receiver.counts.samples, receiver.counts.dropped.total()) == (120 * SERIES, 0)
+
+
+def test_what_is_too_large_in_the_smallest_part_is_given_up(tmp_path: Path) -> None:
+    keep(tmp_path, MINUTE, 1)
+    receiver = Receiver(tmp_path, MINUTE + 2)
+    receiver.answer = lambda: (413, "too large")
+    receiver.turns(20)
+    assert receiver.counts.dropped[Dropped.REFUSED] == SERIES
+
+
+def test_a_history_that_another_agent_writes_is_not_sent(tmp_path: Path) -> None:
+    keep(tmp_path, MINUTE, 1)
+    with closing(Store(connect(tmp_path))) as store:
+        store.run_began("dc2", MINUTE * MINUTE_NS)
+    receiver = Receiver(tmp_path, MINUTE + 2)
+    receiver.turns(2)
+    assert receiver.requests == []
+    with closing(Store(connect(tmp_path))) as store:
+        store.run_began("dc1", MINUTE * MINUTE_NS)
+    receiver.turns(2)
+    assert receiver.counts.samples == SERIES
+
+
+def test_a_new_file_is_sent_from_its_beginning_whatever_the_old_one_had(tmp_path: Path) -> None:
+    keep(tmp_path, MINUTE, 10)
+    receiver = Receiver(tmp_path, MINUTE + 20)
+    receiver.turns(2)
+    set_aside(tmp_path, datetime(2026, 5, 4, tzinfo=UTC))
+    keep(tmp_path, MINUTE + 5, 10, OTHER)  # the first stream of the new file
+    receiver.turns(2)
+    assert receiver.counts.samples == 20 * SERIES
+
+
+def test_a_clock_that_was_far_ahead_does_not_end_the_sending(tmp_path: Path) -> None:
+    keep(tmp_path, MINUTE + 100_000, 1)
+    Receiver(tmp_path, MINUTE + 100_001).turns(1)
+    keep(tmp_path, MINUTE + 20, 3)
+    receiver = Receiver(tmp_path, MINUTE + 20)
+    receiver.turns(1)
+    later = Receiver(tmp_path, MINUTE + 23)
+    later.turns(2)
+    assert later.counts.samples == 3 * SERIES
 
 
 def test_a_user_has_a_password(tmp_path: Path) -> None:
     keep(tmp_path, MINUTE, 1)
     password = tmp_path / "password"
     password.write_text("open sesame\n")
+    password.chmod(0o600)
     plan = RemoteWritePlan(url=URL, username="aladdin", password_file=password)
     receiver = Receiver(tmp_path, MINUTE + 2, plan=plan)
     receiver.turns(1)
