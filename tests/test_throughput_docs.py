@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agent.config.model import Iperf3ReflectorSection
+from agent.config.model import Iperf3ReflectorSection, Iperf3Section
 from collectors.iperf3.failing import Iperf3Failure
 
 _ROOT = Path(__file__).parent.parent
@@ -21,3 +21,9 @@ def test_keys_and_files_of_the_far_side_exist() -> None:
         assert key in Iperf3ReflectorSection.model_fields
     assert "`iperf3-server.conf`" in PAGE
     assert (_ROOT / "systemd" / "iperf3-server.conf").exists()
+
+
+def test_keys_that_say_who_tests_exist() -> None:
+    for key in ("user", "password_file", "password_credential", "public_key_file", "pkcs1_padding"):
+        assert f"`{key}`" in PAGE
+        assert key in Iperf3Section.model_fields
