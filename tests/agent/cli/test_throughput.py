@@ -70,7 +70,7 @@ def test_options_that_contradict_each_other_say_so(arguments: tuple[str, ...], m
 
 @pytest.mark.root
 def test_udp_above_the_rate_finds_the_shaper(network: Network) -> None:
-    [test] = reported(run(*QUICK, "--udp", "260Mbit", "--json", within=network))
+    [test] = reported(run(*QUICK, "--duration", "3s", "--udp", "260Mbit", "--json", within=network))
     [up] = test["directions"]
     assert up["limited_by"]["limit"] == "shaper", up["limited_by"]
     assert up["lost_packets"] > 1000
