@@ -65,4 +65,6 @@ class Recorder:
             writing.cancel()
 
     def _gave_up(self) -> None:
-        _log.warning("history: the disk does not answer; %d samples were not written", self.counts.held)
+        held = self.counts.held
+        if held:  # with none, only minutes are not summed up, which the next agent does
+            _log.warning("history: the disk does not answer; %d samples were not written", held)

@@ -28,6 +28,8 @@ _SETTLED_NS = 10_000_000_000
 """How long after its end a minute is summed up; what is settled later still is added to it then."""
 _AT_ONCE = 4
 """Minutes that are summed up in one turn at least: each takes a few milliseconds."""
+_AT_THE_END = 16
+"""Minutes that are summed up in one transaction at the end: some 50 ms, so that little is done twice."""
 _TURNS = 30
 """Turns in which all that is due is summed up, however much it is."""
 
@@ -73,7 +75,7 @@ class Writer:
         self._told: list[AddressFound | Missing | Measured] = []
         self._open_minutes: set[tuple[int, int]] = set()
         self._last_minutes: dict[OpenedStream, int] = {}
-        self._retained_ns = 0
+        self._retained_ns: int | None = None
 
     def turn(self) -> None:
         """Take what is queued and try to write it; what cannot be written is tried again in the next turn."""
@@ -81,12 +83,17 @@ class Writer:
         self._try(lambda store: self._write(store, self._due(self._wall_ns())))
 
     def finish(self) -> None:
-        """Write the last of it, sum up every minute, note the end, and close the file."""
+        """Write the last of it and the end, and close the file; before that, sum up what minutes there are.
+
+        That can take longer than the end is waited for: then the next agent does it.
+        """
         self._take()
-        self._try(lambda store: self._write(store, None))
+        self._try(lambda store: self._write(store, [], ending=True))
         left = self._counts.held
         if left:
             _log.warning("history: the last %d samples could not be written", left)
+        else:
+            self._try(self._sum_up)
         self._close()
 
     def _try(self, write: Callable[[Store], None]) -> None:
@@ -142,16 +149,25 @@ class Writer:
     def _pending_of(self, stream: OpenedStream, minute: int) -> _Pending:
         return self._pending.setdefault((stream, minute), _Pending())
 
-    def _write(self, store: Store, due: list[tuple[int, int]] | None) -> None:
-        """Put everything on disk in one transaction, and sum up minutes: those that are due, or all with ``None``."""
+    def _sum_up(self, store: Store) -> None:
+        """Sum up every minute, a few in a transaction."""
+        while self._open_minutes:
+            some = sorted(self._open_minutes)[:_AT_THE_END]
+            store.begin()
+            for minute in some:
+                store.complete(*minute)
+            store.commit()
+            self._open_minutes.difference_update(some)
+
+    def _write(self, store: Store, due: list[tuple[int, int]], *, ending: bool = False) -> None:
+        """Put everything on disk in one transaction, and sum up the minutes that are due."""
         began_ns = self._monotonic_ns()
         now_ns = self._wall_ns()
         store.begin()
         run = store.run_began(self._agent, now_ns) if self._run is None else self._run
         touched = self._append(store)
         self._tell(store)
-        ending = due is None
-        for minute in sorted(self._open_minutes | touched) if due is None else due:
+        for minute in due:
             store.complete(*minute)
         store.run_seen(run, now_ns, ended=ending)
         store.commit()
@@ -190,12 +206,12 @@ class Writer:
         return due[: max(_AT_ONCE, -(-len(due) // _TURNS))]
 
     def _committed(
-        self, run: int, touched: set[tuple[int, int]], due: list[tuple[int, int]] | None, began_ns: int, now_ns: int
+        self, run: int, touched: set[tuple[int, int]], due: list[tuple[int, int]], began_ns: int, now_ns: int
     ) -> None:
         counts = self._counts
         self._run = run
         self._open_minutes |= touched
-        self._open_minutes -= self._open_minutes if due is None else set(due)
+        self._open_minutes.difference_update(due)
         counts.written += sum(len(pending.rows) for pending in self._pending.values())
         self._pending.clear()
         self._told.clear()
@@ -205,7 +221,7 @@ class Writer:
         counts.octets = size(self._plan.directory)
 
     def _retain(self, store: Store, now_ns: int) -> None:
-        if now_ns - self._retained_ns < MINUTE_NS:
+        if self._retained_ns is not None and self._monotonic_ns() - self._retained_ns < MINUTE_NS:
             return
         store.begin()
         more = keep_within(store, now_ns=now_ns, keep_ns=self._plan.keep_ns, max_octets=self._plan.max_octets)
@@ -214,7 +230,7 @@ class Writer:
         give_back(store)
         self._counts.oldest_ns = None if oldest is None else oldest * MINUTE_NS
         if not more:
-            self._retained_ns = now_ns
+            self._retained_ns = self._monotonic_ns()
 
     def _failed(self, trouble: Trouble) -> None:
         counts = self._counts

@@ -32,6 +32,7 @@ class Agent:
         connect: Callable[[Path], sqlite3.Connection] = connect,
     ) -> None:
         self.now_ns = at_ns
+        self.monotonic_ns = 0
         self.counts = HistoryCounts()
         self.sink = HistorySink(self.counts, [PROBE], wall_ns=lambda: self.now_ns, most_held=most_held)
         self.writer = Writer(
@@ -40,10 +41,16 @@ class Agent:
             self.sink.queue,
             self.counts,
             wall_ns=lambda: self.now_ns,
+            monotonic_ns=lambda: self.monotonic_ns,
             connect=connect,
         )
         self.deliver = self.sink.opened(KEY)
         self.first_slot = self._slot = 0
+
+    def passes(self, duration_ns: int) -> None:
+        """Let time pass, on both clocks."""
+        self.now_ns += duration_ns
+        self.monotonic_ns += duration_ns
 
     def second(self, deliver: Deliver | None = None) -> list[Row]:
         """Ten samples, and the turn of the writer after them."""
@@ -51,7 +58,7 @@ class Agent:
         self.first_slot = self._slot
         self._slot += 10
         (deliver or self.deliver)([sample(row) for row in rows])
-        self.now_ns += SECOND_NS
+        self.passes(SECOND_NS)
         self.writer.turn()
         return rows
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from agent.history.files import FILE
+from agent.history.opening import reading
 from agent.history.reading import read_columns
 from agent.history.recorder import Recorder
 from agent.history.store import connect
@@ -50,6 +52,34 @@ async def test_a_disk_that_hangs_holds_up_neither_the_loop_nor_the_end(
     assert not recorder.complete
     assert recorder.counts.dropped[Reason.SLOW] == 1001 * 50 - 30_000
     assert "the disk does not answer; 30000 samples were not written" in caplog.text
+
+
+async def test_an_end_that_is_not_waited_for_has_the_samples_on_disk_before_minutes_are_summed_up(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    released = threading.Event()
+
+    class SlowToSumUp(sqlite3.Connection):
+        def execute(self, sql: str, *parameters: object) -> sqlite3.Cursor:
+            if "INTO blocks" in sql:
+                released.wait(10)
+            return super().execute(sql, *parameters)  # type: ignore[arg-type]  # whatever SQLite takes
+
+    def connecting(directory: Path) -> sqlite3.Connection:
+        connect(directory).close()
+        return sqlite3.connect(directory / FILE, isolation_level=None, factory=SlowToSumUp)
+
+    recorder = Recorder(HistoryPlan(directory=tmp_path), "dc1", [PROBE], patience_s=0.5, connect=connecting)
+    try:
+        async with recorder.recording():
+            recorder.sink.opened(KEY)(ROWS)
+        with reading(tmp_path) as connection:
+            assert connection.execute("SELECT ended FROM runs").fetchall() == [(1,)]
+        assert len(read_columns(tmp_path, probe="stamp", target="hub", path="vpn")) == 50
+    finally:
+        released.set()
+    assert recorder.complete
+    assert caplog.text == ""
 
 
 async def test_a_bug_of_the_writing_thread_ends_the_program(tmp_path: Path) -> None:

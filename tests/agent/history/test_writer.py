@@ -180,7 +180,7 @@ def test_a_disk_without_room_costs_nothing_until_memory_is_full_and_all_is_told(
     assert agent.counts.trouble.reason is Reason.DISK_FULL
     assert (agent.counts.held, agent.counts.dropped[Reason.DISK_FULL]) == (50, 30)
     assert [record.message for record in caplog.records] == [
-        f"history: {tmp_path}: its disk is full: free some room, or lower `history.max_size`"
+        f"history: {tmp_path}: its disk is full: free some room, and lower `history.max_size` so that it stays free"
         " (database or disk is full); up to 10 samples wait in memory"
     ]
     opened[0].room = True
@@ -279,14 +279,27 @@ def test_a_directory_that_cannot_be_made_is_told_with_what_to_do(tmp_path: Path)
 
 def test_what_is_older_than_an_hour_goes(agent: Agent, tmp_path: Path) -> None:
     agent.second()
-    agent.now_ns += 3600 * SECOND_NS
+    agent.passes(3600 * SECOND_NS)
     agent.second()
-    agent.now_ns += 3600 * SECOND_NS
+    agent.passes(3600 * SECOND_NS)
     rows = agent.second()
-    agent.now_ns += 61 * SECOND_NS
+    agent.passes(61 * SECOND_NS)
     rows += agent.second()
     assert read(tmp_path).sent_at_ns.tolist() == sent(rows)
     assert agent.counts.oldest_ns == rows[0].sent_at_ns // MINUTE_NS * MINUTE_NS
+
+
+def test_what_is_old_goes_also_after_a_clock_that_was_years_ahead(agent: Agent, tmp_path: Path) -> None:
+    agent.now_ns += 90_000 * MINUTE_NS
+    agent.second()
+    agent.now_ns -= 90_000 * MINUTE_NS
+    early = agent.second()
+    for _ in range(3):
+        agent.passes(61 * MINUTE_NS)
+        rows = agent.second()
+    kept = read(tmp_path).sent_at_ns.tolist()
+    assert rows[0].sent_at_ns in kept
+    assert early[0].sent_at_ns not in kept
 
 
 def test_the_oldest_goes_where_all_is_too_large(tmp_path: Path) -> None:
@@ -294,11 +307,11 @@ def test_the_oldest_goes_where_all_is_too_large(tmp_path: Path) -> None:
     for minute in range(45):
         rows = list(on_a_path(600, slot=600 * minute, begin_ns=agent.now_ns))
         agent.deliver([sample(row) for row in rows])
-        agent.now_ns += MINUTE_NS
+        agent.passes(MINUTE_NS)
         agent.writer.turn()
-    agent.now_ns += 11 * SECOND_NS
+    agent.passes(11 * SECOND_NS)
     for _ in range(3):
-        agent.now_ns += MINUTE_NS
+        agent.passes(MINUTE_NS)
         agent.writer.turn()
     columns = read(tmp_path)
     assert 0 < len(columns) < 45 * 600
