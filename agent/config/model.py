@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from agent.config.problems import Key
 from agent.config.values import (
+    FORMAT,
     Address,
     AuthorityFile,
     BodySize,
@@ -27,6 +28,7 @@ from agent.config.values import (
     Every,
     FileSize,
     FlowCount,
+    Format,
     Gateway,
     Host,
     HttpUrl,
@@ -504,6 +506,7 @@ class ComparisonSection(Section):
 class Configuration(Section):
     """The whole file."""
 
+    version: Format = Field(FORMAT, description="Version of this format. A file of a newer one is refused.")
     agent: AgentSection = Field(AgentSection(), description="This agent.")
     listen: Listen = Field(
         "127.0.0.1:9469",

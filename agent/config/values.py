@@ -252,6 +252,21 @@ Port = Annotated[int, _integer(1, 65535), _integer_schema(1, 65535)]
 # 65507 = the largest IPv4 packet (65535) less 20 octets of IPv4 and 8 of ICMP or UDP.
 IcmpSize = Annotated[int, _integer(12, 65507), _integer_schema(12, 65507)]
 StampSize = Annotated[int, _integer(44, 65507), _integer_schema(44, 65507)]
+FORMAT = 1
+"""The version of the configuration's format that this program reads."""
+
+
+def _format(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError(f"must be {FORMAT}, the version of this format")
+    if value > FORMAT:
+        raise ValueError(f"is {value}, the format of a newer eragent; this one reads {FORMAT}: install the newer one")
+    if value < FORMAT:
+        raise ValueError(f"is {value}, and there is no such format: write {FORMAT}")
+    return value
+
+
+Format = Annotated[int, PlainValidator(_format), _integer_schema(FORMAT, FORMAT)]
 Ssid = Annotated[int, _integer(1, 65535), _integer_schema(1, 65535)]
 PacketRate = Annotated[int, _integer(1, 1_000_000), _integer_schema(1, 1_000_000)]
 SessionCount = Annotated[int, _integer(1, 1_000_000), _integer_schema(1, 1_000_000)]
