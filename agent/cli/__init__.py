@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 
 import click
 
@@ -20,6 +21,23 @@ _COMMANDS = {
 }
 
 
+LEAST_PYTHON = (3, 11)
+_NOT_ALLOWED = 4
+
+
+class UnsupportedPythonError(click.ClickException):
+    """A Python too old for the rest of the program, which is imported only after that is known."""
+
+    exit_code = _NOT_ALLOWED
+
+
+def check_python(version: tuple[int, ...] = sys.version_info[:2]) -> None:
+    """Raise :class:`UnsupportedPythonError` where the program cannot run on a Python of this version."""
+    if version < LEAST_PYTHON:
+        found, least = (".".join(map(str, numbers)) for numbers in (version, LEAST_PYTHON))
+        raise UnsupportedPythonError(f"Python {found} does not serve: install eragent with Python {least} or newer")
+
+
 class _LazyGroup(click.Group):
     """Lists all commands, imports the one that is called: the start-up time of each stays its own."""
 
@@ -27,6 +45,7 @@ class _LazyGroup(click.Group):
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # as above
+        check_python()
         if cmd_name not in _COMMANDS:
             return None
         command = importlib.import_module(f"agent.cli.{cmd_name}").command

@@ -24,7 +24,7 @@ Exit codes:
   0  ended by SIGTERM or SIGINT
   2  wrong usage or configuration
   3  could not start: for example the port of `listen` is taken
-  4  this host does not let it: a capability is missing, or the kernel is too old
+  4  this host does not let it: a capability is missing, the kernel or Python is too old
 """
 )
 @click.option("--config", type=click.Path(path_type=Path), default=DEFAULT_CONFIG, show_default=True, metavar="FILE")
