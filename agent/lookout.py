@@ -69,6 +69,8 @@ class Lookout:
         self._lost_ns = 0
         self._stalled: Sequence[Place] = ()
         self._answered_ns = monotonic_ns()
+        self._away_ns: int | None = None  # since when the reflector does not answer, if it did before
+        self._answered = False
         self._status = ""
 
     @property
@@ -108,6 +110,7 @@ class Lookout:
             for change in changes:
                 _tell(change)
         self._look_at_clock()
+        self._look_at_reflector()
         if self.status != self._status:
             self._status = self.status
             self._notify(f"STATUS={self._status}")
@@ -137,6 +140,19 @@ class Lookout:
         if reflector is None or reflector.answering or self._figures.streams:
             self._answered_ns = now_ns
         return now_ns - self._answered_ns < _REFLECTOR_AWAY_NS
+
+    def _look_at_reflector(self) -> None:
+        """Tell that it is back; why it ended, and that it is started again, was told when it did."""
+        reflector = self._reflector()
+        answers = reflector is not None and reflector.answering
+        if answers and self._away_ns is not None:
+            lasted = duration(self._monotonic_ns() - self._away_ns)
+            _log.info("the reflector answers again, after %s", lasted, extra=fields(reason="reflector"))
+        if answers or reflector is None:
+            self._away_ns = None
+        elif self._answered:
+            self._away_ns = self._monotonic_ns()
+        self._answered = answers
 
     def _look_at_clock(self) -> None:
         try:

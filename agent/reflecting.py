@@ -52,13 +52,19 @@ class ReflectorProcess:
         return (ReflectorCounts() if self._living is None else self._living.read()).after(self._before)
 
     async def run(self) -> None:
-        """Keep the reflector running until cancelled, with growing pauses where it ends again and again."""
-        delay_s = self._restart_s
+        """Keep the reflector running until cancelled, with growing pauses where it ends again and again.
+
+        Of ends that are alike and follow each other closely, the first is logged.
+        """
+        delay_s, told = self._restart_s, None
         while True:
             started_s = time.monotonic()
             code = await self._live()
-            delay_s = self._restart_s if time.monotonic() - started_s > _RESTART_AT_MOST_S else delay_s
-            _log.error("the reflector ended with code %d; it is started again in %.0f s", code, delay_s)
+            if time.monotonic() - started_s > _RESTART_AT_MOST_S:
+                delay_s, told = self._restart_s, None
+            if code != told:
+                _log.error("the reflector ended with code %d; it is started again in %.0f s", code, delay_s)
+                told = code
             await asyncio.sleep(delay_s)
             delay_s = min(2 * delay_s, _RESTART_AT_MOST_S)
             self.restarts += 1

@@ -122,6 +122,20 @@ async def test_a_clock_that_is_lost_and_kept_again_is_told_once_each(caplog: pyt
     ]
 
 
+async def test_a_reflector_that_comes_back_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    agent = Agent(reflects=True)
+    agent.answering = False
+    await agent.seconds(5)
+    agent.answering = True
+    await agent.seconds(5)
+    agent.answering = False
+    await agent.seconds(30)
+    agent.answering = True
+    await agent.seconds(5)
+    assert caplog.messages == ["the reflector answers again, after 30 s"]
+
+
 async def test_an_agent_with_nothing_to_do_says_so() -> None:
     agent = Agent()
     await agent.seconds(2)
