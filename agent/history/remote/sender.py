@@ -95,7 +95,7 @@ class RemoteWriter:
             return
         try:
             batch = self._next()
-        except HistoryError:  # there is none yet, or none that can be read: its own metrics tell
+        except (HistoryError, OSError):  # there is none yet, or none that can be read: its own metrics tell
             return
         if batch is None:
             return

@@ -191,6 +191,14 @@ def test_without_a_history_there_is_nothing_to_send(tmp_path: Path) -> None:
     assert receiver.requests == []
 
 
+def test_a_history_that_cannot_be_looked_for_ends_nothing(tmp_path: Path) -> None:
+    receiver = Receiver(
+        tmp_path / ("x" * 300), MINUTE
+    )  # as where its folder may not be searched, which root always may
+    receiver.turns(2)
+    assert receiver.requests == []
+
+
 def test_a_token_is_read_for_each_request(tmp_path: Path) -> None:
     keep(tmp_path, MINUTE, 61)
     token = tmp_path / "token"
@@ -363,7 +371,8 @@ def test_an_hour_in_which_prometheus_was_away_is_all_there_afterwards(tmp_path: 
     directory.mkdir()
     this_minute = time.time_ns() // MINUTE_NS
     first = this_minute - 60
-    paths = [StreamKey(probe="stamp", kind="stamp", target="hub", path=f"path-{number}") for number in range(10)]
+    names = [f"path-{number}" for number in range(9)] + ['Straße "9" \\ 東京']
+    paths = [StreamKey(probe="stamp", kind="stamp", target="hub", path=name) for name in names]
     counts = RemoteCounts()
 
     def turns(url: str, count: int) -> None:
