@@ -111,7 +111,9 @@ class _Server:
         """
         names = ("packets_sent", "packets_lost", "packets_failed", "packets_overlooked", "samples_noisy")
         sent, lost, failed, overlooked, noisy = [await self._total(f"eragent_{name}_total{selector}") for name in names]
-        found = {"sent": np.clip(sent - overlooked, 0, None), "lost": lost + failed, "noisy": noisy}
+        known = np.clip(sent - overlooked, 0, None)
+        # increase() extrapolates each counter on its own: the sum of two may be a little above what contains both.
+        found = {"sent": known, "lost": np.minimum(lost + failed, known), "noisy": noisy}
         query = f"sum by (le) (increase(eragent_rtt_seconds_bucket{selector}[{self._step_s}s]))"
         buckets = {float(one["metric"]["le"]): self._steps_of(one) for one in await self._over_time(query)}
         bounds = sorted(buckets)

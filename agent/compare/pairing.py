@@ -93,8 +93,9 @@ class Pairs:
     def counted_in(self, unit_ns: int, *, since_ns: int = 0) -> NDArray[np.int64]:
         """Return in which unit of time, counted from ``since_ns`` (wall time) on, each pair was due."""
         number = self.slot.astype(np.int64)  # a copy that is worked on in place: a week of them has 48 MiB
+        number -= number[:1].copy()  # slots count from anywhere: times them, only those of the run fit into 64 bits
         number *= self.interval_ns
-        number += self.start_ns - since_ns
+        number += self.begins_ns - since_ns
         number //= unit_ns
         return number
 
@@ -119,7 +120,7 @@ def pair(baseline: Columns, candidate: Columns) -> Pairs:
     for reason, mask in reasons.items():
         counts[reason] = int(np.count_nonzero(kept & mask))
         kept &= ~mask
-    start_ns = int(baseline.sent_at_ns[0] - baseline.slot[0] * interval_ns) if len(baseline) else 0
+    start_ns = int(baseline.sent_at_ns[0]) - int(baseline.slot[0]) * interval_ns if len(baseline) else 0
     chosen: Any = slice(None) if kept.all() else kept
     return Pairs(
         slot=baseline.slot[chosen],

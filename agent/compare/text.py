@@ -90,7 +90,8 @@ def _paths(report: Json) -> Iterator[str]:
         if path["day_range_ns"] is not None:
             told.append(f"days within {quantity(path['day_range_ns'], 'ns')}")
         if path["bursts"]:
-            told.append(f"{path['bursts']:,} bursts of losses, the longest of {path['longest_burst']:,} packets")
+            bursts = "burst" if path["bursts"] == 1 else "bursts"
+            told.append(f"{path['bursts']:,} {bursts} of losses, the longest of {path['longest_burst']:,} packets")
         if out["count"]:
             told.append(f"outages: {out['count']}, {span(out['total_s'])} in all, {span(out['longest_s'])} at most")
         yield f"{report[role]}: {'; '.join(told)}."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -39,6 +41,14 @@ def test_a_clock_that_is_stepped_for_both_paths_changes_nothing() -> None:
     assert forward.interval_ns == backward.interval_ns == still.interval_ns == 100_000_000
     assert forward.duration_s == backward.duration_s == still.duration_s == 10
     assert {pairs.begins_ns for pairs in (forward, backward, still)} == {MIDNIGHT_NS}
+
+
+def test_slots_may_count_from_anywhere() -> None:
+    ours = stream([1] * 100)
+    theirs = replace(ours, slot=ours.slot + 2**61)
+    near, far = pair(ours, ours), pair(theirs, theirs)
+    assert (far.duration_s, far.begins_ns) == (near.duration_s, MIDNIGHT_NS)
+    assert np.array_equal(far.counted_in(S), near.counted_in(S))
 
 
 def test_what_failed_was_not_delivered_as_what_was_lost_and_has_no_delay() -> None:
