@@ -174,7 +174,7 @@ async def _reload_when(told: asyncio.Event, reloading: Reloading) -> None:
 
 def _said(stay: int, gone: int, come: int, parts: Iterable[str]) -> str:
     """Tell what a reload changed."""
-    streams = f"{stay} streams go on, {gone} ended, {come} began"
+    streams = f"streams: {stay} go on, {gone} ended, {come} began"
     return "; ".join([streams, *(f"{name} changed" for name in parts)])
 
 

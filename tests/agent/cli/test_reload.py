@@ -149,7 +149,7 @@ def test_series_of_what_goes_vanish_and_those_of_what_comes_appear(agent: Agent)
     assert agent.values("eragent_slots_missed_total", probe="goes") != []
     agent.configure(CHANGES, COMES, interval="20ms", paths="[expressroute]")
     status, text = agent.reload()
-    assert (status, text) == (200, "reloaded: 2 streams go on, 4 ended, 4 began\n")
+    assert (status, text) == (200, "reloaded: streams: 2 go on, 4 ended, 4 began\n")
     for name in ("packets_sent_total", "slots_missed_total", "rtt_seconds_count", "target_resolved"):
         assert agent.values(f"eragent_{name}", probe="goes") == []
     assert len(agent.values("eragent_packets_sent_total", probe="changes")) == 1
@@ -205,8 +205,8 @@ def test_reloads_at_once_come_one_after_the_other(agent: Agent) -> None:
         answers = list(together.map(lambda _: agent.reload(), range(8)))
     assert {status for status, _ in answers} == {200}
     assert {text for _, text in answers} <= {
-        "reloaded: 3 streams go on, 3 ended, 4 began\n",
-        "reloaded: 7 streams go on, 0 ended, 0 began\n",
+        "reloaded: streams: 3 go on, 3 ended, 4 began\n",
+        "reloaded: streams: 7 go on, 0 ended, 0 began\n",
     }
     assert agent.log.read_text().count("eragent: reloaded: ") <= 8
     agent.wait_for("eragent_packets_received_total", 3, probe="comes", target="named")
@@ -216,7 +216,7 @@ def test_reloads_at_once_come_one_after_the_other(agent: Agent) -> None:
 def test_a_reflector_is_restarted_if_it_changes_and_only_then(agent: Agent) -> None:
     before = agent.children()
     agent.configure(CHANGES, GOES, interval="20ms", paths="[vpn]", sessions=200)
-    assert agent.reload() == (200, "reloaded: 6 streams go on, 0 ended, 0 began; reflector changed\n")
+    assert agent.reload() == (200, "reloaded: streams: 6 go on, 0 ended, 0 began; reflector changed\n")
     agent.wait_for("eragent_reflector_up", 1)
     assert set(agent.children()).isdisjoint(before)
     agent.wait_for("eragent_peer_restarts_total", 1, probe="stays", path="vpn")
