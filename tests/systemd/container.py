@@ -75,6 +75,7 @@ def booted(folder: Path) -> Iterator[Container]:
     root = folder / "root"
     subprocess.run(["cp", "--archive", "--reflink=auto", debian_root(), root], check=True)
     (root / "etc/resolv.conf").unlink(missing_ok=True)  # it has no way to a name server
+    (root / "etc/hosts").write_text("127.0.0.1 localhost\n", encoding="utf-8")  # debootstrap makes none
     command = ["systemd-nspawn", "--quiet", f"--directory={root}", "--boot", "--register=no", "--keep-unit"]
     # As on a real host: reading the state of the clock, and taking a descriptor of a child. Containers may not.
     command.append("--system-call-filter=adjtimex clock_adjtime pidfd_getfd")
