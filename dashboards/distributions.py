@@ -72,7 +72,7 @@ def heat_map(title: str, description: str, unit: str, expr: str, role: Role) -> 
         .mode(heat_models.HeatmapColorMode.SCHEME)
         .scheme(role.heat)
         .scale(heat_models.HeatmapColorScale.EXPONENTIAL)
-        .exponent(0.3)
+        .exponent(0.2)
         .steps(64)
     )
     return (

@@ -99,7 +99,7 @@ def _state() -> Section:
                 steps=bad,
             ),
             single_values(
-                "Clock off UTC at most",
+                "Clock error",
                 "How far the host's clock is off UTC at most, by its kernel. One-way delays and comparisons of hosts "
                 "need a clock that something keeps synchronised; round trips do not.",
                 "s",
@@ -107,7 +107,7 @@ def _state() -> Section:
                 f" or -1 * max by (agent) (eragent_clock_synchronised{{{_CHOSEN}}} == bool 0)",
                 name="{{agent}}",
                 steps=((None, WARNING), (0, GOOD), (0.1, WARNING)),
-                words={"-1": "unsynchronised"},
+                words={"-1": "no sync"},
             ),
             single_values(
                 "Reflector",

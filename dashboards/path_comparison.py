@@ -336,14 +336,16 @@ def _hours() -> Section:
     return Section(
         title="The tail by hour of the day (UTC): when is it bad?",
         height=9,
-        widths=(12, 12),
+        widths=(24,),
         panels=[
             matrix(
-                f"${role.variable}: p99 by weekday and hour",
+                f"${role.variable}: p99 by weekday and hour, in ms",
                 "Mean of the p99 of all five minutes of that hour and weekday within what is shown, in UTC: choose a "
                 "week or more. The darker, the slower, beside the slowest hour; without colour: unknown.",
-                "s",
+                "none",
                 promql.by_hour(role),
+                decimals=0,
+                heading="UTC",
                 row="weekday",
                 column="hour",
                 columns=HOURS,

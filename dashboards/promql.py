@@ -109,7 +109,8 @@ def more_predictable() -> str:
     """Name in the label ``winner`` the path that varies clearly less from packet to packet, unless it has a flaw.
 
     A flaw is more loss, or a clearly wider spread. The value is a ratio, candidate to baseline: that of the variations
-    where it decided, 1 where nothing did, 0 or 2 where only the candidate or only the baseline got answers.
+    where it decided, 1 where nothing did, 0 or 2 where only the candidate or only the baseline got answers. Where
+    neither did, or one never varies, the label is "undecided".
 
     The mean variation decides because it is exact: two paths of the same constant delay can show spreads that differ
     by half, where one of them lies in a wider bucket.
@@ -133,6 +134,7 @@ def more_predictable() -> str:
         (f"0 * {variations} + 1", "neither: mixed"),
         (f"0 * {answering[CANDIDATE]} unless on () {answering[BASELINE]}", "$candidate"),
         (f"0 * {answering[BASELINE]} + 2 unless on () {answering[CANDIDATE]}", "$baseline"),
+        ("vector(1)", "undecided"),
     )
     return "\nor on () ".join(f'label_replace({arm}, "winner", "{name}", "", "")' for arm, name in arms)
 
@@ -172,8 +174,8 @@ def heat(role: Role) -> str:
 
 
 def by_hour(role: Role) -> str:
-    """Return the mean of the five-minute p99 by the labels ``hour`` and ``weekday``, over all that is shown."""
-    return f"avg by (hour, weekday) (avg_over_time(stream:{P99}_by_hour{{{role.streams}}}[{SHOWN}]))"
+    """Return the mean of the five-minute p99 in ms by the labels ``hour`` and ``weekday``, over all that is shown."""
+    return f"1000 * avg by (hour, weekday) (avg_over_time(stream:{P99}_by_hour{{{role.streams}}}[{SHOWN}]))"
 
 
 def jitter(role: Role, direction: str = "round_trip") -> str:

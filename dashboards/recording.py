@@ -53,6 +53,7 @@ def groups() -> tuple[Group, ...]:
                 *_minutes(),
                 *_marks(),
             ],
+            interval="30s",
         ),
         Group(
             name="eragent-budgets",

@@ -10,6 +10,7 @@ from typing import Any
 from grafana_foundation_sdk.builders import dashboard, table
 from grafana_foundation_sdk.models import dashboard as models
 from grafana_foundation_sdk.models import prometheus as prometheus_models
+from grafana_foundation_sdk.models.common import TableCellBackgroundDisplayMode, TableColoredBackgroundCellOptions
 
 from dashboards.panels import DATA_SOURCE, NEUTRAL, NOTHING, query, thresholds, transformation, value_words
 
@@ -103,21 +104,24 @@ def matrix(
     row: str,
     column: str,
     steps: Sequence[tuple[float | None, str]] = (),
+    decimals: int = 1,
     columns: Sequence[str] = (),
     row_words: dict[str, str] | None = None,
+    heading: str = "",
 ) -> table.Panel:
     """Show the figure of each pair of labels in a cell whose background says how high it is.
 
     By ``steps`` where there are any, else the darker a blue, the nearer to the highest of all that is shown.
 
-    ``columns`` is the order of columns where it is known; ``row_words`` put values of the row's label into words.
+    ``columns`` is the order of columns where it is known; ``row_words`` put values of the row's label into words;
+    ``heading`` stands above the rows' labels.
     """
     corner = f"{row}\\{column}"
     panel = (
         _table(title, description)
+        .decimals(decimals)
         .no_value("-")
         .unit(unit)
-        .decimals(1)
         .min(0)
         .thresholds(thresholds(*steps) if steps else _SHARES_OF_THE_HIGHEST)
         .with_target(query(expr, "", "A", instant=True, form=_TABLE))
@@ -126,13 +130,14 @@ def matrix(
         .with_transformation(
             transformation("groupingToMatrix", columnField=column, rowField=row, valueField="Value", emptyValue="null")
         )
-        .override_by_regexp(rf"^(?!{row}\\).*", [_coloured()])
+        .cell_options(TableColoredBackgroundCellOptions(mode=TableCellBackgroundDisplayMode.BASIC))
     )
-    if columns:
-        places = {name: index for index, name in enumerate((corner, *columns))}
-        panel.with_transformation(transformation("organize", indexByName=places))
+    places = {name: index for index, name in enumerate((corner, *columns))} if columns else {}
+    heading = heading or corner
+    panel.with_transformation(transformation("organize", indexByName=places, renameByName={corner: heading}))
     words = [models.DynamicConfigValue(id_val="mappings", value=[value_words(row_words)])] if row_words else []
-    return panel.override_by_name(corner, words) if words else panel
+    plain = models.DynamicConfigValue(id_val="custom.cellOptions", value={"type": "auto"})
+    return panel.override_by_name(heading, [plain, *words])
 
 
 def _table(title: str, description: str) -> table.Panel:

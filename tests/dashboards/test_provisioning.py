@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from dashboards.generate import FOLDER, RULES, dashboards
-from tests.dashboards.programs import ROOT, debian_program, free_port, prometheus_of, wait_until
+from tests.dashboards.programs import ROOT, debian_program, free_port, prometheus_of, wait_until, write_quick_rules
 
 _PROVISIONING = FOLDER / "provisioning"
 _CONFIGURATIONS = sorted(
@@ -87,7 +87,8 @@ def test_external_labels_and_those_of_the_list_arrive_where_a_site_sends_to(agen
         wait_until(lambda: central.answer("query", query="1") is not None, "receiver", receiving / "prometheus.log")
         site = _read(_PROVISIONING / "prometheus" / "remote_write_thanos.yml")
         site["global"] |= {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
-        site["rule_files"] = [str(RULES / "*.yml")]
+        write_quick_rules(RULES.glob("*.yml"), sending)
+        site["rule_files"] = ["eragent-*.yml"]
         static = _read(_PROVISIONING / "prometheus" / "static.yml")["scrape_configs"][0]["static_configs"][0]
         del static["labels"]["site"]  # the external label tells it
         static["labels"]["room"] = "cellar"
