@@ -22,7 +22,10 @@ from agent.report.figures import Figures
 from agent.sink import StreamKey
 from collectors.sample import Outcome, Sample
 
-_STRETCH_NS = 6 * 3_600_000_000_000
+_HOUR_NS = 3_600_000_000_000
+_STRETCH_NS = 6 * _HOUR_NS
+_LEAST_TELLING = 100  # pairs that tell an interval
+_OTHER = 0.01
 _NUMBER_OF = {outcome.value: number for number, outcome in enumerate(OUTCOMES)}
 _FURTHER = {outcome.value for outcome in Outcome if not outcome.settles}
 _TIMES = ("rtt_ns", "forward_ns", "backward_ns")
@@ -183,7 +186,25 @@ def pairs_of_history(
             parts.append(pair(ours, theirs))
     except HistoryError as error:
         raise EvidenceError(str(error)) from error
+    _check_interval(parts, since_ns, until_ns)
     return names, joined(parts)
+
+
+def _check_interval(parts: Sequence[Pairs], since_ns: int, until_ns: int) -> None:
+    """Raise :class:`EvidenceError` where the probe had another interval before: its slots then were other times."""
+    telling = [(place, part) for place, part in enumerate(parts) if len(part) >= _LEAST_TELLING]
+    if not telling:
+        return
+    interval_ns = telling[-1][1].interval_ns
+    others = [
+        place
+        for place, part in telling
+        if abs(part.interval_ns - interval_ns) > _OTHER * interval_ns or part.duration_s * 1e9 > 2 * _STRETCH_NS
+    ]
+    if others:
+        hours = (until_ns - min(since_ns + (others[-1] + 1) * _STRETCH_NS, until_ns)) // _HOUR_NS
+        remedy = f"add --since {hours}h for what came after" if hours else "wait an hour for what comes after"
+        raise EvidenceError(f"the probe had another interval in a part of this time, or the clock was off: {remedy}")
 
 
 def _stretches(since_ns: int, until_ns: int) -> Iterator[tuple[int, int]]:

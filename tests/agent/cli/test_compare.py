@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from agent.history.schema import VERSION
 from agent.history.store import MINUTE_NS, Store, connect
 from agent.history.summary import Extras
 from agent.sink import StreamKey
-from tests.agent.compare.streams import MIDNIGHT_NS
+from tests.agent.compare.streams import MIDNIGHT_NS, S
 from tests.agent.history.generated import INTERVAL_NS, on_a_path, rows_of
 
 PATHS = ("--baseline", "vpn", "--candidate", "expressroute")
@@ -309,6 +310,30 @@ def test_a_history_is_compared_over_days_and_gaps(tmp_path: Path) -> None:
     assert report["excluded"]["noisy"] > 0
     assert report["figures"][0]["difference"] == pytest.approx(-3e6, rel=0.02)
     assert json.loads(run(*PATHS, "--history", str(tmp_path), "--since", "1d", "--json").stdout)["pairs"] < 6000
+
+
+def test_a_probe_whose_interval_was_changed_is_compared_only_since_then(tmp_path: Path) -> None:
+    now_ns = time.time_ns() // MINUTE_NS * MINUTE_NS
+    for path in ("vpn", "expressroute"):
+        begin_ns = now_ns - 20 * 60 * MINUTE_NS
+        slow = [
+            replace(row, slot=begin_ns // S + place, sent_at_ns=begin_ns + place * S)
+            for place, row in enumerate(rows_for(path, begin_ns))
+        ]
+        keep(tmp_path, path, slow)
+        keep(tmp_path, path, rows_for(path, now_ns - 10 * MINUTE_NS))
+    found = run(*PATHS, "--history", str(tmp_path))
+    assert (found.exit_code, found.stdout) == (2, "")
+    assert found.stderr == (
+        "eragent: the probe had another interval in a part of this time, or the clock was off:"
+        " add --since 18h for what came after\n"
+    )
+    after = run(*PATHS, "--history", str(tmp_path), "--since", "18h", "--json")
+    assert json.loads(after.stdout)["pairs"] > 2800
+
+
+def rows_for(path: str, begin_ns: int) -> list[Row]:
+    return list(on_a_path(3000, seed=len(path), slot=begin_ns // INTERVAL_NS, begin_ns=begin_ns))
 
 
 def test_a_history_of_another_version_is_told_with_what_to_do(tmp_path: Path) -> None:
