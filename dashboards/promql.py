@@ -50,7 +50,8 @@ class Role:
 BASELINE = Role(variable="baseline", colour="#D55E00", heat="Oranges")
 CANDIDATE = Role(variable="candidate", colour="#2A84C6", heat="Blues")
 ROLES = (BASELINE, CANDIDATE)
-PATH = Role(variable="path", colour=CANDIDATE.colour, heat="Blues")
+# Viridis shows single packets on either theme, and is read by the colour-blind; it names no role.
+PATH = Role(variable="path", colour=CANDIDATE.colour, heat="Viridis")
 
 
 def now(record: str, role: Role) -> str:
