@@ -63,9 +63,8 @@ def sentence_of(
     length = span(duration_s)
     if verdict in (Verdict.BETTER, Verdict.WORSE):
         said = f"{candidate} is {verdict} than {baseline}: {_differences(for_it)} in {length}"
-        other = "although" if verdict is Verdict.BETTER else "even though"
         contrary = Verdict.WORSE if verdict is Verdict.BETTER else Verdict.BETTER
-        return f"{said}, {other} it is {contrary} by {_differences(against)}." if against else f"{said}."
+        return f"{said}, although {contrary} in this: {_differences(against)}." if against else f"{said}."
     if verdict is Verdict.SAME:
         return f"{candidate} and {baseline} are the same within the margins in {length}{_beside(telling)}."
     reason = f"Not enough evidence after {length} to tell {candidate} from {baseline}{_beside(telling)}"

@@ -11,6 +11,7 @@ from agent.columns import Columns
 from agent.compare.figures import DECIDING, FIGURES, Figure, figures
 from agent.compare.margins import Margins, Verdict
 from agent.compare.pairing import pair
+from agent.compare.words import sentence_of
 from tests.agent.compare.streams import MS, exponential, stream
 
 
@@ -131,3 +132,26 @@ def test_exchanging_the_paths_exchanges_better_and_worse() -> None:
 
 def test_what_decides_is_among_the_figures() -> None:
     assert set(DECIDING) < set(FIGURES)
+
+
+def test_the_sentence_tells_what_speaks_against_the_verdict() -> None:
+    def figure(name: str, difference: float, verdict: Verdict) -> Figure:
+        ends = (difference - 1e5, difference + 1e5)
+        return Figure(
+            name=name,
+            unit="ns",
+            baseline=5e6,
+            candidate=5e6 + difference,
+            low=ends[0],
+            high=ends[1],
+            corrected=ends,
+            margin=5e5,
+            verdict=verdict,
+            longer=None,
+        )
+
+    told = [figure("rtt_p50", 1e6, Verdict.WORSE), figure("rtt_p99", -2e6, Verdict.BETTER)]
+    assert sentence_of(Verdict.BETTER, told, "vpn", "expressroute", 86_400, None) == (
+        "expressroute is better than vpn: p99 lower by 2.000 ms (95 %: 1.900 ms to 2.100 ms) in 1 d,"
+        " although worse in this: p50 higher by 1.000 ms (95 %: 0.900 ms to 1.100 ms)."
+    )
