@@ -48,6 +48,11 @@ def read_secret(path: Path, what: str) -> bytes:
         os.close(descriptor)
 
 
+def is_open_to_everyone(path: Path) -> bool:
+    """Whether every user of this host may read or write a regular file that is there."""
+    return path.is_file() and bool(path.stat().st_mode & _EVERYONE)
+
+
 def secret_path(
     file: Path | None, credential: str | None, folder: Path, environment: Mapping[str, str] = os.environ
 ) -> Path | None:

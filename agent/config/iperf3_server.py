@@ -10,7 +10,7 @@ from agent.config.document import Data, Document
 from agent.config.model import Iperf3ReflectorSection
 from agent.config.problems import Key, Problem
 from agent.config.validation import named
-from agent.keys import KeyFileError, secret_path
+from agent.keys import KeyFileError, is_open_to_everyone, secret_path
 from agent.plan import Iperf3ServerPlan
 
 _PLACE: Key = ("reflector", "iperf3")
@@ -49,6 +49,9 @@ def _unreadable(document: Document, section: Mapping[str, Data], environment: Ma
         else:
             if path is not None and not os.access(path, os.R_OK):
                 message = f"{path} is not there, or cannot be read: iperf3 is to read it as this user"
+                yield document.problem((*_PLACE, given), message)
+            elif what == "key" and path is not None and is_open_to_everyone(path):
+                message = f"{path} is open to every user of this host: chmod 0640 {path}"
                 yield document.problem((*_PLACE, given), message)
 
 

@@ -36,7 +36,7 @@ def test_defaults_are_the_usual_port_and_loopback_alone(tmp_path: Path) -> None:
 
 
 def test_files_are_looked_for_beside_the_configuration_and_credentials_where_systemd_put_them(tmp_path: Path) -> None:
-    (tmp_path / "key.pem").touch()
+    (tmp_path / "key.pem").touch(mode=0o600)
     (tmp_path / "users").touch()
     text = "iperf3: {listen: 10.1.0.4:5202, allow: [10.0.0.0/8], key_file: key.pem, users_credential: users}"
     plan = plan_from(text, tmp_path, CREDENTIALS_DIRECTORY=str(tmp_path))
@@ -58,6 +58,16 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert message_of("iperf3: {key_file: none.pem, users_file: users}", tmp_path) == (
         f"3:22: reflector.iperf3.key_file: {tmp_path}/none.pem is not there, or cannot be read: "
         "iperf3 is to read it as this user"
+    )
+
+
+def test_a_key_that_everybody_may_read_is_refused(tmp_path: Path) -> None:
+    for name in ("key.pem", "users"):
+        (tmp_path / name).touch(mode=0o600)
+    (tmp_path / "key.pem").chmod(0o644)
+    assert message_of("iperf3: {key_file: key.pem, users_file: users}", tmp_path) == (
+        f"3:22: reflector.iperf3.key_file: {tmp_path}/key.pem is open to every user of this host: "
+        f"chmod 0640 {tmp_path}/key.pem"
     )
 
 
