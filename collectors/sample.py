@@ -64,8 +64,8 @@ NOISE_NS = 1_000_000
 """How late this host may be before a sample counts as taken while it was stalled.
 
 A bare clock_nanosleep(2) loop on an idle host is 0.04 ms late at the median and 0.27 ms at p99 (docs/accuracy.md), and
-a packet of this program 0.05 and 0.15: more than a timer's own lateness takes four times that, and a scheduler that lets
-others finish their slice gives them a millisecond and more.
+a packet of this program 0.05 and 0.15: more than a timer's own lateness takes four times that, and a scheduler that
+lets others finish their slice gives them a millisecond and more.
 """
 
 
