@@ -28,7 +28,7 @@ import numpy as np
 from agent.columns import Columns
 from agent.compare.comparison import Names, compare
 from agent.compare.margins import Margins
-from agent.compare.pairing import joined, pair
+from agent.compare.pairs import joined, pair
 
 NAMES = ("slot", "sent_at_ns", "rtt_ns", "forward_ns", "backward_ns", "outcome", "noisy")
 folder, days = Path(sys.argv[1]), int(sys.argv[2])

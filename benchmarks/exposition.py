@@ -14,11 +14,11 @@ from typing import Any
 import uvloop
 from prometheus_client import CollectorRegistry, generate_latest
 
-from agent.metrics import Metrics
+from agent.exposition.scrape import Form, render
+from agent.metrics.rendering import Rendering
+from agent.metrics.streams import Metrics
 from agent.plan import Plan, SocketAddress
-from agent.rendering import Rendering
 from agent.report.figures import Figures
-from agent.scrape import Form, render
 from agent.sink import StreamKey
 from benchmarks.figure import Figure
 from collectors.sample import Outcome, Sample, TimestampSource

@@ -49,7 +49,7 @@ print(samples, time.process_time() - begin)
 """
 _APPEND = """
 import os, sys, time
-import agent.engine, agent.exposition, agent.metrics
+import agent.engine, agent.exposition.server, agent.metrics.streams
 from benchmarks.processes import resident_octets
 before = resident_octets(os.getpid())
 from benchmarks.appending import append

@@ -11,20 +11,21 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.metrics_core import Metric
 
 from agent.comparing import Comparisons
-from agent.comparison_metrics import ComparisonMetrics
 from agent.history.counts import HistoryCounts
 from agent.history.remote.counts import RemoteCounts
-from agent.history_metrics import HistoryMetrics
 from agent.iperf3_server.supervise import Iperf3Server
-from agent.iperf3_server_metrics import Iperf3ServerMetrics
-from agent.metrics import Metrics
+from agent.metrics.comparison import ComparisonMetrics
+from agent.metrics.history import HistoryMetrics
+from agent.metrics.iperf3_server import Iperf3ServerMetrics
+from agent.metrics.reflector import ReflectorMetrics
+from agent.metrics.reloads import ReloadMetrics
+from agent.metrics.remote_write import RemoteWriteMetrics
+from agent.metrics.streams import Metrics
+from agent.metrics.throughput import ThroughputMetrics
 from agent.plan import ComparisonPlan, Iperf3ServerPlan, Plan, Probe, ProbeOptions, ReflectorPlan, SocketAddress
-from agent.reflecting import ReflectorProcess
-from agent.reflector_metrics import ReflectorMetrics
-from agent.reload_metrics import ReloadMetrics
-from agent.reloading import ReloadCounts
-from agent.remote_write_metrics import RemoteWriteMetrics
+from agent.reflector.process import ReflectorProcess
 from agent.report.figures import Figures
+from agent.service.reloading import ReloadCounts
 from agent.sink import StreamKey
 from agent.throughput.books import Books
 from agent.throughput.counts import Latest
@@ -33,7 +34,6 @@ from agent.throughput.limited_by import Limit
 from agent.throughput.plan import ThroughputPlan
 from agent.throughput.service import Throughput
 from agent.throughput.timetable import Timetable
-from agent.throughput_metrics import ThroughputMetrics
 from collectors.claim import OwnClaim
 from collectors.clock import ClockState, SystemClock
 from collectors.exchange import Certificate, Exchange

@@ -6,7 +6,7 @@ from itertools import product
 
 from prometheus_client import CollectorRegistry
 
-from agent.metrics import Metrics
+from agent.metrics.streams import Metrics
 from agent.plan import Plan, SocketAddress
 from agent.report.figures import Figures
 from agent.sink import StreamKey

@@ -12,9 +12,9 @@ import pytest
 import yaml
 from prometheus_client.openmetrics import parser as openmetrics_parser
 
-from agent.asked import asked
 from agent.config.document import parse_document
 from agent.config.load import plan_of
+from agent.exposition.query import asked
 from tests.dashboards.programs import (
     Prometheus,
     agent_command,

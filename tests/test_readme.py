@@ -17,17 +17,17 @@ from agent.config.document import parse_document
 from agent.config.load import plan_of
 from agent.history.counts import HistoryCounts
 from agent.history.remote.counts import RemoteCounts
-from agent.history_metrics import HistoryMetrics
 from agent.iperf3_server.supervise import Iperf3Server
-from agent.iperf3_server_metrics import Iperf3ServerMetrics
-from agent.metrics import Metrics
+from agent.metrics.history import HistoryMetrics
+from agent.metrics.iperf3_server import Iperf3ServerMetrics
+from agent.metrics.reflector import ReflectorMetrics
+from agent.metrics.reloads import ReloadMetrics
+from agent.metrics.remote_write import RemoteWriteMetrics
+from agent.metrics.streams import Metrics
 from agent.plan import Iperf3ServerPlan, Plan, ReflectorPlan, SocketAddress
-from agent.reflecting import ReflectorProcess
-from agent.reflector_metrics import ReflectorMetrics
-from agent.reload_metrics import ReloadMetrics
-from agent.reloading import ReloadCounts
-from agent.remote_write_metrics import RemoteWriteMetrics
+from agent.reflector.process import ReflectorProcess
 from agent.report.figures import Figures
+from agent.service.reloading import ReloadCounts
 from docs.metrics import comparison_families, throughput_families
 
 ROOT = Path(__file__).parent.parent

@@ -13,7 +13,7 @@ import numpy as np
 
 from agent.columns import OUTCOMES, UNKNOWN, Columns
 from agent.compare.comparison import Names
-from agent.compare.pairing import Pairs, joined, pair
+from agent.compare.pairs import Pairs, joined, pair
 from agent.engine import Bound, Engine
 from agent.history.opening import HistoryError
 from agent.history.reading import read_columns, streams

@@ -16,13 +16,13 @@ from typing import Any
 
 import click
 
-from agent import systemd
-from agent.answering import Answering, Control, answering
 from agent.cli.parsed import Parsed
 from agent.cli.reflector_section import read_section, refuse_options
 from agent.keys import read_key
 from agent.plan import Iperf3ServerPlan, ReflectorPlan, SocketAddress
-from agent.reflector_counts import CountsWriter
+from agent.reflector.answering import Answering, Control, answering
+from agent.reflector.counts import CountsWriter
+from agent.service import systemd
 from collectors.errors import CollectorError
 from collectors.path import IPNetwork
 from collectors.stamp.authentication import Key

@@ -35,11 +35,12 @@ def command(config: Path) -> None:
     have the file read again: streams that it leaves as they are go on undisturbed, and a mistake in it changes nothing.
     Capabilities that the configuration does not need are given up at the start.
     """
-    from agent import capabilities, logs, loop, systemd
+    from agent import loop
     from agent.config.load import load_plan
     from agent.config.problems import ConfigError
-    from agent.exposition import ListenError, listening_socket
-    from agent.service import serve
+    from agent.exposition.server import ListenError, listening_socket
+    from agent.service import capabilities, logs, systemd
+    from agent.service.service import serve
 
     logs.start()
     host, held = capabilities.this_host(), capabilities.held()

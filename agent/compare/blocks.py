@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.compare.pairing import Mask, Pairs, Side, Slots
+from agent.compare.pairs import Mask, Pairs, Side, Slots
 
 Floats = NDArray[np.float64]
 

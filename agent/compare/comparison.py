@@ -12,7 +12,7 @@ from agent.compare.figures import DECIDING, Figure, figures
 from agent.compare.margins import Margins, Verdict
 from agent.compare.minutes import Change, Minutes, changes_of, minutes_of, with_common_causes
 from agent.compare.outages import outages
-from agent.compare.pairing import Excluded, Pairs, Side
+from agent.compare.pairs import Excluded, Pairs, Side
 from agent.compare.predictability import Predictability, predictability
 from agent.compare.words import sentence_of
 

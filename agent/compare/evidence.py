@@ -22,7 +22,7 @@ from agent.compare.blocks import (
 )
 from agent.compare.intervals import Interval, difference_interval, share_interval, t_of, z_of
 from agent.compare.outages import CONSECUTIVE, outages
-from agent.compare.pairing import Mask, Pairs
+from agent.compare.pairs import Mask, Pairs
 from agent.compare.resampling import drawn_errors, error_of
 
 Key = tuple[str, int]

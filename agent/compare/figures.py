@@ -13,7 +13,7 @@ from agent.compare.blocks import Floats
 from agent.compare.evidence import FASTER, IPDV, Evidence, evidence_of
 from agent.compare.intervals import Interval
 from agent.compare.margins import Margins, Verdict, times_longer, verdict_of
-from agent.compare.pairing import Pairs
+from agent.compare.pairs import Pairs
 
 CONFIDENCE = 0.95
 

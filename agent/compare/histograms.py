@@ -12,7 +12,7 @@ from agent.compare.comparison import Comparison, Names, more_s_of, verdict_of_al
 from agent.compare.figures import Figure, interval_of, judged
 from agent.compare.intervals import Interval, difference_interval, share_interval, t_of
 from agent.compare.margins import Margins, Verdict
-from agent.compare.pairing import Excluded
+from agent.compare.pairs import Excluded
 from agent.compare.resampling import drawn_errors, error_of
 from agent.compare.words import sentence_of
 

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.compare.pairing import Pairs, Side
+from agent.compare.pairs import Pairs, Side
 
 MINUTE_NS = 60_000_000_000
 WINDOW = 30

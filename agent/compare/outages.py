@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.compare.pairing import Mask, Pairs, Side
+from agent.compare.pairs import Mask, Pairs, Side
 
 CONSECUTIVE = 10
 """So many bad intervals in a row begin an outage, so many good ones end it; both count from their first."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from agent.compare.minutes import Minutes
 from agent.compare.outages import Outages, burst_lengths
-from agent.compare.pairing import Pairs, Side
+from agent.compare.pairs import Pairs, Side
 
 _HOUR_NS = 3_600_000_000_000
 _HOURS_OF_DAY = 24

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from itertools import compress
 from typing import Any
 
-from agent.compare.pairs import pair_figures
+from agent.compare.differences import pair_figures
 from agent.counts import PeerCounts, StreamCounts
 from agent.host import HostCounts
 from agent.plan import ComparisonPlan

@@ -12,7 +12,7 @@ import numpy as np
 from agent.compare.comparison import verdict_of_all
 from agent.compare.figures import DECIDING, Figure, figures
 from agent.compare.margins import Margins
-from agent.compare.pairing import pair
+from agent.compare.pairs import pair
 from benchmarks.statistics.process import Scenario, generate
 from benchmarks.statistics.truth import DRAWS, true_differences
 

@@ -18,12 +18,12 @@ from agent.history.files import FILE
 from agent.history.judged import JudgedBlock, judged_blocks
 from agent.history.sink import COMPARISON
 from agent.history.store import Store, connect
-from agent.parts import Parts, ingredients
 from agent.plan import ComparisonPlan, HistoryPlan, Plan, SocketAddress
+from agent.service.parts import Parts, ingredients
 from tests.agent.compare.test_continuous import PER_BLOCK, sample
-from tests.agent.test_comparison_metrics import PLAN as COMPARISON_PLAN
-from tests.agent.test_comparison_metrics import PROBE, key, value
-from tests.agent.test_reflecting import until
+from tests.agent.metrics.test_comparison import PLAN as COMPARISON_PLAN
+from tests.agent.metrics.test_comparison import PROBE, key, value
+from tests.agent.reflector.test_process import until
 
 COMPARED = ("icmp", "hub", "vpn", "expressroute")
 BLOCK_NS = 600_000_000_000

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.logs import JOURNAL
+from agent.service.logs import JOURNAL
 from tests.dashboards.programs import agent_command, agent_configuration, fetch, free_port, running, wait_until
 
 _START_TIMEOUT_S = 15.0

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from agent.cli.reflect import command
-from agent.reflector_counts import SharedCounts
+from agent.reflector.counts import SharedCounts
 from collectors.stamp.authentication import Key
 from collectors.stamp.refusal import Refusal
 from collectors.stamp.timestamp import ErrorEstimate

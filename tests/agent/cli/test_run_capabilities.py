@@ -15,7 +15,8 @@ from tests.dashboards.programs import running, wait_until
 
 # The bounding set is what root's programs get: without it they get nothing.
 WITHOUT_ANY = (
-    "import os, sys; from agent.capabilities import keep_only; keep_only(()); os.execv(sys.argv[1], sys.argv[1:])"
+    "import os, sys; from agent.service.capabilities import keep_only; keep_only(()); "
+    "os.execv(sys.argv[1], sys.argv[1:])"
 )
 
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from click.testing import CliRunner
 
 from agent.cli.reflect import command
-from agent.reflector_counts import SharedCounts
+from agent.reflector.counts import SharedCounts
 from collectors.stamp.control.admission import ConnectionRefusal
 from collectors.stamp.control.sessions import SessionRefusal
 from collectors.stamp.control.wire import Accept

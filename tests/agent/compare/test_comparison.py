@@ -16,7 +16,7 @@ from agent.compare.comparison import Comparison, compare, verdict_of_all
 from agent.compare.document import document
 from agent.compare.figures import Figure
 from agent.compare.margins import Margins, Verdict, times_longer, verdict_of
-from agent.compare.pairing import pair
+from agent.compare.pairs import pair
 from agent.compare.text import lines, table
 from agent.compare.words import span
 from tests.agent.compare.streams import MS, NAMES, exponential, stream

@@ -190,5 +190,5 @@ def test_of_a_fast_probe_every_few_slots_are_enough() -> None:
 
 
 def test_the_service_loads_no_numpy() -> None:
-    code = "import sys, agent.service; sys.exit('numpy' in sys.modules)"
+    code = "import sys, agent.service.service; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -10,7 +10,7 @@ import pytest
 from agent.columns import Columns
 from agent.compare.figures import DECIDING, FIGURES, Figure, figures
 from agent.compare.margins import Margins, Verdict
-from agent.compare.pairing import pair
+from agent.compare.pairs import pair
 from agent.compare.words import sentence_of
 from tests.agent.compare.streams import MS, exponential, stream
 

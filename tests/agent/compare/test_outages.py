@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agent.compare.outages import Outages, burst_lengths, outages
-from agent.compare.pairing import pair
+from agent.compare.pairs import pair
 from tests.agent.compare.streams import MIDNIGHT_NS, S, stream
 
 

@@ -1,46 +1,85 @@
-"""Pairs of the same slot, worked out by hand."""
+"""Pairs of the same slot, and what is left out."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from agent.compare.pairs import PairFigures, pair_figures
-
-by_slot = st.dictionaries(st.integers(0, 30), st.integers(0, 10**9))
+from agent.compare.pairs import Excluded, joined, pair
+from collectors.sample import Outcome
+from tests.agent.compare.streams import MIDNIGHT_NS, S, stream
 
 
-def test_only_slots_answered_on_both_paths_are_pairs() -> None:
-    assert pair_figures({0: 10, 1: 20, 2: 30}, {1: 15, 2: 31, 9: 1}) == PairFigures(
-        pairs=2, difference_p10_ns=-5, difference_p50_ns=-5, difference_p90_ns=1, faster_share=0.5
-    )
+def test_only_slots_of_both_paths_are_pairs() -> None:
+    pairs = pair(stream([1, 2, 3], slots=[0, 1, 2]), stream([4, 5, 6], slots=[1, 2, 9]))
+    assert pairs.slot.tolist() == [1, 2]
+    assert pairs.baseline.rtt_ns.tolist() == [2e6, 3e6]
+    assert pairs.candidate.rtt_ns.tolist() == [4e6, 5e6]
+    assert pairs.excluded == Excluded(unpaired=2)
 
 
-def test_pairs_of_a_stalled_host_are_left_out_and_counted() -> None:
-    figures = pair_figures({0: 10, 1: 90, 2: 30, 3: 1}, {0: 15, 1: 5, 2: 31}, noisy={1, 3})
-    assert figures is not None
-    assert (figures.pairs, figures.excluded, figures.faster_share) == (2, 1, 0.0)
+def test_each_slot_that_is_left_out_counts_once_with_its_first_reason() -> None:
+    ours = stream([1] * 7, noisy=[0, 1, 4], outcomes={0: Outcome.NOT_SENT})
+    theirs = stream([1] * 7, noisy=[5], outcomes={0: Outcome.OVERLOOKED, 2: Outcome.OVERLOOKED})
+    pairs = pair(ours, theirs)
+    assert pairs.slot.tolist() == [3, 6]
+    assert pairs.excluded == Excluded(not_sent=1, overlooked=1, noisy=3)
+    assert pairs.excluded.total == 5
 
 
-def test_a_host_that_was_always_stalled_compares_nothing() -> None:
-    assert pair_figures({0: 10}, {0: 15}, noisy={0}) is None
+def test_packets_of_one_slot_that_left_at_different_times_are_no_pair() -> None:
+    ours = stream([1] * 100)
+    theirs = stream([1] * 100, clock_step_ns=(99, 5 * S))
+    assert pair(ours, theirs).excluded == Excluded(apart=1)
 
 
-def test_a_tie_counts_half() -> None:
-    figures = pair_figures({0: 10, 1: 10}, {0: 10, 1: 9})
-    assert figures is not None
-    assert figures.faster_share == pytest.approx(0.75)
+def test_a_clock_that_is_stepped_for_both_paths_changes_nothing() -> None:
+    stepped = [stream([1] * 100, clock_step_ns=(50, step * S)) for step in (3600, -3600, 0)]
+    forward, backward, still = (pair(one, one) for one in stepped)
+    assert forward.interval_ns == backward.interval_ns == still.interval_ns == 100_000_000
+    assert forward.duration_s == backward.duration_s == still.duration_s == 10
+    assert {pairs.begins_ns for pairs in (forward, backward, still)} == {MIDNIGHT_NS}
 
 
-def test_without_a_common_slot_there_is_nothing_to_compare() -> None:
-    assert pair_figures({0: 1}, {1: 1}) is None
+def test_slots_may_count_from_anywhere() -> None:
+    ours = stream([1] * 100)
+    theirs = replace(ours, slot=ours.slot + 2**61)
+    near, far = pair(ours, ours), pair(theirs, theirs)
+    assert (far.duration_s, far.begins_ns) == (near.duration_s, MIDNIGHT_NS)
+    assert np.array_equal(far.counted_in(S), near.counted_in(S))
 
 
-@given(by_slot, by_slot)
-def test_exchanging_the_paths_exchanges_who_is_faster(first: dict[int, int], second: dict[int, int]) -> None:
-    there, back = pair_figures(first, second), pair_figures(second, first)
-    if there is None or back is None:
-        assert there is back
-    else:
-        assert there.faster_share == pytest.approx(1 - back.faster_share)
+def test_what_failed_was_not_delivered_as_what_was_lost_and_has_no_delay() -> None:
+    ours = stream([1, None, 1], outcomes={2: Outcome.FAILED})
+    side = pair(ours, stream([1, 1, 1])).baseline
+    assert side.lost.tolist() == [False, True, True]
+    assert side.received.tolist() == [True, False, False]
+    assert side.rtt_ns[:1].tolist() == [1e6]
+    ours.rtt_ns[2] = -(2**63)
+    assert pair(ours, stream([1, 1, 1])).baseline.received.tolist() == [True, False, False]
+
+
+@pytest.mark.parametrize("empty", [stream([]), stream([1], slots=[7])], ids=["nothing", "another slot"])
+def test_without_a_common_slot_there_are_no_pairs(empty: object) -> None:
+    pairs = pair(stream([1, 2]), empty)  # type: ignore[arg-type]  # a parameter of pytest is any object
+    assert len(pairs) == 0
+    assert pairs.duration_s == 0
+
+
+def test_stretches_are_joined_in_order_with_all_that_was_left_out() -> None:
+    first = pair(stream([1, 2], slots=[0, 1]), stream([1, 2], slots=[0, 1], noisy=[1]))
+    nothing = pair(stream([]), stream([]))
+    second = pair(stream([3] * 5, slots=range(10, 15)), stream([4] * 5, slots=range(10, 15)))
+    pairs = joined([nothing, first, second])
+    assert pairs.slot.tolist() == [0, 10, 11, 12, 13, 14]
+    assert pairs.excluded == Excluded(noisy=1)
+    assert pairs.interval_ns == 100_000_000
+    assert pairs.begins_ns == MIDNIGHT_NS
+    assert np.array_equal(pairs.candidate.rtt_ns[1:], np.full(5, 4e6))
+
+
+def test_stretches_without_pairs_join_to_none() -> None:
+    nothing = pair(stream([]), stream([]))
+    assert len(joined([nothing, nothing])) == 0

@@ -8,7 +8,7 @@ import pytest
 from agent.columns import Columns
 from agent.compare.minutes import Change, changes_of, minutes_of, with_common_causes
 from agent.compare.outages import outages
-from agent.compare.pairing import pair
+from agent.compare.pairs import pair
 from agent.compare.predictability import Predictability, predictability
 from tests.agent.compare.streams import MIDNIGHT_NS, MS, stream
 

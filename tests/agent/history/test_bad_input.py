@@ -183,8 +183,7 @@ def test_a_disk_that_is_full_or_read_only_is_told_and_used_again_once_it_can_be(
 
 
 def test_the_service_loads_no_numpy() -> None:
-    program = (
-        "import sys, agent.service, agent.config.load; assert 'sqlite3' in sys.modules; print('numpy' in sys.modules)"
-    )
+    imports = "import sys, agent.service.service, agent.config.load"
+    program = f"{imports}; assert 'sqlite3' in sys.modules; print('numpy' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert result.stdout == "False\n"

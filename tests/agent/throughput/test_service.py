@@ -12,6 +12,7 @@ from threading import Event
 
 from prometheus_client import CollectorRegistry
 
+from agent.metrics.throughput import ThroughputMetrics
 from agent.throughput.books import Books
 from agent.throughput.host import busy_share, host_buffers, interface_rate, parse_ticks, processors
 from agent.throughput.ledger_file import LedgerFile
@@ -20,7 +21,6 @@ from agent.throughput.measurement import Measurement
 from agent.throughput.plan import ThroughputPlan
 from agent.throughput.service import Throughput
 from agent.throughput.timetable import Timetable
-from agent.throughput_metrics import ThroughputMetrics
 from collectors.iperf3.failing import Iperf3Failure
 from collectors.iperf3.options import Direction, Iperf3Options
 from collectors.path import NetworkPath

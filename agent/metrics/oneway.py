@@ -1,0 +1,100 @@
+"""Metrics of one-way delays, and of the clocks that they need; only streams of STAMP have them.
+
+A stream has about 140 of these series, nearly all of them in its two histograms, which are like that of round trips.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from agent.counts import StreamCounts
+from agent.metrics.series import StreamFamily, counter, gauge, gauges, histograms, only
+from collectors.oneway import Bounded, Doubt, OneWay
+from collectors.skew import Skew
+from collectors.stamp.options import StampOptions
+from collectors.timescale import Timescale
+
+_NS_PER_S = 1e9
+_PPM = 1e-6
+
+
+def _known(counts: StreamCounts) -> OneWay:
+    return counts.one_way.known
+
+
+def _seconds(nanoseconds: int | None) -> float | None:
+    return None if nanoseconds is None else nanoseconds / _NS_PER_S
+
+
+def _offset(edge: Callable[[Bounded], int]) -> Callable[[StreamCounts], float | None]:
+    def read(counts: StreamCounts) -> float | None:
+        offset = _known(counts).offset
+        return None if offset is None else edge(offset) / _NS_PER_S
+
+    return read
+
+
+def _skew(edge: Callable[[Skew], float]) -> Callable[[StreamCounts], float | None]:
+    def read(counts: StreamCounts) -> float | None:
+        skew = _known(counts).skew
+        return None if skew is None else edge(skew) * _PPM
+
+    return read
+
+
+ONE_WAY_FAMILIES: tuple[StreamFamily, ...] = only(
+    (StampOptions.kind,),
+    gauge(
+        "one_way_valid",
+        "Whether one-way delays are valid (1), as of the latest packet, or not (0).",
+        lambda counts: int(_known(counts).valid),
+    ),
+    gauges(
+        "one_way_doubt",
+        "reason",
+        "Why one-way delays are not valid, as of the latest packet: 1 for that reason, 0 for all others.",
+        lambda counts: {reason: int(reason is _known(counts).reason) for reason in Doubt},
+    ),
+    gauges(
+        "one_way_timescale",
+        "timescale",
+        "Whose clock counts another timescale than UTC: 1 for what was recognised, 0 for all others.",
+        lambda counts: {timescale: int(timescale is _known(counts).timescale) for timescale in Timescale},
+    ),
+    gauge(
+        "one_way_error_seconds",
+        "How far apart both ends' clocks may be by what they admit; not there while one of them says nothing.",
+        lambda counts: _seconds(_known(counts).error_ns),
+    ),
+    gauge(
+        "one_way_offset_low_seconds",
+        "The reflector's clock less this host's is at least this, by round trips alone.",
+        _offset(lambda offset: offset.low_ns),
+    ),
+    gauge(
+        "one_way_offset_high_seconds",
+        "The reflector's clock less this host's is at most this, by round trips alone.",
+        _offset(lambda offset: offset.high_ns),
+    ),
+    gauge(
+        "one_way_skew_low_ratio",
+        "The reflector's clock gains at least this on this host's, in seconds a second; there after about 16 s.",
+        _skew(lambda skew: skew.low_ppm),
+    ),
+    gauge(
+        "one_way_skew_high_ratio",
+        "The reflector's clock gains at most this on this host's, in seconds a second; there after about 16 s.",
+        _skew(lambda skew: skew.high_ppm),
+    ),
+    counter(
+        "one_way_clock_steps",
+        "How often either end's clock was set so that packets showed it.",
+        lambda counts: _known(counts).steps,
+    ),
+    histograms(
+        "one_way_delay",
+        "direction",
+        "One-way delay of received packets, while valid (RFC 7679): its count says of how many.",
+        lambda counts: counts.one_way.histograms,
+    ),
+)
