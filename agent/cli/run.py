@@ -56,14 +56,14 @@ def command(config: Path) -> None:
         click.echo(f"eragent: {error}", err=True)
         sys.exit(COULD_NOT_START)
     kept = capabilities.to_keep(plan, host, held)
-    capabilities.keep_only(kept)
+    given_up = capabilities.keep_only(kept)
     running = serve(
         plan,
         sockets,
         load=partial(load_plan, config),
         sockets_passed=bool(passed),
         lacking=lambda plan: capabilities.lacking(plan, host, capabilities.held()),
-        introduction=[capabilities.told(kept, held)] if held else [],
+        introduction=[capabilities.told(kept, given_up)] if kept or given_up else [],
     )
     loop.run(running)
 

@@ -10,10 +10,11 @@ import re
 import socket
 import struct
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
+from typing import NoReturn
 
 from agent.iperf3_server.admission import admits_everybody
 from agent.plan import Plan, ProbeOptions
@@ -30,6 +31,9 @@ _PR_CAP_AMBIENT, _IS_SET, _LOWER = 47, 1, 3
 _SET = struct.Struct("@6I")  # effective, permitted, inheritable of the low 32, and of the high
 _USABLE = (0, 1, 3, 4)  # of those: effective and permitted
 _FIRST_PORT = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+_GAVE_UP = "ERAGENT_GAVE_UP"
+"""In the environment of a program that begins itself anew: the numbers of what it held the first time."""
+
 _GRANT = "add it to AmbientCapabilities= and CapabilityBoundingSet= of the unit, or start the agent as root"
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -104,10 +108,14 @@ def to_keep(plan: Plan, host: Host, held: Collection[int]) -> Mapping[Capability
     return kept
 
 
-def told(kept: Mapping[Capability, str], held: Collection[int]) -> str:
-    """Say what was kept of what was held."""
-    reasons = ", ".join(f"{_name(one)} for {what}" for one, what in kept.items())
-    return f"keeps {reasons or 'no capability'}; gave up {len(held) - len(kept)} others"
+def told(kept: Mapping[Capability, str], given_up: Collection[int]) -> str:
+    """Say what was kept and what was given up: by name what a plan may need, of root's the number."""
+    keeps = ", ".join(f"{_name(one)} for {what}" for one, what in kept.items()) or "no capability"
+    if not given_up:
+        return f"keeps {keeps}"
+    known = [_name(one) for one in Capability if one in given_up]
+    others = f"{len(given_up)} others" if len(known) < len(given_up) else ", ".join(known)
+    return f"keeps {keeps}; gave up {others}"
 
 
 def this_host() -> Host:
@@ -131,15 +139,17 @@ def held() -> frozenset[int]:
     return frozenset(number for number in range(_MOST) if bits >> number & 1)
 
 
-def keep_only(kept: Iterable[int]) -> None:
-    """Give up all other capabilities for good: of this thread, those it starts, and its children.
+def keep_only(kept: Iterable[int], environment: MutableMapping[str, str] = os.environ) -> frozenset[int]:
+    """Give up all other capabilities for good: of this thread, those it starts, and its children. Return which.
 
     Call it before there are other threads. Ambient capabilities go with the permitted ones by themselves; out of the
     bounding set, from which children of root would get them back, they can be taken only where CAP_SETPCAP is held.
     Where a service's filter forbids capset(2), the program is begun anew without the ambient ones: an ordinary user's
-    program has no others.
+    program has no others. What it gave up before is in its environment then.
     """
-    mask = sum(1 << number for number in set(kept))
+    wanted = frozenset(kept)
+    given_up = held() - wanted | frozenset(map(int, environment.pop(_GAVE_UP, "").split()))
+    mask = sum(1 << number for number in wanted)
     for number in range(_MOST):
         if not mask >> number & 1:
             _LIBC.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0)
@@ -150,10 +160,15 @@ def keep_only(kept: Iterable[int]) -> None:
     if _LIBC.capset(_header(), data) != 0:
         number = ctypes.get_errno()
         if number == errno.EPERM and _lower_ambient(mask):
-            os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606  # itself, as it was begun
-        if number == errno.EPERM and all(words[at] == before[at] for at in _USABLE):
-            return  # begun anew: what is left is inheritable, which without ambient ones gives nothing to anybody
-        raise OSError(number, os.strerror(number))
+            _begin_anew({**environment, _GAVE_UP: " ".join(map(str, given_up))})
+        if number != errno.EPERM or any(words[at] != before[at] for at in _USABLE):
+            raise OSError(number, os.strerror(number))
+        # Begun anew: what is left is inheritable, which without ambient ones gives nothing to anybody.
+    return given_up
+
+
+def _begin_anew(environment: Mapping[str, str]) -> NoReturn:
+    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)  # noqa: S606  # as it was begun
 
 
 def _lower_ambient(mask: int) -> bool:

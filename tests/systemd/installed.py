@@ -64,6 +64,11 @@ class Installed:
         """Return what `systemctl status` tells the operator."""
         return self.host.said("systemctl", "status", "--no-pager", "--full", "eragent")
 
+    def logged(self) -> list[str]:
+        """Return the lines that the service has logged since its last start."""
+        start = self.host.show("eragent", "InvocationID")
+        return self.host.said("journalctl", "--output=cat", f"_SYSTEMD_INVOCATION_ID={start}").splitlines()
+
     def exit_code(self) -> int:
         """Return what the service's process ended with the last time."""
         return int(self.host.show("eragent", "ExecMainStatus"))

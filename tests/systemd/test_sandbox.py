@@ -88,6 +88,9 @@ def test_the_agent_gives_up_what_it_is_granted_and_its_configuration_does_not_ne
     status = service.host.said("cat", f"/proc/{service.process()}/status").splitlines()
     held = [line.split() for line in status if line.startswith(("CapPrm", "CapEff", "CapAmb"))]
     assert [int(mask, 16) >> _CAP_NET_BIND_SERVICE & 1 for _, mask in held] == [0, 0, 0]
+    [said] = [line for line in service.logged() if "gave up" in line]  # although it began itself anew for that
+    assert said.startswith("keeps ")
+    assert "CAP_NET_BIND_SERVICE" in said.split("gave up ")[1]
 
 
 def test_the_state_of_the_clock_is_known_although_the_service_may_not_ask_for_it(everything: Installed) -> None:

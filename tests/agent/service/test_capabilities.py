@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Collection
 from dataclasses import replace
 from ipaddress import ip_network
 
@@ -76,11 +77,19 @@ def test_what_may_be_asked_for_is_kept_where_it_is_held_and_not_demanded() -> No
     assert lacking(guarded, NEW, ()) == []
 
 
-def test_what_was_kept_is_told_with_what_for() -> None:
-    assert told(to_keep(AT_862, NEW, ALL), ALL) == (
-        "keeps CAP_NET_BIND_SERVICE for port 862 of the reflector; gave up 40 others"
-    )
-    assert told({}, ALL) == "keeps no capability; gave up 41 others"
+@pytest.mark.parametrize(
+    ("wanted", "given_up", "said"),
+    [
+        (AT_862, ALL - {10}, "keeps CAP_NET_BIND_SERVICE for port 862 of the reflector; gave up 40 others"),
+        (AT_862, {13}, "keeps CAP_NET_BIND_SERVICE for port 862 of the reflector; gave up CAP_NET_RAW"),
+        (AT_862, (), "keeps CAP_NET_BIND_SERVICE for port 862 of the reflector"),
+        (STAMP, {10, 13}, "keeps no capability; gave up CAP_NET_BIND_SERVICE, CAP_NET_RAW"),
+    ],
+)
+def test_what_was_kept_is_told_with_what_for_and_what_was_given_up(
+    wanted: Plan, given_up: Collection[int], said: str
+) -> None:
+    assert told(to_keep(wanted, NEW, ALL), given_up) == said
 
 
 @pytest.mark.parametrize(
