@@ -44,17 +44,19 @@ class Blocks:
     def __len__(self) -> int:
         return len(self.edges) - 1
 
-    def sums(self, values: NDArray[np.generic]) -> Floats:
-        """Sum one value a pair over each block; of bool, count."""
-        return np.add.reduceat(values, self.edges[:-1], dtype=np.float64)
+    def counts(self, mask: Mask) -> Floats:
+        """Count in how many pairs of each block something is so; numpy's sums would take eight octets a pair."""
+        found = [np.count_nonzero(mask[begin:end]) for begin, end in pairwise(self.edges)]
+        return np.array(found, dtype=np.float64)
 
 
 def blocks_of(pairs: Pairs) -> Blocks:
     """Cut the run; there is at least one pair."""
     first, last = int(pairs.slot[0]), int(pairs.slot[-1])
     size = max(-(-(last - first + 1) // MOST_BLOCKS), 1)
-    boundaries = np.arange(first, last + size + 1, size)
-    edges = np.unique(np.searchsorted(pairs.slot, boundaries))
+    boundaries = np.append(np.arange(first, last + 1, size), last + 1)
+    # Of the same kind as the slots, which would else be copied: last + 1 fits where they are of 32 bits.
+    edges = np.unique(np.searchsorted(pairs.slot, boundaries.astype(pairs.slot.dtype)))
     middles_ns = pairs.start_ns + (pairs.slot[edges[:-1]] + size / 2) * float(pairs.interval_ns)
     return Blocks(edges=edges, phase=middles_ns % _NS_PER_DAY / _NS_PER_DAY)
 
@@ -90,7 +92,8 @@ def _place(share: float, count: int) -> int:
 
 def delays(side: Side, blocks: Blocks, shares: Iterable[float]) -> Distribution:
     """Return the round-trip times of a path's answered packets."""
-    return _distribution(side.rtt_ns, side.received, blocks, shares)
+    received = side.received
+    return _distribution(side.rtt_ns[received], blocks.counts(received), shares)
 
 
 def variations(side: Side, slots: Slots, blocks: Blocks, shares: Iterable[float]) -> Distribution:
@@ -99,12 +102,15 @@ def variations(side: Side, slots: Slots, blocks: Blocks, shares: Iterable[float]
     change[:1] = np.nan
     np.abs(np.subtract(side.rtt_ns[1:], side.rtt_ns[:-1], out=change[1:]), out=change[1:])
     change[1:][np.diff(slots) != 1] = np.nan
-    return _distribution(change, ~np.isnan(change), blocks, shares)
+    known = ~np.isnan(change)
+    ordered = change[known]
+    del change
+    return _distribution(ordered, blocks.counts(known), shares)
 
 
-def _distribution(values: NDArray[np.float32], known: Mask, blocks: Blocks, shares: Iterable[float]) -> Distribution:
-    ordered = values[known]
-    edges = np.concatenate([[0], np.cumsum(blocks.sums(known))]).astype(np.intp)
+def _distribution(ordered: NDArray[np.float32], counts: Floats, shares: Iterable[float]) -> Distribution:
+    """Order values in place; ``counts``: how many of them each block has."""
+    edges = np.concatenate([[0], np.cumsum(counts)]).astype(np.intp)
     excess: dict[float, Floats] = {}
     if len(ordered):
         places = {share: _place(share, len(ordered)) for share in shares}

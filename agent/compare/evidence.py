@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from agent.compare.blocks import (
     CYCLE_FREEDOM,
@@ -91,16 +90,15 @@ def evidence_of(pairs: Pairs, *, margin_ns: float, progress: Callable[[str], Non
     """
     blocks = blocks_of(pairs)
     progress("ordering delays")
-    events = _events(
-        pairs, blocks
-    )  # first: beside the distributions, what it needs for a moment would be a quarter more
+    # First: beside the distributions, what these need for a moment would be a quarter more.
+    events, won = _events(pairs, blocks), _won(pairs, blocks, margin_ns)
     distributions = _distributions(pairs, blocks)
     delayed = {
         key: _Share(point=share, errors=distribution.excess[share] / len(distribution), cases=len(distribution))
         for key, (distribution, share) in distributions.items()
     }
     if distributions:
-        delayed[FASTER] = _won(pairs, blocks, margin_ns)
+        delayed[FASTER] = won
     progress("resampling")
     drawn = _drawn(delayed, blocks, pairs)
     points = {key: distribution.quantile(share) for key, (distribution, share) in distributions.items()}
@@ -123,11 +121,10 @@ def evidence_of(pairs: Pairs, *, margin_ns: float, progress: Callable[[str], Non
 
 def _events(pairs: Pairs, blocks: Blocks) -> dict[str, list[_Share]]:
     """Return the shares of both paths that may be rare."""
-    every = np.ones(len(pairs), dtype=np.bool_)
     sides = (pairs.baseline, pairs.candidate)
     return {
-        "loss": [_share(side.lost, every, blocks) for side in sides],
-        "availability": [_share(~outages(pairs, side).unavailable, every, blocks) for side in sides],
+        "loss": [_share(side.lost, blocks) for side in sides],
+        "availability": [_share(~outages(pairs, side).unavailable, blocks) for side in sides],
     }
 
 
@@ -145,21 +142,24 @@ def _distributions(pairs: Pairs, blocks: Blocks) -> dict[Key, tuple[Distribution
     return found
 
 
-def _share(values: NDArray[np.generic], known: Mask, blocks: Blocks) -> _Share:
-    sums, counts = blocks.sums(values), blocks.sums(known)
-    cases = counts.sum()
-    point = sums.sum() / cases if cases else 0.0
-    return _Share(point=float(point), errors=(sums - point * counts) / max(cases, 1), cases=float(max(cases, 1)))
+def _share(values: Mask, blocks: Blocks) -> _Share:
+    """Return how often something is so, of all pairs."""
+    return _share_of(blocks.counts(values), np.diff(blocks.edges).astype(np.float64))
 
 
 def _won(pairs: Pairs, blocks: Blocks, margin_ns: float) -> _Share:
     """Return how often the candidate is the faster one, ties counting half: P(A < B) within pairs."""
     difference = pairs.candidate.rtt_ns - pairs.baseline.rtt_ns
-    known = ~np.isnan(difference)
-    won = np.where(known, 0.5, 0.0).astype(np.float32)
-    won[difference < -margin_ns] = 1.0
-    won[difference > margin_ns] = 0.0
-    return _share(won, known, blocks)
+    known = blocks.counts(~np.isnan(difference))
+    faster, slower = blocks.counts(difference < -margin_ns), blocks.counts(difference > margin_ns)
+    return _share_of((known + faster - slower) / 2, known)
+
+
+def _share_of(sums: Floats, counts: Floats) -> _Share:
+    """Return a share from what each block has of it, and of cases."""
+    cases = counts.sum()
+    point = sums.sum() / cases if cases else 0.0
+    return _Share(point=float(point), errors=(sums - point * counts) / max(cases, 1), cases=float(max(cases, 1)))
 
 
 def _drawn(shares: Mapping[Key, _Share], blocks: Blocks, pairs: Pairs) -> dict[Key, Floats]:

@@ -52,8 +52,7 @@ class Change:
 
 def minutes_of(pairs: Pairs, side: Side) -> Minutes:
     """Return level and spread of each minute; percentiles as RFC 2330, section 11.3, defines them."""
-    number = pairs.counted_in(MINUTE_NS)
-    begins = np.flatnonzero(np.diff(number, prepend=-1))
+    number, begins = pairs.units(MINUTE_NS)
     ends = np.append(begins[1:], len(pairs))
     level, spread = np.full(len(begins), np.nan), np.full(len(begins), np.nan)
     for place, (begin, end) in enumerate(zip(begins, ends, strict=True)):
@@ -62,7 +61,7 @@ def minutes_of(pairs: Pairs, side: Side) -> Minutes:
         if count:
             level[place] = ordered[-(-count // 2) - 1]
             spread[place] = ordered[-(-count * 99 // 100) - 1] - level[place]
-    return Minutes(minute=number[begins], level=level, spread=spread)
+    return Minutes(minute=number, level=level, spread=spread)
 
 
 def changes_of(minutes: Minutes, path: str, *, least_ns: float) -> list[Change]:

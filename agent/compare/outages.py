@@ -30,11 +30,10 @@ def outages(pairs: Pairs, side: Side) -> Outages:
     packets had no answer in time; intervals without packets are neither and end every count.
     """
     interval_ns = max(_NS_PER_S, pairs.interval_ns)
-    number = pairs.counted_in(interval_ns, since_ns=pairs.begins_ns)
-    begins = np.flatnonzero(np.diff(number, prepend=-1))
+    number, begins = pairs.units(interval_ns, since_ns=pairs.begins_ns)
     counts = np.diff(begins, append=len(pairs))
-    bad = np.add.reduceat(~side.received, begins, dtype=np.int64) * 2 > counts
-    number = number[begins]
+    unanswered = np.searchsorted(begins, np.flatnonzero(~side.received), "right") - 1
+    bad = np.bincount(unanswered, minlength=len(begins)) * 2 > counts
     out, found = np.zeros(len(bad), dtype=np.bool_), []
     for begin, end in _spans(bad, number):
         out[begin:end] = True
@@ -66,5 +65,6 @@ def _spans(bad: Mask, number: NDArray[np.int64]) -> list[tuple[int, int]]:
 
 def burst_lengths(side: Side) -> NDArray[np.int64]:
     """Return how many packets in a row were lost, of each burst of losses, in order."""
-    edges = np.diff(side.lost.astype(np.int8), prepend=0, append=0)
-    return np.flatnonzero(edges < 0) - np.flatnonzero(edges > 0)
+    edges = np.flatnonzero(np.diff(side.lost, prepend=False, append=False))
+    lengths: NDArray[np.int64] = edges[1::2] - edges[::2]
+    return lengths

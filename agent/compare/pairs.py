@@ -6,7 +6,6 @@ Only the commands that compare whole runs import this, and numpy with it; the se
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -20,6 +19,8 @@ Mask = NDArray[np.bool_]
 Slots = NDArray[np.int64] | NDArray[np.int32]
 
 _NS_PER_S = 1_000_000_000
+_INT32 = np.iinfo(np.int32)
+_AT_ONCE = 1 << 16  # pairs whose units of time are worked out: they fit into a processor's cache
 _STEPPED = 0.001  # lateness of packets moves the two estimates of an interval apart by less
 
 
@@ -90,14 +91,25 @@ class Pairs:
             return 0.0
         return float(self.slot[-1] - self.slot[0] + 1) * self.interval_ns / _NS_PER_S
 
-    def counted_in(self, unit_ns: int, *, since_ns: int = 0) -> NDArray[np.int64]:
-        """Return in which unit of time, counted from ``since_ns`` (wall time) on, each pair was due."""
-        number = self.slot.astype(np.int64)  # a copy that is worked on in place: a week of them has 48 MiB
-        number -= number[:1].copy()  # slots count from anywhere: times them, only those of the run fit into 64 bits
-        number *= self.interval_ns
-        number += self.begins_ns - since_ns
-        number //= unit_ns
-        return number
+    def units(self, unit_ns: int, *, since_ns: int = 0) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
+        """Return the units of time, counted from ``since_ns`` (wall time) on, that have pairs, and where each begins.
+
+        A stretch of pairs at a time: the unit of every pair of a week would take 48 MiB.
+        """
+        numbers: list[NDArray[np.int64]] = []
+        begins: list[NDArray[np.intp]] = []
+        for first in range(0, len(self), _AT_ONCE):
+            # Slots count from anywhere: times the interval, only those of the run fit into 64 bits.
+            number = self.slot[first : first + _AT_ONCE].astype(np.int64) - int(self.slot[0])
+            number *= self.interval_ns
+            number += self.begins_ns - since_ns
+            number //= unit_ns
+            last = numbers[-1][-1] if begins else number[0] - 1
+            begin = np.flatnonzero(np.diff(number, prepend=last))
+            if len(begin):
+                numbers.append(number[begin])
+                begins.append(begin + first)
+        return np.concatenate([np.empty(0, np.int64), *numbers]), np.concatenate([np.empty(0, np.intp), *begins])
 
     @property
     def begins_ns(self) -> int:
@@ -132,24 +144,67 @@ def pair(baseline: Columns, candidate: Columns) -> Pairs:
     )
 
 
-def joined(parts: Sequence[Pairs]) -> Pairs:
-    """Put pairs of consecutive stretches of the same two streams together; there is at least one.
+class Gathering:
+    """Puts pairs of consecutive stretches of the same two streams together, each as it comes.
 
-    A stretch of one packet knows no interval: that of the longest is everybody's.
+    A stretch that was taken may be forgotten, so that a week of them is never there twice.
     """
-    longest = max(parts, key=len)
-    filled = [part for part in parts if len(part)] or [longest]
-    first = int(filled[0].slot[0]) if len(longest) else 0
-    fits = all(int(part.slot[-1]) - first <= np.iinfo(np.int32).max for part in filled if len(part))
-    kind = np.int32 if fits else np.int64
-    return Pairs(
-        slot=np.concatenate([(part.slot - first).astype(kind) for part in filled]),
-        baseline=_joined_side([part.baseline for part in filled]),
-        candidate=_joined_side([part.candidate for part in filled]),
-        interval_ns=longest.interval_ns,
-        start_ns=filled[0].begins_ns,
-        excluded=sum((part.excluded for part in parts), Excluded()),
-    )
+
+    def __init__(self) -> None:
+        self._slot = _Growing(np.int32)
+        self._columns = [_Growing(kind) for kind in (np.float32, np.bool_, np.float32, np.bool_)]
+        self._first = self._start_ns = self._longest = self._last = 0
+        self._ascending = True
+        self._interval_ns = _NS_PER_S
+        self._excluded = Excluded()
+
+    def take(self, part: Pairs) -> None:
+        """Append a stretch; one of a single packet knows no interval, so that of the longest is everybody's."""
+        self._excluded += part.excluded
+        if not len(part):
+            return
+        if not self._longest:
+            self._first, self._start_ns = int(part.slot[0]), part.begins_ns
+        if len(part) > self._longest:
+            self._longest, self._interval_ns = len(part), part.interval_ns
+        self._ascending = self._ascending and (len(self._slot.values) == 0 or int(part.slot[0]) > self._last)
+        self._last = int(part.slot[-1])
+        self._slot.extend(part.slot - self._first)
+        ours, theirs = part.baseline, part.candidate
+        for column, values in zip(self._columns, (ours.rtt_ns, ours.lost, theirs.rtt_ns, theirs.lost), strict=True):
+            column.extend(values)
+
+    def pairs(self) -> Pairs:
+        """Return all that was taken, by slots: where the wall clock was set back, stretches of it overlap in them."""
+        slot, ours_ns, ours_lost, theirs_ns, theirs_lost = (one.values for one in (self._slot, *self._columns))
+        if not self._ascending:
+            slot, chosen = np.unique(slot, return_index=True)
+            ours_ns, ours_lost, theirs_ns, theirs_lost = (
+                values[chosen] for values in (ours_ns, ours_lost, theirs_ns, theirs_lost)
+            )
+        return Pairs(
+            slot=slot,
+            baseline=Side(rtt_ns=ours_ns, lost=ours_lost),
+            candidate=Side(rtt_ns=theirs_ns, lost=theirs_lost),
+            interval_ns=self._interval_ns,
+            start_ns=self._start_ns,
+            excluded=self._excluded,
+        )
+
+
+class _Growing:
+    """An array that grows in place: the kernel moves the pages of a large one, so that it never has them twice."""
+
+    def __init__(self, kind: type[np.generic]) -> None:
+        self.values: NDArray[Any] = np.empty(0, dtype=kind)
+
+    def extend(self, values: NDArray[Any]) -> None:
+        """Append ascending numbers, or of a kind that holds any value."""
+        if self.values.dtype == np.int32 and (values[0] < _INT32.min or values[-1] >= _INT32.max):
+            self.values = self.values.astype(np.int64)
+        count = len(self.values)
+        self.values.resize(count + len(values), refcheck=False)
+        self.values[count:] = values
 
 
 def _in_common(baseline: Columns, candidate: Columns) -> tuple[Columns, Columns, int]:
@@ -185,9 +240,3 @@ def _side(columns: Columns, chosen: Any) -> Side:
     lost = ~columns.received[chosen]  # what was not sent or overlooked is no pair
     rtt_ns[lost | (columns.rtt_ns[chosen] == UNKNOWN)] = np.nan
     return Side(rtt_ns=rtt_ns, lost=lost)
-
-
-def _joined_side(sides: Sequence[Side]) -> Side:
-    return Side(
-        rtt_ns=np.concatenate([side.rtt_ns for side in sides]), lost=np.concatenate([side.lost for side in sides])
-    )

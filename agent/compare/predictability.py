@@ -67,7 +67,7 @@ def predictability(pairs: Pairs, side: Side, minutes: Minutes, out: Outages, *, 
 
 def _hours(pairs: Pairs, side: Side) -> list[tuple[float | None, float | None]]:
     """Return p99 - p50 and the robust coefficient of variation of each hour of the wall clock that has pairs."""
-    begins = np.flatnonzero(np.diff(pairs.counted_in(_HOUR_NS), prepend=-1))
+    _, begins = pairs.units(_HOUR_NS)
     return [_spread_and_variation(part) for part in np.split(side.rtt_ns, begins[1:])]
 
 
@@ -77,7 +77,8 @@ def _spread_and_variation(rtt_ns: NDArray[np.float32]) -> tuple[float | None, fl
         return None, None
     shares = np.array([0.25, 0.5, 0.75, 0.99])
     places = np.maximum(np.ceil(shares * len(known) - 1e-9) - 1, 0).astype(np.intp)
-    p25, p50, p75, p99 = (float(value) for value in np.partition(known, places)[places])
+    known.partition(places)
+    p25, p50, p75, p99 = (float(value) for value in known[places])
     return p99 - p50, _IQR_TO_SIGMA * (p75 - p25) / p50 if p50 > 0 else None
 
 

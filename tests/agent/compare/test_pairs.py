@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from agent.compare.pairs import Excluded, joined, pair
+from agent.compare.pairs import Excluded, Gathering, Pairs, pair
 from collectors.sample import Outcome
 from tests.agent.compare.streams import MIDNIGHT_NS, S, stream
+
+
+def joined(parts: Sequence[Pairs]) -> Pairs:
+    gathering = Gathering()
+    for part in parts:
+        gathering.take(part)
+    return gathering.pairs()
 
 
 def test_only_slots_of_both_paths_are_pairs() -> None:
@@ -48,7 +56,24 @@ def test_slots_may_count_from_anywhere() -> None:
     theirs = replace(ours, slot=ours.slot + 2**61)
     near, far = pair(ours, ours), pair(theirs, theirs)
     assert (far.duration_s, far.begins_ns) == (near.duration_s, MIDNIGHT_NS)
-    assert np.array_equal(far.counted_in(S), near.counted_in(S))
+    assert np.array_equal(far.units(S), near.units(S))
+
+
+def test_units_of_time_have_their_pairs_and_those_without_any_are_not_there() -> None:
+    slots = np.array([0, 5, 9, 10, 11, 35, 99])
+    path = stream([1] * len(slots), slots=slots.tolist())
+    number, begins = pair(path, path).units(S, since_ns=MIDNIGHT_NS)
+    assert number.tolist() == [0, 1, 3, 9]
+    assert begins.tolist() == [0, 3, 5, 6]
+    nothing = pair(stream([]), stream([]))
+    assert [found.tolist() for found in nothing.units(S)] == [[], []]
+
+
+def test_units_go_on_where_one_stretch_of_pairs_ends_and_the_next_begins() -> None:
+    path = stream([1] * 150_000)
+    number, begins = pair(path, path).units(7 * S, since_ns=MIDNIGHT_NS)
+    assert begins.tolist() == list(range(0, 150_000, 70))
+    assert number.tolist() == list(range(len(begins)))
 
 
 def test_what_failed_was_not_delivered_as_what_was_lost_and_has_no_delay() -> None:
@@ -78,6 +103,19 @@ def test_stretches_are_joined_in_order_with_all_that_was_left_out() -> None:
     assert pairs.interval_ns == 100_000_000
     assert pairs.begins_ns == MIDNIGHT_NS
     assert np.array_equal(pairs.candidate.rtt_ns[1:], np.full(5, 4e6))
+
+
+def test_stretches_that_overlap_in_slots_are_put_in_order() -> None:
+    later = pair(stream([3, 4], slots=[7, 20]), stream([3, 4], slots=[7, 20]))
+    earlier = pair(stream([1, 2, 9], slots=[1, 2, 7]), stream([1, 2, 9], slots=[1, 2, 7]))
+    pairs = joined([later, earlier])
+    assert (pairs.slot - pairs.slot[0]).tolist() == [0, 1, 6, 19]
+    assert pairs.baseline.rtt_ns.tolist() == [1e6, 2e6, 3e6, 4e6]
+
+
+def test_slots_that_are_far_apart_keep_their_distance() -> None:
+    parts = [pair(stream([1], slots=[slot]), stream([1], slots=[slot])) for slot in (5, 2**40, 2**41)]
+    assert np.diff(joined(parts).slot).tolist() == [2**40 - 5, 2**40]
 
 
 def test_stretches_without_pairs_join_to_none() -> None:
