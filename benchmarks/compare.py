@@ -1,68 +1,116 @@
-"""Measures what it takes to compare two paths: over a week at ten packets a second, and all the time in the service."""
+"""Measures what it takes to compare two paths: a week of a history by the command, and all the time in the service."""
 
 from __future__ import annotations
 
+import json
 import random
-import subprocess
+import shutil
 import sys
-import tempfile
 import time
 import tracemalloc
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from agent.columns import UNKNOWN, Columns
 from agent.compare.continuous import ContinuousComparison
+from agent.history.block import encode
+from agent.history.rows import HAS_BACKWARD, HAS_FORWARD, HAS_RTT, NOISY, OUTCOMES, Rows
+from agent.history.store import MINUTE_NS, Store, block_id, connect
+from agent.sink import StreamKey
 from benchmarks.figure import Figure, NotRun
+from benchmarks.processes import ERAGENT, output_of
 from benchmarks.statistics.process import DAY_S, Scenario, generate
 from benchmarks.statistics.scenarios import SCENARIOS
 from collectors.sample import Outcome, Sample
 
 DAYS = 7
+_INTERVAL_NS = 100_000_000
+_A_MINUTE = MINUTE_NS // _INTERVAL_NS
+_MINUTES_A_DAY = 24 * 60
+_STALLED = 0.0005  # of the slots, both paths' packets: so no column can be taken as it is
+_ALL_TIMES = HAS_RTT | HAS_FORWARD | HAS_BACKWARD
 _PACKETS = 60_000
-_CHILD = """
-import resource, sys, time
-from pathlib import Path
-import numpy as np
-from agent.columns import Columns
-from agent.compare.comparison import Names, compare
-from agent.compare.margins import Margins
-from agent.compare.pairs import joined, pair
-
-NAMES = ("slot", "sent_at_ns", "rtt_ns", "forward_ns", "backward_ns", "outcome", "noisy")
-folder, days = Path(sys.argv[1]), int(sys.argv[2])
-
-def columns(path, day):
-    return Columns(**{name: np.load(folder / f"{path}-{day}-{name}.npy") for name in NAMES})
-
-names = Names(baseline="vpn", candidate="expressroute", probe="stamp", target="hub")
+# The kernel counts what a process was before its program was loaded as the program's own memory: who starts it has to
+# be small.
+_TIMED = """
+import resource, subprocess, sys, time
 began = time.monotonic()
-parts = [pair(columns("vpn", day), columns("expressroute", day)) for day in range(days)]
-pairs = joined(parts)
-del parts
-paired = time.monotonic()
-found = compare(pairs, names, margins=Margins(), limit_ns=5e6)
-ended = time.monotonic()
-peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(found.verdict, found.pairs, paired - began, ended - began, peak_mib)
+done = subprocess.run(sys.argv[1:], stdout=subprocess.PIPE)
+wall_s = time.monotonic() - began
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(wall_s, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+sys.stdout.flush()
+sys.stdout.buffer.write(done.stdout)
+sys.exit(done.returncode)
 """
 
 
 def run() -> Iterator[Figure]:
-    """Compare a week of two paths in a process of its own, whose peak memory is the comparison's."""
-    with tempfile.TemporaryDirectory(prefix="eragent-compare-") as folder:
-        _write(Path(folder))
-        command = [sys.executable, "-c", _CHILD, folder, str(DAYS)]
-        child = subprocess.run(command, capture_output=True, text=True, check=False)
-    if child.returncode:
-        raise NotRun(f"the comparison ended with code {child.returncode}: {child.stderr.strip()[-200:]}")
-    verdict, pairs, paired_s, whole_s, peak_mib = child.stdout.split()
-    samples = 2 * int(pairs) / 1e6
-    yield Figure(name=f"{samples:.1f} million samples, read from arrays and paired", value=float(paired_s), unit="s")
-    yield Figure(name=f"the same, compared too (verdict: {verdict})", value=float(whole_s), unit="s", at_most=5)
-    yield Figure(name="peak memory of the process", value=float(peak_mib), unit="MiB", at_most=400)
+    """Compare a week of two paths as an operator does, from a history that ends now."""
+    with TemporaryDirectory(dir=Path.cwd(), prefix="eragent-compare-") as name:
+        directory = Path(name)
+        if shutil.disk_usage(directory).free < 1 << 30:
+            raise NotRun("a week of two paths takes a hundred megabytes: free a gigabyte")
+        fill(directory)
+        asked = ["compare", "--baseline", "vpn", "--candidate", "expressroute", "--since", f"{DAYS}d", "--json"]
+        command = [sys.executable, "-S", "-c", _TIMED, ERAGENT, *asked, "--history", str(directory)]
+        figures, _, answer = output_of(command, seconds=120).partition(b"\n")
+    wall_s, cpu_s, peak_mib = (float(figure) for figure in figures.split())
+    report = json.loads(answer)
+    samples = 2 * (report["pairs"] + report["excluded"]["total"]) / 1e6
+    name = f"{samples:.1f} million samples of a history compared (verdict: {report['verdict']})"
+    yield Figure(name=name, value=wall_s, unit="s", at_most=5)
+    yield Figure(name="the same, CPU time", value=cpu_s, unit="s")
+    yield Figure(name="peak memory of the process", value=peak_mib, unit="MiB", at_most=400)
     yield from _continuous()
+
+
+def fill(directory: Path) -> None:
+    """Write a week of two paths that ends now, each minute as the agent's complete minutes are."""
+    week = SCENARIOS["week"]
+    day = Scenario(name="day", baseline=week.baseline, candidate=week.candidate, duration_s=DAY_S)
+    first_minute = time.time_ns() // MINUTE_NS - DAYS * _MINUTES_A_DAY + 1
+    with closing(Store(connect(directory))) as store:
+        streams = [
+            store.stream(StreamKey(probe="stamp", kind="stamp", target="hub", path=path), _INTERVAL_NS)
+            for path in ("vpn", "expressroute")
+        ]
+        for number in range(DAYS):
+            rng = np.random.default_rng(number)
+            both = generate(day, rng)
+            noisy = rng.random(len(both[0])) < _STALLED
+            store.begin()
+            for stream, columns in zip(streams, both, strict=True):
+                late_ns = (50_000 * rng.lognormal(0, 0.5, len(columns))).astype(np.int64)
+                for minute in range(_MINUTES_A_DAY):
+                    place = slice(minute * _A_MINUTE, (minute + 1) * _A_MINUTE)
+                    at = first_minute + number * _MINUTES_A_DAY + minute
+                    data = encode(_rows(columns, noisy, late_ns, place, at), interval_ns=_INTERVAL_NS)
+                    # Whole minutes at once, without the parts that the agent makes them of, nor their summaries.
+                    store._connection.execute("INSERT INTO blocks VALUES (?, ?)", (block_id(stream, at), data))
+            store.commit()
+
+
+def _rows(columns: Columns, noisy: np.ndarray, late_ns: np.ndarray, place: slice, minute: int) -> Rows:
+    """Return a minute of a STAMP stream to a reflector whose clock drifts, at ``place`` of made-up columns."""
+    slot = minute * _A_MINUTE + np.arange(_A_MINUTE)
+    lost = columns.rtt_ns[place] == UNKNOWN
+    rtt_ns = np.where(lost, 0, columns.rtt_ns[place])
+    forward_ns = np.where(lost, 0, rtt_ns // 2 + 1_234_567 + slot % 1_000_000 * 20)
+    flags = np.where(lost, OUTCOMES.index(Outcome.LOST), OUTCOMES.index(Outcome.ANSWERED) | _ALL_TIMES)
+    rows = Rows()
+    rows.slot.extend(slot.tolist())
+    rows.sent_at_ns.extend((slot * _INTERVAL_NS + late_ns[place]).tolist())
+    rows.rtt_ns.extend(rtt_ns.tolist())
+    rows.forward_ns.extend(forward_ns.tolist())
+    rows.backward_ns.extend((rtt_ns - forward_ns).tolist())
+    rows.flags += bytes((flags | np.where(noisy[place], NOISY, 0)).astype(np.uint8))
+    rows.reasons += [None] * _A_MINUTE
+    return rows
 
 
 def _continuous() -> Iterator[Figure]:
@@ -92,20 +140,3 @@ def _compared(samples: Sequence[Sample]) -> None:
         comparison.take(0, sample)
         if place >= 20:
             comparison.take(1, samples[place - 20])
-
-
-def _write(folder: Path) -> None:
-    """Write the samples, a day at a time and a file for each column, so that the child makes none of them."""
-    week = SCENARIOS["week"]
-    day = Scenario(name="day", baseline=week.baseline, candidate=week.candidate, duration_s=DAY_S)
-    a_day = round(DAY_S / day.interval_s)
-    for number in range(DAYS):
-        both = generate(day, np.random.default_rng(number))
-        for path, columns in zip(("vpn", "expressroute"), both, strict=True):
-            for name in columns.__dataclass_fields__:
-                values = getattr(columns, name)
-                if name == "slot":
-                    values = values + number * a_day
-                if name == "sent_at_ns":
-                    values = values + round(number * DAY_S * 1e9)
-                np.save(folder / f"{path}-{number}-{name}.npy", values)
