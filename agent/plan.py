@@ -138,7 +138,7 @@ class ComparisonPlan:
     baseline: str
     candidate: str
     probe: str
-    margin_ns: int = 0
+    margin_ns: int = 500_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

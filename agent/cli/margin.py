@@ -8,12 +8,13 @@ from pathlib import Path
 from agent.cli.evidence import EvidenceError
 from agent.cli.run import DEFAULT_CONFIG
 from agent.compare.comparison import Names
+from agent.compare.margins import Margins
 from agent.compare.words import quantity
 from agent.config.load import load_plan
 from agent.config.problems import ConfigError
 from agent.plan import ComparisonPlan, Plan
 
-DEFAULT_NS = 500_000
+DEFAULT_NS = round(Margins().delay_ns)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Margins:
-    """Differences up to these do not matter.
+    """Differences up to these do not matter; the configuration's default of delays is this one too.
 
     ``loss`` and ``availability`` are shares; that of availability is the difference of 99.90 and 99.95 %, as service
     levels are promised. ``faster`` is on the scale of Cliff's delta, whose effects below 0.147 are called negligible

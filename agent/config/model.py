@@ -499,7 +499,9 @@ class ComparisonSection(Section):
     candidate: Name = Field(description="The path that should be better.")
     probe: Name = Field(description="The probe that measures both paths.")
     margin: Margin = Field(
-        "0ms", validate_default=True, description="Differences smaller than this do not matter to you, 0ms to 60s."
+        "500us",
+        validate_default=True,
+        description="Differences of delays up to this do not matter, 0ms to 60s; with 0ms no delays are the same.",
     )
 
 

@@ -130,6 +130,17 @@ def test_a_configuration_that_does_not_compare_these_paths_leaves_the_default(sa
     assert (found.exit_code, found.stdout) == (2, "")
 
 
+def test_a_comparison_without_a_margin_has_the_default_of_the_command(samples: Path, tmp_path: Path) -> None:
+    config = tmp_path / "eragent.yaml"
+    compared = "comparisons: [{{baseline: vpn, candidate: expressroute, probe: stamp}}]\n"
+    config.write_text((CONFIGURATION + compared).format(port=862))
+    usual, configured = (
+        json.loads(run(*PATHS, "--samples", str(samples), "--json", *arguments).stdout)["margins"]
+        for arguments in ((), ("--config", str(config)))
+    )
+    assert usual == configured
+
+
 def test_since_looks_back_from_the_newest_sample(samples: Path) -> None:
     found = json.loads(run(*PATHS, "--samples", str(samples), "--since", "1m", "--json").stdout)
     assert found["pairs"] == 601
