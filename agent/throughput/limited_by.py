@@ -55,6 +55,8 @@ BURSTY_LOSS = 0.0005
 NEAR_BOUND = 3
 """Up to this multiple of what single losses allow they are the reason: CUBIC had twice Reno's at 0.1 % and 20 ms."""
 FEWEST_LOSSES = 3
+EVENLY_SENT = 0.90
+"""A sender of datagrams that came to less of its rate did not send evenly."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,9 +118,12 @@ def _known_rate(seen: Observed, _: Figures) -> Found | None:
     )
     if _queue_ns(seen):
         return Limit.SHAPER, f"{because}, and a queue stood before it: {growth(seen)}"
-    if seen.protocol is Protocol.UDP and (seen.loss_share or 0) > RARE_LOSS and seen.loaded_rtt_ns is not None:
-        return Limit.POLICER, f"{because}; {seen.loss_share:.1%} were dropped and no queue stood: {growth(seen)}"
-    return Limit.RATE, because
+    if seen.protocol is not Protocol.UDP or (seen.loss_share or 0) <= RARE_LOSS:
+        return Limit.RATE, because
+    in_doubt = _no_policer(seen)
+    if in_doubt is not None:
+        return Limit.RATE, f"{because}; {seen.loss_share:.1%} were dropped, by a shaper or a policer: {in_doubt}"
+    return Limit.POLICER, f"{because}; {seen.loss_share:.1%} were dropped and no queue stood: {growth(seen)}"
 
 
 def _processor(seen: Observed, _: Figures) -> Found | None:
@@ -210,21 +215,40 @@ def _losses_too(seen: Observed) -> str:
     return f"; {loss:.3%} of the {lost} meanwhile, by it or on the way"
 
 
-def _datagram_losses(seen: Observed, _: Figures) -> Found | None:
+def _datagram_losses(seen: Observed, figures: Figures) -> Found | None:
     loss = seen.loss_share
     if loss is None or loss <= RARE_LOSS or seen.lost_packets is None or seen.lost_packets < FEWEST_LOSSES:
         return None
     if _queue_ns(seen):
         return Limit.SHAPER, f"{loss:.1%} of the datagrams were lost, and a queue stood: {growth(seen)}"
-    idle = seen.idle.loss_share if seen.idle is not None else None
-    if idle is None or seen.loaded_rtt_ns is None:
-        return Limit.LOSS, f"{loss:.1%} of the datagrams were lost; without a probe nothing tells why"
-    if idle < loss / 10 and loss >= MUCH_LOSS:
-        return Limit.POLICER, (
-            f"{loss:.1%} of the datagrams were lost, {idle:.2%} of the probes without load, and no queue stood: "
-            f"{growth(seen)}"
-        )
-    return Limit.LOSS, f"{loss:.1%} of the datagrams were lost, and {idle:.2%} of the probes without any load"
+    idle = seen.idle.loss_share if seen.idle is not None and seen.idle.tells else None
+    if idle is not None and (idle >= loss / 10 or loss < MUCH_LOSS):
+        return Limit.LOSS, f"{loss:.1%} of the datagrams were lost, and {idle:.2%} of the probes without any load"
+    in_doubt = _no_policer(seen)
+    if in_doubt is not None:
+        return _host(seen, figures) or (Limit.UNKNOWN, f"{loss:.1%} of the datagrams were lost; {in_doubt}")
+    return Limit.POLICER, (
+        f"{loss:.1%} of the datagrams were lost, {idle or 0:.2%} of the probes without load, and no queue stood: "
+        f"{growth(seen)}"
+    )
+
+
+def _no_policer(seen: Observed) -> str | None:
+    """Say what keeps losses without a queue from being a policer's; ``None``: nothing does.
+
+    A sender that comes to send only now and then makes up for it in bursts: these overflow a shaper's queue, which is
+    empty again by the time of most probes. A receiver that does not come to read loses what arrived.
+    """
+    if seen.idle is None or seen.loaded is None:
+        return "without probes before it and meanwhile nothing tells why"
+    if not (seen.idle.tells and seen.loaded.tells):
+        return "too few probes came back, before it or while it surely ran, to tell why"
+    if (seen.host_busy or 0) >= BUSY_HOST:
+        return f"this host's processors were busy for {seen.host_busy:.0%} of the time, which loses datagrams as well"
+    asked, sent = seen.asked_bits_per_second, seen.sent_bits_per_second
+    if asked is not None and sent is not None and sent < EVENLY_SENT * asked:
+        return f"it sent {mbit(sent)} of the {mbit(asked)} that it was told, so in bursts, which short queues lose"
+    return None
 
 
 _TCP_RULES: tuple[_Rule, ...] = (

@@ -25,6 +25,9 @@ class Load(StrEnum):
 GUARD_NS = 1_000_000_000
 """How long a load builds up, and drains: slow start takes a dozen round trips, each of 80 ms at most on most paths."""
 
+LEAST_ROUND_TRIPS = 5
+"""A median of fewer round trips says nothing of a queue: what disturbs one or two of them would be most of them."""
+
 LEAST_SAMPLES = 20
 """Below this many round trips on either side nothing is said of a leak."""
 
@@ -43,23 +46,32 @@ class Probed(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Period:
-    """When a test ran on a path, in wall time: from the start of its program to that program's end.
+    """When a test was on a path, in wall time: begun at ``start_ns`` at the earliest, and over at ``end_ns``.
 
-    ``moved_until_ns`` is when it moved something last where it did not come to its end: who falls silent is no load.
+    What it sent took ``length_ns`` of that, as it says itself; it does not say when that began, and on a host without
+    processor time starting and ending take seconds. ``moved_ns`` is how long it moved something where it did not come
+    to its end: who falls silent is no load. ``None``: all the time.
     """
 
     path: str
     load: Load
     start_ns: int
     end_ns: int
-    moved_until_ns: int | None = None
+    length_ns: int | None = None
+    moved_ns: int | None = None
 
     @property
     def loaded_ns(self) -> tuple[int, int]:
-        """From when until when the load counts as steady: less a guard, of a quarter of a short test at most."""
-        end_ns = self.end_ns if self.moved_until_ns is None else min(self.moved_until_ns, self.end_ns)
-        length_ns = end_ns - self.start_ns
-        return self.start_ns + min(GUARD_NS, length_ns // 4), end_ns - min(GUARD_NS // 4, length_ns // 8)
+        """From when until when the load was there for sure and steady; never where the first lies behind the second.
+
+        That is what all times at which it may have begun have in common, less a guard, of a quarter of a short test at
+        most.
+        """
+        whole_ns = self.end_ns - self.start_ns
+        length_ns = whole_ns if self.length_ns is None else min(self.length_ns, whole_ns)
+        moved_ns = length_ns if self.moved_ns is None else min(self.moved_ns, length_ns)
+        first_ns, last_ns = self.end_ns - length_ns, self.start_ns + moved_ns
+        return first_ns + min(GUARD_NS, moved_ns // 4), last_ns - min(GUARD_NS // 4, moved_ns // 8)
 
 
 def tag(path: str, sent_at_ns: int, periods: Iterable[Period]) -> Load | None:
@@ -94,6 +106,11 @@ class Latency:
     p95_ns: int | None = None
     p99_ns: int | None = None
     round_trips_per_minute: int | None = None
+
+    @property
+    def tells(self) -> bool:
+        """Whether there are round trips enough for a median to say something."""
+        return self.p50_ns is not None and self.sent - self.lost >= LEAST_ROUND_TRIPS
 
     @property
     def loss_share(self) -> float | None:

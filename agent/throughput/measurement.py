@@ -49,9 +49,8 @@ class Measurement:
 
     @property
     def latency(self) -> StreamLatency | None:
-        """That of the stream with most samples under load, which says most."""
-        counted = [each for each in self.latencies if each.loaded is not None]
-        return max(counted, key=lambda each: len(each.loaded_rtts_ns), default=None)
+        """That of the stream with most samples under load, else without it, which says most."""
+        return max(self.latencies, key=lambda each: (len(each.loaded_rtts_ns), each.idle.sent), default=None)
 
 
 def measurement(tried: Tried, recorded: Recorded, periods: Sequence[Period]) -> Measurement:

@@ -65,14 +65,14 @@ class Observed:
     @property
     def idle_rtt_ns(self) -> int | None:
         """The path's own round trip: a probe's median without load, else the smallest that the sender saw."""
-        if self.idle is not None and self.idle.p50_ns is not None:
+        if self.idle is not None and self.idle.tells:
             return self.idle.p50_ns
         return self.sender_rtt_ns[0] if self.sender_rtt_ns is not None else None
 
     @property
     def loaded_rtt_ns(self) -> int | None:
         """The round trip while the test ran: a probe's median, else the sender's mean."""
-        if self.loaded is not None and self.loaded.p50_ns is not None:
+        if self.loaded is not None and self.loaded.tells:
             return self.loaded.p50_ns
         return self.sender_rtt_ns[1] if self.sender_rtt_ns is not None else None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -12,7 +12,7 @@ from agent.throughput.load import Load, Period
 from agent.throughput.observed import HostBuffers
 from agent.throughput.stages import Stage
 from collectors.iperf3.options import Direction, Iperf3Options
-from collectors.iperf3.result import Iperf3Result
+from collectors.iperf3.result import Interval, Iperf3Result
 from collectors.path import NetworkPath, Target
 
 LOADS = {Direction.UP: Load.UP, Direction.DOWN: Load.DOWN, Direction.BOTH: Load.BOTH}
@@ -85,18 +85,22 @@ def outcome_of(result: Iperf3Result) -> Outcome:
 
 def period_of(trial: Trial, result: Iperf3Result, start_ns: int, end_ns: int) -> Period:
     """Return when a test loaded its path whose program ran from ``start_ns`` to ``end_ns``, wall time."""
-    moved_s = None if result.complete or not result.intervals else sum(_moved_until_s(result))
+    told_ns = start_ns if result.started_at is None else round(result.started_at.timestamp() * 1e9)
+    moving = [each for each in result.intervals if each.transferred_bytes]
     return Period(
         path=trial.path.name,
         load=LOADS[trial.options.direction],
-        start_ns=start_ns,
+        start_ns=told_ns if start_ns < told_ns < end_ns else start_ns,
         end_ns=end_ns,
-        moved_until_ns=None if moved_s is None else start_ns + round(moved_s * 1e9),
+        length_ns=_length_ns(result.intervals),
+        moved_ns=None if result.complete else _length_ns(moving),
     )
 
 
-def _moved_until_s(result: Iperf3Result) -> Iterator[float]:
-    """Yield how long it moved something while warming up, and thereafter: iperf3's times begin anew then."""
-    for omitted in (True, False):
-        ends = [each.end_s for each in result.intervals if each.omitted is omitted and each.transferred_bytes]
-        yield max(ends, default=0.0)
+def _length_ns(intervals: Sequence[Interval]) -> int | None:
+    """Return how long these lasted, warming up and thereafter: iperf3's times begin anew then."""
+    if not intervals:
+        return None
+    warm_s = max((each.end_s for each in intervals if each.omitted), default=0.0)
+    measured_s = max((each.end_s for each in intervals if not each.omitted), default=0.0)
+    return round((warm_s + measured_s) * 1e9)

@@ -63,7 +63,7 @@ def _result(document: Fields, intervals: tuple[Interval, ...], broken: str | Non
     return Iperf3Result(
         trouble=_trouble(document, bool(begun or intervals), any(transfers.values()), broken, said),
         version=start.text("version"),
-        started_at=_time(start.fields("timestamp").number("timesecs")),
+        started_at=_started_at(start.fields("timestamp")),
         protocol=_protocol(begun),
         streams=begun.positive("num_streams"),
         duration_s=begun.number("duration"),
@@ -99,8 +99,11 @@ def _protocol(begun: Fields) -> Protocol | None:
         return None
 
 
-def _time(seconds: float | None) -> datetime | None:
-    return None if seconds is None or seconds > _LAST_SECOND else datetime.fromtimestamp(seconds, UTC)
+def _started_at(timestamp: Fields) -> datetime | None:
+    """Read a time to the millisecond, which newer versions tell, else to the second that had begun by then."""
+    milliseconds, seconds = timestamp.number("timemillisecs"), timestamp.number("timesecs")
+    told = seconds if milliseconds is None else milliseconds / 1000
+    return None if told is None or told > _LAST_SECOND else datetime.fromtimestamp(told, UTC)
 
 
 def _connections(connected: Iterable[Fields]) -> Iterable[Connection]:

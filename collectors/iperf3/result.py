@@ -132,6 +132,7 @@ class Iperf3Result:
     """What came of one test.
 
     ``trouble`` is ``None`` where the test is complete; else it says why not, and the rest is what was known by then.
+    ``started_at``: when the server was reached by this host's clock, of older versions (3.12) rounded down to a second.
     ``protocol``, ``streams``, ``duration_s`` and ``omit_s``: what the test did, where it got so far.
     ``mss_bytes``: what both ends agreed on (TCP). ``window_bytes``: socket buffers that were asked for;
     ``send_buffer_bytes`` and ``receive_buffer_bytes`` are those that this end's kernel gave at first.

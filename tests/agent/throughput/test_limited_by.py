@@ -171,6 +171,21 @@ def test_udp_that_is_lost_without_a_queue_met_a_policer() -> None:
     assert verdict(at_rate) is Limit.POLICER
 
 
+def test_a_policer_is_none_where_anything_else_may_have_dropped_them() -> None:
+    policed = replace(UDP, bits_per_second=120.0 * MBIT, lost_packets=30_000, sent_bits_per_second=200.0 * MBIT)
+    assert verdict(policed) is Limit.POLICER
+    in_bursts = limited_by(replace(policed, bits_per_second=81.0 * MBIT, sent_bits_per_second=101.0 * MBIT))
+    assert in_bursts.limit is Limit.UNKNOWN
+    assert "it sent 101 Mbit/s of the 200 Mbit/s that it was told, so in bursts" in in_bursts.because
+    assert verdict(replace(policed, host_busy=0.95)) is Limit.CPU
+    few = replace(QUIET.loaded or saw(20), sent=4)
+    for doubtful in (replace(policed, loaded=few), replace(policed, idle=few), replace(policed, loaded=None)):
+        assert verdict(doubtful) is Limit.UNKNOWN
+    at_rate = replace(policed, bits_per_second=191.0 * MBIT, asked_bits_per_second=260 * MBIT, rates=(BOUGHT,))
+    assert limited_by(at_rate).limit is Limit.RATE
+    assert "by a shaper or a policer: it sent 200 Mbit/s of the 260 Mbit/s" in limited_by(at_rate).because
+
+
 def test_udp_that_is_lost_as_probes_are_without_load_met_a_lossy_path() -> None:
     assert verdict(replace(UDP, bits_per_second=120.0 * MBIT, lost_packets=30_000, idle=saw(20, lost=40))) is Limit.LOSS
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,6 +32,23 @@ def test_a_sample_belongs_to_the_load_while_it_was_steady() -> None:
         1109: None,
         1111: Load.IDLE,
     }
+
+
+def test_a_test_that_started_late_loads_for_sure_only_what_all_its_possible_times_share() -> None:
+    late = replace(TEST, end_ns=113 * S, length_ns=10 * S)  # three seconds of it were something else
+    assert late.loaded_ns == (104 * S, round(109.75 * S))
+    tags = {moment: tag("vpn", moment * S, [late]) for moment in (99, 103, 104, 109, 110, 113, 115)}
+    assert tags == {99: Load.IDLE, 103: None, 104: Load.UP, 109: Load.UP, 110: None, 113: None, 115: Load.IDLE}
+
+
+def test_a_short_test_in_a_long_time_loads_nothing_for_sure() -> None:
+    lost_in_it = replace(TEST, length_ns=4 * S)
+    assert not any(tag("vpn", moment * S // 10, [lost_in_it]) for moment in range(1000, 1110))
+
+
+def test_a_median_of_few_round_trips_tells_nothing() -> None:
+    assert not latency(probed([1.0] * 4 + [None] * 90)).tells
+    assert latency(probed([1.0] * 5)).tells
 
 
 def test_another_path_is_idle_meanwhile() -> None:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
@@ -159,14 +160,23 @@ def interval(start_s: float, moved: int, *, omitted: bool = False) -> Interval:
 
 def test_a_far_end_that_falls_silent_is_no_load_from_then_on() -> None:
     second = 1_000_000_000
-    seconds = (interval(0, 9, omitted=True), interval(0, 9), interval(1, 9), interval(2, 0), interval(3, 0))
+    seconds = (interval(0, 9, omitted=True), interval(0, 9), interval(1, 0), interval(17, 0))
     broken = Iperf3Result(trouble=Trouble(failure=Iperf3Failure.TIMED_OUT, message="so it is"), intervals=seconds)
     period = period_of(TRIAL, broken, 0, 20 * second)
-    assert (period.end_ns, period.moved_until_ns) == (20 * second, 3 * second)
-    tags = [tag(VPN.name, at_ns * second // 10, [period]) for at_ns in (15, 40, 200, 220)]
+    assert (period.end_ns, period.length_ns, period.moved_ns) == (20 * second, 19 * second, 2 * second)
+    assert period.loaded_ns == (1.5 * second, 1.75 * second)
+    tags = [tag(VPN.name, at_ns * second // 10, [period]) for at_ns in (16, 40, 200, 220)]
     assert tags == [Load.UP, None, None, Load.IDLE]
     whole = period_of(TRIAL, replace(broken, trouble=None), 0, 20 * second)
-    assert whole.moved_until_ns is None
+    assert whole.moved_ns is None
+
+
+def test_a_test_began_no_earlier_than_iperf3_says_that_it_reached_the_server() -> None:
+    second = 1_000_000_000
+    told = replace(COMPLETE, started_at=datetime.fromtimestamp(7, UTC))
+    starts = [period_of(TRIAL, told, start_s * second, 20 * second).start_ns for start_s in (3, 8)]
+    assert starts == [7 * second, 8 * second]
+    assert period_of(TRIAL, told, 2 * second, 6 * second).start_ns == 2 * second  # somebody has set the clock
 
 
 async def test_when_a_run_is_stopped_the_tests_that_follow_are_not_begun() -> None:

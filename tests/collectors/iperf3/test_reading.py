@@ -226,7 +226,8 @@ VALUES = st.recursive(
     | st.dictionaries(
         st.sampled_from(
             ["start", "end", "intervals", "streams", "sender", "receiver", "udp", "bytes", "test_start", "timestamp",
-             "timesecs", "packets", "lost_packets", "jitter_ms", "protocol", "error", "connected", "blksize", "rtt"]
+             "timesecs", "timemillisecs", "packets", "lost_packets", "jitter_ms", "protocol", "error", "connected",
+             "blksize", "rtt"]
         ),
         inner,
         max_size=6,
@@ -239,6 +240,13 @@ VALUES = st.recursive(
 def test_fields_of_any_type_never_raise(value: Any) -> None:
     parse_result(json.dumps({"start": value, "intervals": [value], "end": value}))
     parse_result(json.dumps(value))
+
+
+@pytest.mark.parametrize(("name", "microsecond"), [("3.12-down", 0), ("3.21-both", 283_000)])
+def test_when_the_server_was_reached_is_known_as_exactly_as_iperf3_tells_it(name: str, microsecond: int) -> None:
+    started_at = parse_result(text_of(name)).started_at
+    assert started_at is not None
+    assert (started_at.year, started_at.microsecond) == (2026, microsecond)
 
 
 UDP_TOTALS = {"sender": True, "bytes": 100, "end": 1, "packets": 9, "lost_packets": 3, "jitter_ms": 1, "seconds": 1}
