@@ -7,9 +7,8 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,10 +17,9 @@ from agent.cli.run import DEFAULT_CONFIG
 from agent.config.quantities import parse_duration, parse_percentage
 
 if TYPE_CHECKING:
-    from agent.cli.evidence import Progress, Wanted
-    from agent.compare.comparison import Comparison, Names
-    from agent.compare.margins import Margins
-    from agent.plan import Plan
+    from agent.cli.evidence.sources import Source
+    from agent.cli.evidence.wanted import Progress
+    from agent.compare.comparison import Comparison
 
 EXIT_CODES = {"better": 0, "same": 0, "worse": 1, "insufficient": 3}
 USAGE = 2
@@ -29,13 +27,6 @@ _DURATION = Parsed("duration", parse_duration)
 _PERCENTAGE = Parsed("percent", parse_percentage)
 _WEEK_NS = 7 * 86_400_000_000_000
 _LEAST_NS = 1_000_000_000
-
-
-class _HeldTo(TypedDict):
-    """What a comparison is held to, as arguments."""
-
-    margins: Margins
-    limit_ns: float
 
 
 @click.command(
@@ -104,26 +95,25 @@ def command(
     loss_margin: float,
     limit: int,
     as_json: bool,
-    **inputs: Any,
+    **given: Any,
 ) -> None:
     """Tell whether CANDIDATE is the more predictable path, from packets of both that were sent in the same slot.
 
     Each figure has the 95 % interval of its difference. The verdict is better or worse where p99, p99 - p50, loss or
     availability differ by more than the margin beyond doubt, same where none does, and insufficient otherwise.
     """
-    from agent.cli.evidence import EvidenceError, Wanted
+    from agent.cli.evidence.margin import Limits
+    from agent.cli.evidence.sources import compared
+    from agent.cli.evidence.wanted import EvidenceError, Wanted
 
     if baseline == candidate:
         raise click.UsageError("--baseline and --candidate are the same path: name two")
-    if since is not None and since < _LEAST_NS:
-        raise click.UsageError("--since is at least 1s")
-    _check_inputs(inputs, since)
+    source = _source(given, since)
     wanted = Wanted(baseline=baseline, candidate=candidate, target=target, probe=probe)
-    limits = _Limits(margin_ns=margin, loss=loss_margin / 100, limit_ns=limit, config=inputs["config"])
-    inputs["config"] = inputs["config"] or DEFAULT_CONFIG
+    limits = Limits(margin_ns=margin, loss=loss_margin / 100, limit_ns=limit, config=given["config"])
     try:
         with _progress(shown=sys.stderr.isatty()) as progress:
-            found = _compared(wanted, limits, since, inputs, progress)
+            found = compared(source, wanted, limits, now_ns=time.time_ns(), progress=progress)
     except EvidenceError as error:
         click.echo(f"eragent: {error}", err=True)
         sys.exit(USAGE)
@@ -131,114 +121,35 @@ def command(
     sys.exit(EXIT_CODES[found.verdict])
 
 
-def _check_inputs(inputs: dict[str, Any], since: int | None) -> None:
-    given = [f"--{name}" for name in ("samples", "history", "prometheus", "duration") if inputs[name] is not None]
-    if len(given) > 1:
-        raise click.UsageError(f"{' and '.join(given)} exclude each other")
+def _source(given: dict[str, Any], since_ns: int | None) -> Source:
+    """Choose where the evidence comes from; raise :class:`click.UsageError` for what does not go together."""
+    from agent.cli.evidence.sources import History, Measuring, Metrics, Samples
+
+    _check(given, since_ns)
+    config = given["config"] or DEFAULT_CONFIG
+    back_ns = _WEEK_NS if since_ns is None else since_ns
+    if given["samples"] is not None:
+        return Samples(file=given["samples"], since_ns=since_ns)
+    if given["prometheus"] is not None:
+        return Metrics(url=given["prometheus"], agent=given["agent"], tenant=given["tenant"], since_ns=back_ns)
+    if given["duration"] is not None:
+        return Measuring(config=config, duration_ns=given["duration"])
+    return History(directory=given["history"], config=config, since_ns=back_ns)
+
+
+def _check(given: dict[str, Any], since_ns: int | None) -> None:
+    sources = [f"--{name}" for name in ("samples", "history", "prometheus", "duration") if given[name] is not None]
+    if len(sources) > 1:
+        raise click.UsageError(f"{' and '.join(sources)} exclude each other")
     for name in ("agent", "tenant"):
-        if inputs[name] is not None and inputs["prometheus"] is None:
+        if given[name] is not None and given["prometheus"] is None:
             raise click.UsageError(f"--{name} goes with --prometheus: files and histories are of one agent")
-    if inputs["duration"] is not None and since is not None:
+    if since_ns is not None and since_ns < _LEAST_NS:
+        raise click.UsageError("--since is at least 1s")
+    if given["duration"] is not None and since_ns is not None:
         raise click.UsageError("--since looks back, --duration measures now: leave one out")
-    if inputs["duration"] is not None and inputs["duration"] < _LEAST_NS:
+    if given["duration"] is not None and given["duration"] < _LEAST_NS:
         raise click.UsageError("--duration is at least 1s")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Limits:
-    """What does not matter to the operator, as far as it was given, and what was agreed."""
-
-    margin_ns: int | None
-    loss: float
-    limit_ns: int
-    config: Path | None
-
-    def of(self, names: Names) -> tuple[_HeldTo, str]:
-        """Return what holds for these paths, as comparisons take it, and in words where that comes from."""
-        from agent.cli.margin import margin_of
-        from agent.compare.margins import Margins
-
-        margin = margin_of(names, given_ns=self.margin_ns, config=self.config)
-        margins = Margins(delay_ns=margin.delay_ns, loss=self.loss)
-        return {"margins": margins, "limit_ns": self.limit_ns}, margin.note
-
-
-def _compared(
-    wanted: Wanted, limits: _Limits, since: int | None, inputs: dict[str, Any], progress: Progress
-) -> Comparison:
-    """Gather the packets from where they are asked for, and compare them."""
-    from agent.cli import evidence
-    from agent.compare.comparison import compare
-
-    samples: IO[str] | None = inputs["samples"]
-    now_ns = time.time_ns()
-    if inputs["prometheus"] is not None:
-        return _compared_by_metrics(wanted, limits, (since or _WEEK_NS) / 1e9, now_ns / 1e9, inputs, progress)
-    if samples is not None:
-        progress("reading samples")
-        names, pairs = evidence.pairs_of_file(samples, wanted, since_ns=since)
-    elif inputs["duration"] is not None:
-        names, pairs = _measured(wanted, inputs["config"], inputs["duration"], progress)
-    else:
-        directory = inputs["history"] or _history_of(inputs["config"])
-        names, pairs = evidence.pairs_of_history(
-            directory, wanted, since_ns=now_ns - (since or _WEEK_NS), until_ns=now_ns, progress=progress
-        )
-    held_to, note = limits.of(names)
-    return _noted(compare(pairs, names, **held_to, progress=progress), note)
-
-
-def _compared_by_metrics(
-    wanted: Wanted, limits: _Limits, since_s: float, now_s: float, inputs: dict[str, Any], progress: Progress
-) -> Comparison:
-    import asyncio
-
-    from agent.cli.prometheus import histograms_of
-    from agent.compare.histograms import compare_histograms
-
-    url = inputs["prometheus"]
-    progress(f"asking {url}")
-    agent, tenant = inputs["agent"], inputs["tenant"]
-    found = asyncio.run(histograms_of(url, wanted, agent=agent, tenant=tenant, since_s=since_s, now_s=now_s))
-    held_to, note = limits.of(found.names)
-    return _noted(compare_histograms(*found.sides, found.names, found.window, **held_to, warnings=found.warnings), note)
-
-
-def _noted(found: Comparison, note: str) -> Comparison:
-    return replace(found, notes=(*found.notes, note))
-
-
-def _measured(wanted: Wanted, config: Path, duration_ns: int, progress: Progress) -> Any:
-    from agent import loop
-    from agent.cli.evidence import EvidenceError, pairs_of_paths
-    from agent.config.quantities import format_duration
-
-    plan = _plan(config, with_keys=True)
-    progress(f"measuring for {format_duration(duration_ns)}")
-    try:
-        return loop.run(pairs_of_paths(plan, wanted, where=str(config), duration_ns=duration_ns))
-    except KeyboardInterrupt:
-        raise EvidenceError("interrupted: a shorter --duration is a shorter run") from None
-
-
-def _history_of(config: Path) -> Path:
-    from agent.cli.evidence import EvidenceError
-
-    plan = _plan(config, with_keys=False)
-    if plan.history is None:
-        raise EvidenceError(f"{config} keeps no history: add `history`, or use --samples, --prometheus or --duration")
-    return plan.history.directory
-
-
-def _plan(config: Path, *, with_keys: bool) -> Plan:
-    from agent.cli.evidence import EvidenceError
-    from agent.config.load import load_plan
-    from agent.config.problems import ConfigError
-
-    try:
-        return load_plan(config, with_keys=with_keys)
-    except ConfigError as error:
-        raise EvidenceError(str(error)) from error
 
 
 @contextmanager

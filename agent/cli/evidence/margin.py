@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.cli.evidence import EvidenceError
+from agent.cli.evidence.wanted import EvidenceError
 from agent.cli.run import DEFAULT_CONFIG
 from agent.compare.comparison import Names
 from agent.compare.margins import Margins
@@ -15,6 +15,25 @@ from agent.config.problems import ConfigError
 from agent.plan import ComparisonPlan, Plan
 
 DEFAULT_NS = round(Margins().delay_ns)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What the operator holds the paths to, as far as that was given.
+
+    ``margin_ns``: of delays; else that of ``config`` for the paths, or the default. ``loss``: the margin of losses.
+    ``limit_ns``: what p99 - p50 of a minute was agreed to stay within.
+    """
+
+    margin_ns: int | None
+    loss: float
+    limit_ns: int
+    config: Path | None
+
+    def margins_of(self, names: Names) -> tuple[Margins, str]:
+        """Return the margins that hold for these paths, and where that of delays comes from, in words."""
+        margin = margin_of(names, given_ns=self.margin_ns, config=self.config)
+        return Margins(delay_ns=margin.delay_ns, loss=self.loss), margin.note
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 import numpy as np
 
-from agent.cli.evidence import EvidenceError, Wanted
+from agent.cli.evidence.wanted import EvidenceError, Wanted
 from agent.compare.blocks import Floats
 from agent.compare.comparison import Names
 from agent.compare.histograms import Histograms, Sides, Window

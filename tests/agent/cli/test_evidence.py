@@ -1,0 +1,36 @@
+"""Where the evidence of a comparison comes from, and what whoever waits for it is told meanwhile."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from pathlib import Path
+
+from agent.cli.evidence.history import pairs_of_history
+from agent.cli.evidence.samples import pairs_of_file
+from agent.cli.evidence.wanted import Wanted
+from agent.history.store import MINUTE_NS
+from tests.agent.cli.test_compare import keep, rows_for, sample
+
+BOTH = Wanted(baseline="vpn", candidate="expressroute")
+_HOUR_NS = 60 * MINUTE_NS
+
+
+def test_whoever_waits_for_a_long_file_is_told_how_many_lines_were_read() -> None:
+    lines = [json.dumps(sample(path, slot, 5.0)) for path in ("vpn", "expressroute") for slot in range(100)]
+    file = io.StringIO("\n".join(lines * 600))
+    file.name = "samples.jsonl"
+    told: list[str] = []
+    _, pairs = pairs_of_file(file, BOTH, since_ns=None, progress=told.append)
+    assert told == ["reading samples", "reading samples, 50,000 lines", "reading samples, 100,000 lines"]
+    assert len(pairs) == 100
+
+
+def test_whoever_waits_for_a_history_is_told_how_much_of_it_was_read(tmp_path: Path) -> None:
+    now_ns = time.time_ns() // MINUTE_NS * MINUTE_NS
+    for path in ("vpn", "expressroute"):
+        keep(tmp_path, path, rows_for(path, now_ns - 10 * MINUTE_NS))
+    told: list[str] = []
+    pairs_of_history(tmp_path, BOTH, since_ns=now_ns - 24 * _HOUR_NS, until_ns=now_ns, progress=told.append)
+    assert told == [f"reading the history, {share}%" for share in (0, 25, 50, 75)]
