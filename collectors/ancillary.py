@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import struct
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import NamedTuple
+
+from collectors.path import Address
 
 SOL_SOCKET = 1
 SO_RCVBUFFORCE = 33
@@ -41,6 +43,9 @@ IPV6_TCLASS = 67
 OPT_ID = 1 << 7
 SOFTWARE_STAMPS = 1 << 1 | 1 << 3 | 1 << 4 | OPT_ID | 1 << 10 | 1 << 11
 
+ORIGIN_TIMESTAMPING = 4
+"""Of an entry of the error queue that is a transmit stamp (linux/errqueue.h)."""
+
 MEMINFO_SIZE = 36
 """How many octets SO_MEMINFO has: nine numbers, of which the last counts drops (linux/sock_diag.h)."""
 
@@ -48,7 +53,6 @@ _TIMESPEC = struct.Struct("@qq")
 _INT = struct.Struct("@i")
 _MEMINFO_DROPS = struct.Struct("@32xI")
 _EXTENDED_ERROR = struct.Struct("@IBBBBII")  # sock_extended_err: errno, origin, type, code, pad, info, data
-_ORIGIN_TIMESTAMPING = 4
 _ORIGINS_ICMP = (2, 3)
 _FAMILY = struct.Struct("@H")
 _SCOPE = struct.Struct("@I")
@@ -56,12 +60,36 @@ _AF_INET = 2
 _AF_INET6 = 10
 _CONTROL_HEADER = struct.Struct("@Nii")  # cmsghdr: size, level, type
 
+# How the items are read that every datagram, and every transmit stamp, has beside it, by level, type and size.
+_ARRIVAL_FORMS = {
+    (SOL_SOCKET, SO_TIMESTAMPING, 48): "qq",
+    (SOL_IP, IP_TTL, 4): "i",
+    (SOL_IP, IP_TOS, 1): "B",
+    (SOL_IPV6, IPV6_HOPLIMIT, 4): "i",
+    (SOL_IPV6, IPV6_TCLASS, 4): "i",
+}
+_STAMP_FORMS = {
+    (SOL_SOCKET, SO_TIMESTAMPING, 48): "qq",
+    (SOL_IP, IP_RECVERR, 32): "4xB7xI",
+    (SOL_IPV6, IPV6_RECVERR, 44): "4xB7xI",
+}
+
 AncillaryItems = Sequence[tuple[int, int, bytes]]
 
 
 class Arrival(NamedTuple):
     """What came beside a datagram: the kernel's receive stamp (wall, ns), TTL or hop limit, TOS or traffic class."""
 
+    stamp_ns: int | None = None
+    ttl: int | None = None
+    tos: int | None = None
+
+
+class Datagram(NamedTuple):
+    """What arrived, from whom, and what the kernel told beside it, as :class:`Arrival` has it."""
+
+    data: bytes
+    source: Address
     stamp_ns: int | None = None
     ttl: int | None = None
     tos: int | None = None
@@ -117,9 +145,32 @@ def parse_error_queue(items: AncillaryItems, quoted: bytes = b"") -> TransmitSta
             if origin in _ORIGINS_ICMP:
                 offender = _offender(data[_EXTENDED_ERROR.size :])
                 return IcmpError(errno, icmp_type, code, info, offender, 4 if level == SOL_IP else 6, quoted)
-            if origin == _ORIGIN_TIMESTAMPING and stamp_ns is not None:
+            if origin == ORIGIN_TIMESTAMPING and stamp_ns is not None:
                 return TransmitStamp(identifier, stamp_ns)
     return None
+
+
+def arrival_layout(control: bytes) -> struct.Struct | None:
+    """Return how to read stamp (s, ns), TTL and TOS at once from a control area that is like this one."""
+    return _layout(control, _ARRIVAL_FORMS, 3)
+
+
+def stamp_layout(control: bytes) -> struct.Struct | None:
+    """Return how to read stamp (s, ns), origin and id at once from an error queue's entry that is like this one."""
+    return _layout(control, _STAMP_FORMS, 2)
+
+
+def _layout(control: bytes, forms: Mapping[tuple[int, int, int], str], items: int) -> struct.Struct | None:
+    """Return how to read a control area of that many items, all in these forms and this order; ``None`` otherwise."""
+    spans = control_spans(control)
+    found = [(level, kind, end - at) for level, kind, at, end in spans]
+    if len(found) != items or found != [form for form in forms if form in found]:
+        return None
+    layout, read = "=", 0
+    for item, (_, _, at, _) in zip(found, spans, strict=True):
+        layout += f"{at - read}x{forms[item]}"
+        read = struct.calcsize(layout)
+    return struct.Struct(f"{layout}{len(control) - read}x")
 
 
 def parse_drops(memory: bytes) -> int:
@@ -142,7 +193,7 @@ def _offender(address: bytes) -> str | None:
     return str(ip_address(host)) if len(host) in (4, 16) else None
 
 
-def host_and_port(address: bytes) -> tuple[bytes, int]:
+def host_and_port(address: bytes | bytearray) -> tuple[bytes, int]:
     """Take a sockaddr_in or sockaddr_in6 apart: an address of 4 or 16 octets, and a port."""
     (family,) = _FAMILY.unpack_from(address)
     host = address[4:8] if family == _AF_INET else address[8:24]

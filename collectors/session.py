@@ -8,16 +8,17 @@ from dataclasses import replace
 from ipaddress import ip_address
 from typing import Protocol
 
-from collectors.ancillary import IcmpError, TransmitStamp
+from collectors.ancillary import Datagram, IcmpError, TransmitStamp
 from collectors.arrivals import Arrivals
 from collectors.clock import Clock
 from collectors.errors import CollectorError, refusal
 from collectors.failure import failure_of, is_discarded
+from collectors.intake import READ_AT_MOST
 from collectors.path import Address, NetworkPath
 from collectors.peer import DirectMeasurement, ReflectorFacts, RejectedAnswer, Rejection
 from collectors.roundtrip import Answer, Departure, DepartureOf, Quote
 from collectors.sample import ReceiveDrops
-from collectors.sockets import DRAIN_AT_MOST, Datagram, StampedSocket, Watch
+from collectors.sockets import StampedSocket, Watch
 from collectors.stream import Stream, StreamEvent
 
 SessionEvent = StreamEvent | IcmpError | RejectedAnswer | ReflectorFacts | DirectMeasurement | ReceiveDrops
@@ -166,7 +167,7 @@ class Session:
             return
         self._note_drops(self._socket)
         for _ in range(_DRAINS_AT_MOST):
-            if self._drain() < DRAIN_AT_MOST:
+            if self._drain() < READ_AT_MOST:
                 break
         self._after_events()
 
@@ -292,7 +293,7 @@ class Session:
                 return self._take_datagram(item)
 
     def _take_datagram(self, datagram: Datagram) -> Sequence[SessionEvent]:
-        stamp_ns = datagram.arrival.stamp_ns
+        stamp_ns = datagram.stamp_ns
         if self._watch is None and stamp_ns is not None:
             wall_ns, monotonic_ns = self._arrivals.arrived(stamp_ns)
         else:
@@ -321,7 +322,7 @@ class Session:
 
     def _times_of_reading(self, datagram: Datagram) -> tuple[int, int]:
         """Return what both clocks show, and decide by this datagram whether further ones can wait for slots."""
-        stamp_ns = datagram.arrival.stamp_ns
+        stamp_ns = datagram.stamp_ns
         wall_ns, monotonic_ns = self._clock.wall_ns(), self._clock.monotonic_ns()
         if stamp_ns is None and self._watch is None:  # how long it waited, nobody can tell
             self._stream.disturbed(0, monotonic_ns)

@@ -13,37 +13,23 @@ import socket
 import struct
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 from collectors import ancillary
-from collectors.ancillary import Arrival, IcmpError, TransmitStamp, parse_arrival, parse_drops, parse_error_queue
+from collectors.ancillary import Datagram, IcmpError, TransmitStamp, parse_drops
 from collectors.errors import CollectorError
+from collectors.intake import READ_AT_MOST, Intake
 from collectors.path import Address, NetworkPath, PacketMarks
 from collectors.pinning import is_on_path, new_socket, put_on_path
 
-_MAX_DATAGRAM = 65_536
-_ANCILLARY_SPACE = 512
-_QUOTED = 64  # octets of what an ICMP error quotes: those that tell packets apart come first
 _RECEIVE_BUFFER = 1 << 20  # the error queue is charged to it too
 _PENDING_ERRORS = (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EMSGSIZE, errno.EPROTO)
 _ID = struct.Struct("@I")
 _SOL_SOCKET, _SCM_TS_OPT_ID = ancillary.SOL_SOCKET, ancillary.SCM_TS_OPT_ID
 
-DRAIN_AT_MOST = 64
-"""How many datagrams are read in one go, so that no socket can starve the loop."""
-
 
 def family_of(address: Address) -> int:
     """Return the family of a socket address: Python's tuples have two members for IPv4, four for IPv6."""
     return socket.AF_INET if len(address) == 2 else socket.AF_INET6
-
-
-class Datagram(NamedTuple):
-    """What arrived, from whom, and what the kernel told beside it."""
-
-    data: bytes
-    source: Address
-    arrival: Arrival
 
 
 class StampedSocket:
@@ -62,7 +48,7 @@ class StampedSocket:
         self._sent = 0
         self._stamps_due = 0
         self._set_aside: list[TransmitStamp | IcmpError] = []
-        self._view = memoryview(bytearray(_MAX_DATAGRAM))
+        self._intake = Intake(sock)
         self.is_raw = sock.type == socket.SOCK_RAW
 
     def fileno(self) -> int:
@@ -137,20 +123,19 @@ class StampedSocket:
         """
         if self._stamps_due > 0 or self._set_aside:
             yield from self.drain_error_queue()
-        received = 0
-        view, receive = self._view, self._socket.recvmsg_into
-        into = (view,)
-        for _ in range(DRAIN_AT_MOST):
-            try:
-                size, items, _, source = receive(into, _ANCILLARY_SPACE)
-            except BlockingIOError:
-                break
-            except OSError:  # a pending ICMP error, whose details are in the error queue
-                continue
-            received += 1
-            yield Datagram(bytes(view[:size]), source, parse_arrival(items))
-        if not received:
+        datagrams = self._datagrams()
+        yield from datagrams
+        if not datagrams:
             yield from self.drain_error_queue()
+
+    def _datagrams(self) -> list[Datagram]:
+        """Return as many as are read in one go, so that no socket can starve the loop."""
+        for _ in range(READ_AT_MOST):
+            try:
+                return self._intake.datagrams()
+            except OSError:  # a pending ICMP error, told once; its details are in the error queue
+                continue
+        return []
 
     def drain_error_queue(self) -> Iterator[TransmitStamp | IcmpError]:
         """Yield transmit stamps and ICMP errors.
@@ -158,26 +143,21 @@ class StampedSocket:
         The stamps of packets that were just sent are mostly there already: reading them now spares being woken for
         them.
         """
-        while self._set_aside:
-            yield self._set_aside.pop(0)
+        set_aside, self._set_aside = self._set_aside, []
+        yield from set_aside
         while True:
-            try:
-                quoted, items, _, _ = self._socket.recvmsg(_QUOTED, _ANCILLARY_SPACE, socket.MSG_ERRQUEUE)
-            except BlockingIOError:
-                return
-            entry = parse_error_queue(items, quoted)
-            if isinstance(entry, TransmitStamp):
+            entries = self._intake.errors()
+            for entry in entries:
+                if isinstance(entry, IcmpError):
+                    yield entry
+                    continue
                 self._stamps_due -= 1
-                if not self._own_ids:
-                    entry = self._with_own_id(entry)
-            if entry is not None:
-                yield entry
-            if not self._stamps_due:
+                if self._own_ids:
+                    yield entry
+                elif entry.id in self._counted_ids:
+                    yield TransmitStamp(self._counted_ids.pop(entry.id), entry.stamp_ns)
+            if len(entries) < READ_AT_MOST:
                 return
-
-    def _with_own_id(self, stamp: TransmitStamp) -> TransmitStamp | None:
-        counted = self._counted_ids.pop(stamp.id, None)
-        return TransmitStamp(counted, stamp.stamp_ns) if counted is not None else None
 
 
 class Watch:

@@ -7,11 +7,12 @@ import socket
 from dataclasses import dataclass
 from typing import ClassVar
 
+from collectors.ancillary import Datagram
 from collectors.icmp.wire import TOKEN_SIZE, EchoError, RequestForm, parse_echo_reply, parse_quoted_request
 from collectors.path import Address, NetworkPath, PacketMarks
 from collectors.peer import Rejection
 from collectors.roundtrip import Answer, DepartureOf, Quote
-from collectors.sockets import Datagram, StampedSocket, family_of, open_echo
+from collectors.sockets import StampedSocket, family_of, open_echo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,16 +66,16 @@ class IcmpSender:
         departure_of: DepartureOf,  # noqa: ARG002  # a reply repeats no time
     ) -> Answer | Rejection | None:
         """Understand an echo reply; ``None`` for the replies to others, which a raw socket sees too."""
+        data, _, stamp_ns, ttl, _ = datagram
         try:
             sequence = parse_echo_reply(
-                datagram.data,
+                data,
                 version=self._version,
                 token=self._token,
                 with_ip_header=self._is_raw and self._version == 4,
             )
         except EchoError:
             return None
-        stamp_ns, ttl, _ = datagram.arrival
         return Answer(sequence, stamp_ns, wall_ns, monotonic_ns, ttl)
 
     def quote(self, quoted: bytes, departure_of: DepartureOf) -> Quote | None:  # noqa: ARG002  # a request has no time

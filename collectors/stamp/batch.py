@@ -7,8 +7,6 @@ slot of a batch holds one datagram at its own place in one buffer, and its reply
 from __future__ import annotations
 
 import ctypes
-import errno
-import mmap
 import os
 import socket
 import struct
@@ -17,33 +15,22 @@ from itertools import count
 from typing import Any
 
 from collectors.ancillary import control_message
-from collectors.stamp.reply import Octets
+from collectors.messages import CONTROL_SIZE, IOVEC, MESSAGE, NAME_SIZE, Inbox, pinned
 
 SLOTS = 64
 SLOT_SIZE = 65_536
 """Room for the largest datagram."""
-CONTROL_SIZE = 192
-"""Room for what the kernel tells beside a datagram, 152 octets at most of what is asked for here."""
-
-_NAME_SIZE = 32  # a sockaddr_in6 has 28 octets
 _IPV4_NAME_SIZE, _IPV6_NAME_SIZE = 16, 28
 _REPLY_CONTROL_SIZE = 160  # source, DSCP, the wish for a stamp and its id, UDP_SEGMENT: 136 octets over IPv6
 _MSG_DONTWAIT = 0x40
 _SOL_UDP, _UDP_SEGMENT = 17, 103
 _UINT16 = struct.Struct("@H")
 
-# struct mmsghdr of 64-bit Linux: name, its size; iovec, how many; control, its size; flags; size of the datagram.
-_MESSAGE = struct.Struct("@PI4xPNPNi4xI4x")
-_SIZES = struct.Struct("@40xN8xI4x")
-_IOVEC = struct.Struct("@PN")
 _SIZE = struct.Struct("@N")
 _IOVEC_SIZE_AT, _CONTROL_SIZE_AT = 8, 40
 _NAMES = {4: struct.Struct("16s16x"), 6: struct.Struct("28s4x")}
 
-_libc = ctypes.CDLL(None, use_errno=True)
-_recvmmsg = _libc.recvmmsg
-_recvmmsg.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int, ctypes.c_void_p)
-_sendmmsg = _libc.sendmmsg
+_sendmmsg = ctypes.CDLL(None, use_errno=True).sendmmsg
 _sendmmsg.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int)
 
 
@@ -54,60 +41,43 @@ class Batch:
     """
 
     def __init__(self, ip_version: int) -> None:
-        self.octets = mmap.mmap(-1, SLOTS * SLOT_SIZE)  # unlike a bytearray, no memory before it is written to
+        self._inbox = Inbox(slots=SLOTS, slot_size=SLOT_SIZE)
+        self.octets = self._inbox.octets
         self._name = _NAMES[ip_version]
-        self._names = bytearray(SLOTS * _NAME_SIZE)
-        self._controls = bytearray(SLOTS * CONTROL_SIZE)
         self._reply_controls = bytearray(SLOTS * _REPLY_CONTROL_SIZE)
         self._set_controls: list[bytes] = [b""] * SLOTS
         self._set_sizes = [0] * SLOTS
-        self._iovecs = bytearray(SLOTS * _IOVEC.size)
-        self._reply_iovecs = bytearray(SLOTS * _IOVEC.size)
-        self._messages = bytearray(SLOTS * _MESSAGE.size)
-        self._replies = bytearray(SLOTS * _MESSAGE.size)
-        self._bundle = bytearray(_MESSAGE.size)
+        self._reply_iovecs = bytearray(SLOTS * IOVEC.size)
+        self._replies = bytearray(SLOTS * MESSAGE.size)
+        self._bundle = bytearray(MESSAGE.size)
         self._bundle_control = bytearray(_REPLY_CONTROL_SIZE)
         self._pinned: list[object] = []
         self._link({4: _IPV4_NAME_SIZE, 6: _IPV6_NAME_SIZE}[ip_version])
-        self._fresh_messages = bytes(self._messages)
         self._bundle_at, self._bundle_control_at = self._address(self._bundle), self._address(self._bundle_control)
-        self._messages_at, self._replies_at = self._address(self._messages), self._address(self._replies)
+        self._replies_at = self._address(self._replies)
 
     def _link(self, name_size: int) -> None:
-        """Have the headers of both directions point at the slots' memory; of a reply only sizes vary from then on."""
+        """Have the headers of replies point at the slots' memory; only sizes vary from then on."""
         address = self._address
-        octets, names, controls = address(self.octets), address(self._names), address(self._controls)
-        iovecs, reply_iovecs = address(self._iovecs), address(self._reply_iovecs)
-        reply_controls = address(self._reply_controls)
+        octets, names = self._inbox.octets_at, self._inbox.names_at
+        iovecs, controls = address(self._reply_iovecs), address(self._reply_controls)
         for slot in range(SLOTS):
-            at, name = octets + slot * SLOT_SIZE, names + slot * _NAME_SIZE
-            iovec, reply_iovec = iovecs + slot * _IOVEC.size, reply_iovecs + slot * _IOVEC.size
-            control, reply_control = controls + slot * CONTROL_SIZE, reply_controls + slot * _REPLY_CONTROL_SIZE
-            _IOVEC.pack_into(self._iovecs, slot * _IOVEC.size, at, SLOT_SIZE)
-            _IOVEC.pack_into(self._reply_iovecs, slot * _IOVEC.size, at, 0)
-            header = slot * _MESSAGE.size
-            _MESSAGE.pack_into(self._messages, header, name, _NAME_SIZE, iovec, 1, control, CONTROL_SIZE, 0, 0)
-            _MESSAGE.pack_into(self._replies, header, name, name_size, reply_iovec, 1, reply_control, 0, 0, 0)
+            IOVEC.pack_into(self._reply_iovecs, slot * IOVEC.size, octets + slot * SLOT_SIZE, 0)
+            name, control = names + slot * NAME_SIZE, controls + slot * _REPLY_CONTROL_SIZE
+            header = name, name_size, iovecs + slot * IOVEC.size, 1, control, 0, 0, 0
+            MESSAGE.pack_into(self._replies, slot * MESSAGE.size, *header)
 
-    def _address(self, memory: Octets) -> int:
+    def _address(self, memory: bytearray) -> int:
         """Return where a buffer lies, which then can neither grow nor go as long as this batch is there."""
-        pinned = (ctypes.c_char * len(memory)).from_buffer(memory)
-        self._pinned.append(pinned)
-        return ctypes.addressof(pinned)
+        self._pinned.append(pin := pinned(memory))
+        return ctypes.addressof(pin)
 
     def receive(self, descriptor: int) -> int:
         """Take in what waits in a non-blocking socket, and return how many datagrams that were, 0 for none.
 
         Raise :class:`OSError` for anything else, a pending ICMP error too.
         """
-        self._messages[:] = self._fresh_messages
-        received = int(_recvmmsg(descriptor, self._messages_at, SLOTS, _MSG_DONTWAIT, None))
-        if received >= 0:
-            return received
-        number = ctypes.get_errno()
-        if number == errno.EAGAIN:
-            return 0
-        raise OSError(number, os.strerror(number))
+        return self._inbox.receive(descriptor)
 
     def datagrams(
         self, received: int, layout: struct.Struct
@@ -118,27 +88,26 @@ class Batch:
         """
         return zip(
             count(),
-            _SIZES.iter_unpack(memoryview(self._messages)[: received * _SIZES.size]),
-            self._name.iter_unpack(memoryview(self._names)[: received * _NAME_SIZE]),
-            layout.iter_unpack(memoryview(self._controls)[: received * CONTROL_SIZE]),
+            self._inbox.sizes(received),
+            self._name.iter_unpack(memoryview(self._inbox.names)[: received * NAME_SIZE]),
+            layout.iter_unpack(memoryview(self._inbox.controls)[: received * CONTROL_SIZE]),
             strict=False,
         )
 
     def control(self, slot: int, size: int) -> bytes:
         """Return what the kernel told beside the datagram of a slot."""
-        at = slot * CONTROL_SIZE
-        return bytes(self._controls[at : at + size])
+        return self._inbox.control(slot, size)
 
     def set_reply(self, slot: int, size: int, control: bytes) -> None:
         """Have the reply of a slot be of ``size`` octets, and be sent with these control messages, up to 160 octets."""
         if self._set_sizes[slot] != size:
-            _SIZE.pack_into(self._reply_iovecs, slot * _IOVEC.size + _IOVEC_SIZE_AT, size)
+            _SIZE.pack_into(self._reply_iovecs, slot * IOVEC.size + _IOVEC_SIZE_AT, size)
             self._set_sizes[slot] = size
         if self._set_controls[slot] is not control:
             assert len(control) <= _REPLY_CONTROL_SIZE, "the next slot's control messages would be overwritten"
             at = slot * _REPLY_CONTROL_SIZE
             self._reply_controls[at : at + len(control)] = control
-            _SIZE.pack_into(self._replies, slot * _MESSAGE.size + _CONTROL_SIZE_AT, len(control))
+            _SIZE.pack_into(self._replies, slot * MESSAGE.size + _CONTROL_SIZE_AT, len(control))
             self._set_controls[slot] = control
 
     def send(self, descriptor: int, first: int, number: int) -> int:
@@ -146,7 +115,7 @@ class Batch:
 
         Raise :class:`OSError` where it refused the first.
         """
-        return _sent(descriptor, self._replies_at + first * _MESSAGE.size, number)
+        return _sent(descriptor, self._replies_at + first * MESSAGE.size, number)
 
     def send_bundle(self, descriptor: int, first: int, number: int) -> None:
         """Send the replies of adjacent slots, which are equally long and have the same way, as segments of one message.
@@ -158,10 +127,10 @@ class Batch:
             _SOL_UDP, _UDP_SEGMENT, _UINT16.pack(self._set_sizes[first])
         )
         self._bundle_control[: len(control)] = control
-        header = _MESSAGE.unpack_from(self._replies, first * _MESSAGE.size)
+        header = MESSAGE.unpack_from(self._replies, first * MESSAGE.size)
         name, name_size, iovecs, *_ = header
         bundle = (name, name_size, iovecs, number, self._bundle_control_at, len(control), 0, 0)
-        _MESSAGE.pack_into(self._bundle, 0, *bundle)
+        MESSAGE.pack_into(self._bundle, 0, *bundle)
         _sent(descriptor, self._bundle_at, 1)
 
 

@@ -13,10 +13,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from collectors.ancillary import Datagram
 from collectors.path import Address
 from collectors.peer import Rejection
 from collectors.roundtrip import Departure, DepartureOf
-from collectors.sockets import Datagram, StampedSocket
+from collectors.sockets import StampedSocket
 from collectors.stamp.authentication import Key
 from collectors.stamp.extensions import read_tlvs
 from collectors.stamp.recognition import Recognised

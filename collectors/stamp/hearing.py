@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collectors.ancillary import Datagram
 from collectors.path import Address
 from collectors.peer import DirectMeasurement, Quirk, ReflectorFacts, Rejection
 from collectors.roundtrip import Answer, DepartureOf, FollowUp, Quote
-from collectors.sockets import Datagram
 from collectors.stamp import quirks, tlv
 from collectors.stamp.asking import Asking
 from collectors.stamp.extensions import Telemetry, read_tlvs
@@ -94,7 +94,7 @@ class Hearing:
         if isinstance(recognised, Rejection):
             return recognised
         packet, departure, _ = recognised
-        stamp_ns, ttl, tos = datagram.arrival
+        _, _, stamp_ns, ttl, tos = datagram
         self._note_clock(packet.error_estimate, monotonic_ns)
         telemetry = self._telemetry(packet)
         ptp = packet.error_estimate.ptp

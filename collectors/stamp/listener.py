@@ -12,9 +12,10 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from collectors import ancillary
 from collectors.ancillary import control_items, control_message, control_spans, parse_arrival
 from collectors.errors import CollectorError, reason_of
+from collectors.messages import CONTROL_SIZE
 from collectors.path import IPAddress
 from collectors.sockets import datagrams_dropped, enlarge_receive_buffer
-from collectors.stamp.batch import CONTROL_SIZE, knows_bundles
+from collectors.stamp.batch import knows_bundles
 from collectors.stamp.departures import Departures
 from collectors.stamp.reflector import Arrival
 

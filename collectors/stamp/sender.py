@@ -6,13 +6,14 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 
+from collectors.ancillary import Datagram
 from collectors.claim import NO_CLAIM, KernelClaim
 from collectors.clock import Clock, ClockState, kernel_clock_state
 from collectors.errors import CollectorError
 from collectors.path import Address, NetworkPath
 from collectors.peer import ReflectorFacts, Rejection
 from collectors.roundtrip import Answer, DepartureOf, Quote
-from collectors.sockets import Datagram, StampedSocket, family_of, open_udp
+from collectors.sockets import StampedSocket, family_of, open_udp
 from collectors.stamp.asking import Asking
 from collectors.stamp.capabilities import Capabilities, CapabilityCheck
 from collectors.stamp.facts import FactSheet

@@ -9,9 +9,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 
+from collectors.ancillary import Datagram
 from collectors.path import Address
 from collectors.roundtrip import AHEAD_NS, Answer, DepartureOf, FollowUp, is_possible_residence
-from collectors.sockets import Datagram
 from collectors.stamp.chain import FOLLOW_UP_TELEMETRY, HEADER_SIZE, layout
 from collectors.stamp.timestamp import wall_from_ntp_bits
 from collectors.stamp.tlv import FOLLOW_UP_SIZE
@@ -55,7 +55,7 @@ class Usual:
 
     def answer(self, datagram: Datagram, wall_ns: int, monotonic_ns: int, departure_of: DepartureOf) -> Answer | None:
         """Understand a datagram that was read at these times; ``None`` where it is not like the others."""
-        data, source, (stamp_ns, ttl, tos) = datagram
+        data, source, stamp_ns, ttl, tos = datagram
         if len(data) != self._size or source != self._source:
             return None
         number, t3, claims, t2, sequence, t1, before, *more = self._form.unpack(data)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import struct
 
+import pytest
+
 from collectors.ancillary import (
     IP_RECVERR,
     IP_TOS,
@@ -18,8 +20,11 @@ from collectors.ancillary import (
     Arrival,
     IcmpError,
     TransmitStamp,
+    arrival_layout,
+    control_message,
     parse_arrival,
     parse_error_queue,
+    stamp_layout,
 )
 
 STAMPS = struct.pack("@6q", 1_768_478_400, 123_456_789, 0, 0, 0, 0)
@@ -78,3 +83,45 @@ def test_an_icmpv6_error_names_who_sent_it() -> None:
 def test_an_icmp_error_of_nobody_in_particular_has_no_offender() -> None:
     entry = extended_error(errno=113, origin=2, kind=3, code=1) + bytes(16)
     assert parse_error_queue([(SOL_IP, IP_RECVERR, entry)]) == IcmpError(113, 3, 1, 0, None)
+
+
+STAMP = control_message(SOL_SOCKET, SO_TIMESTAMPING, STAMPS)
+TTL, TOS = control_message(SOL_IP, IP_TTL, struct.pack("@i", 61)), control_message(SOL_IP, IP_TOS, b"\xb8")
+HOPS = control_message(SOL_IPV6, IPV6_HOPLIMIT, struct.pack("@i", 61))
+CLASS = control_message(SOL_IPV6, IPV6_TCLASS, struct.pack("@i", 0xB8))
+
+
+@pytest.mark.parametrize("control", [STAMP + TTL + TOS, STAMP + HOPS + CLASS], ids=["ipv4", "ipv6"])
+def test_control_areas_like_one_that_was_seen_are_read_at_once(control: bytes) -> None:
+    layout = arrival_layout(control)
+    assert layout is not None
+    assert layout.size == len(control)
+    assert layout.unpack(control) == (1_768_478_400, 123_456_789, 61, 0xB8)
+
+
+@pytest.mark.parametrize(
+    "control",
+    [
+        b"",
+        TTL + TOS,
+        STAMP + TTL,
+        STAMP + TOS + TTL,
+        TTL + STAMP + TOS,
+        STAMP + TTL + TOS + TOS,
+        STAMP + TTL + control_message(SOL_SOCKET, 99, b"?"),
+        STAMP + HOPS + TOS[:10],
+    ],
+)
+def test_a_control_area_without_all_items_in_the_usual_order_is_no_example_for_others(control: bytes) -> None:
+    assert arrival_layout(control) is None
+
+
+@pytest.mark.parametrize(
+    ("level", "kind", "address_size"), [(SOL_IP, IP_RECVERR, 16), (SOL_IPV6, IPV6_RECVERR, 28)], ids=["ipv4", "ipv6"]
+)
+def test_transmit_stamps_like_one_that_was_seen_are_read_at_once(level: int, kind: int, address_size: int) -> None:
+    entry = extended_error(errno=42, origin=4, data=77) + bytes(address_size)
+    layout = stamp_layout(STAMP + control_message(level, kind, entry))
+    assert layout is not None
+    assert layout.unpack(STAMP + control_message(level, kind, entry)) == (1_768_478_400, 123_456_789, 4, 77)
+    assert stamp_layout(control_message(level, kind, entry)) is None

@@ -14,7 +14,14 @@ from ipaddress import ip_address
 
 import pytest
 
-from collectors.ancillary import SO_TIMESTAMPING, SOFTWARE_STAMPS, SOL_SOCKET, Arrival, IcmpError, TransmitStamp
+from collectors.ancillary import (
+    SO_TIMESTAMPING,
+    SOFTWARE_STAMPS,
+    SOL_SOCKET,
+    Datagram,
+    IcmpError,
+    TransmitStamp,
+)
 from collectors.clock import SystemClock
 from collectors.errors import CollectorError
 from collectors.path import Address, NetworkPath, PacketMarks
@@ -22,7 +29,7 @@ from collectors.peer import DirectMeasurement, ReflectorFacts, RejectedAnswer, R
 from collectors.roundtrip import Answer, DepartureOf, Quote
 from collectors.sample import NOISE_NS, Outcome, ReceiveDrops, Sample, TimestampSource
 from collectors.session import Session, SessionEvent
-from collectors.sockets import Datagram, StampedSocket, family_of, open_udp
+from collectors.sockets import StampedSocket, family_of, open_udp
 
 NUMBER = struct.Struct("!I")
 TIMEOUT_NS = 200_000_000
@@ -56,7 +63,7 @@ class NumberSender:
             return Rejection.MALFORMED
         return Answer(
             sequence=NUMBER.unpack(datagram.data)[0],
-            stamp_ns=datagram.arrival.stamp_ns,
+            stamp_ns=datagram.stamp_ns,
             wall_ns=wall_ns,
             monotonic_ns=monotonic_ns,
             direct_measurement=self.counted,
@@ -112,7 +119,7 @@ class LongSender(NumberSender):
     def answer(
         self, datagram: Datagram, *, wall_ns: int, monotonic_ns: int, departure_of: DepartureOf
     ) -> Answer | Rejection | None:
-        short = Datagram(datagram.data[: NUMBER.size], datagram.source, datagram.arrival)
+        short = datagram._replace(data=datagram.data[: NUMBER.size])
         return super().answer(short, wall_ns=wall_ns, monotonic_ns=monotonic_ns, departure_of=departure_of)
 
 
@@ -120,7 +127,7 @@ class FloodedSocket(StampedSocket):
     """Always has one more datagram, as where somebody sends them faster than they are read."""
 
     def drain(self) -> Iterator[TransmitStamp | IcmpError | Datagram]:
-        yield Datagram(b"noise", ("192.0.2.1", 9), Arrival())
+        yield Datagram(b"noise", ("192.0.2.1", 9))
 
 
 class FloodedSender(NumberSender):

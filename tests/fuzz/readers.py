@@ -6,11 +6,10 @@ import contextlib
 from collections.abc import Callable
 from ipaddress import ip_network
 
-from collectors.ancillary import Arrival, socket_address
+from collectors.ancillary import Datagram, socket_address
 from collectors.icmp.wire import EchoError, parse_echo_reply
 from collectors.peer import Rejection
 from collectors.roundtrip import Answer, Departure
-from collectors.sockets import Datagram
 from collectors.stamp.asking import Asking
 from collectors.stamp.authentication import Key
 from collectors.stamp.capabilities import Capabilities
@@ -107,7 +106,7 @@ class _Listening:
 
     def __call__(self, data: bytes) -> None:
         heard = self._hearing.answer(
-            Datagram(data, ("127.0.0.1", 862), Arrival(stamp_ns=NOW_NS + 10**6, ttl=64, tos=0)),
+            Datagram(data, ("127.0.0.1", 862), stamp_ns=NOW_NS + 10**6, ttl=64, tos=0),
             wall_ns=NOW_NS + 10**6,
             monotonic_ns=10**6,
             departure_of=lambda sequence: _DEPARTURE if sequence < SENT else None,

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from collectors.ancillary import Arrival
+from collectors.ancillary import Datagram
 from collectors.path import Address
 from collectors.peer import ReflectorFacts, Rejection
 from collectors.roundtrip import Answer, Departure
 from collectors.sample import Sample
-from collectors.sockets import Datagram
 from collectors.stamp.asking import Asking
 from collectors.stamp.authentication import Key
 from collectors.stamp.capabilities import Capabilities
@@ -106,7 +105,7 @@ class Conversation:
         at_ns = number * INTERVAL_NS + 2 * THERE_NS + RESIDENCE_NS
         octets = data if isinstance(data, bytes) else self.encoded(data)
         return self.hearing.answer(
-            Datagram(octets, source, Arrival(WALL + at_ns + step_ns, 250, tos)),
+            Datagram(octets, source, WALL + at_ns + step_ns, 250, tos),
             wall_ns=WALL + at_ns + step_ns,
             monotonic_ns=at_ns,
             departure_of=self.stream.departure,

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.ancillary import control_items, control_message, host_and_port
-from collectors.stamp.batch import CONTROL_SIZE, SLOT_SIZE, SLOTS, Batch, knows_bundles, runs
+from collectors.messages import CONTROL_SIZE
+from collectors.stamp.batch import SLOT_SIZE, SLOTS, Batch, knows_bundles, runs
 
 
 @given(st.sets(st.integers(0, SLOTS - 1)))

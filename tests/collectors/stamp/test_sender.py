@@ -12,14 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from collectors.ancillary import Arrival
+from collectors.ancillary import Datagram
 from collectors.clock import ClockState, SystemClock
 from collectors.path import NetworkPath, PacketMarks
 from collectors.peer import Quirk, ReflectorFacts, RejectedAnswer, Rejection
 from collectors.roundtrip import Answer, Departure, DepartureOf
 from collectors.sample import Outcome, Sample
 from collectors.session import Session, SessionEvent
-from collectors.sockets import Datagram
 from collectors.stamp.authentication import Key
 from collectors.stamp.chain import parse_chain
 from collectors.stamp.sender import StampOptions, StampSender
@@ -298,7 +297,7 @@ async def test_a_reflector_that_understands_no_tlvs_any_more_gets_plain_packets_
             data = sender.request(number, clock.wall_ns())
             sizes.append(len(data))
             heard = sender.answer(
-                Datagram(copied(data, clock.wall_ns()), ("127.0.0.1", reflector.port), Arrival()),
+                Datagram(copied(data, clock.wall_ns()), ("127.0.0.1", reflector.port)),
                 wall_ns=clock.wall_ns() + 1000,
                 monotonic_ns=clock.now_ns + 1000,
                 departure_of=departed(clock, len(data)),
