@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import signal
 import socket
@@ -12,7 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -43,10 +44,16 @@ comparisons:
 
 
 def free_port(kind: socket.SocketKind) -> int:
-    with socket.socket(socket.AF_INET, kind) as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
+    """Find a port that is free at every address.
+
+    It lies below those that the kernel gives away by itself (ip_local_port_range): anybody's next connection could have
+    one of these before the agent does.
+    """
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket(socket.AF_INET, kind) as sock, suppress(OSError):
+            sock.bind(("", port))
+            return port
 
 
 class Agent:
@@ -74,7 +81,7 @@ class Agent:
         return found[0]
 
     def wait_for(self, name: str, least: float, **labels: str) -> None:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60  # a busy machine is no finding
         while self.value(name, **labels) < least:
             assert time.monotonic() < deadline, f"{name} did not reach {least}"
             time.sleep(0.05)
