@@ -17,7 +17,7 @@ from typing import Any
 import click
 
 from agent.cli.parsed import Parsed
-from agent.cli.reflector_section import read_section, refuse_options
+from agent.cli.reflector_section import CannotAnswer, read_section, refuse_options
 from agent.keys import read_key
 from agent.plan import Iperf3ServerPlan, ReflectorPlan, SocketAddress
 from agent.reflector.answering import Answering, Control, answering
@@ -30,12 +30,7 @@ from collectors.stamp.provided import MAX_PROVIDED
 from collectors.stamp.server import termination
 from collectors.stamp.table import LOOPBACK, MAX_SESSIONS, PACKETS_PER_SECOND
 
-_COULD_NOT_MEASURE = 3
 _PR_SET_PDEATHSIG = 1
-
-
-class _CannotAnswer(click.ClickException):
-    exit_code = _COULD_NOT_MEASURE
 
 
 def _listen_address(text: str) -> SocketAddress:
@@ -223,7 +218,7 @@ def _counts_writer(descriptor: int) -> CountsWriter:
     try:
         return CountsWriter(descriptor)
     except ValueError as error:
-        raise _CannotAnswer(str(error)) from error
+        raise CannotAnswer(str(error)) from error
 
 
 @contextmanager
@@ -231,7 +226,7 @@ def _refusals_told() -> Iterator[None]:
     try:
         yield
     except CollectorError as error:
-        raise _CannotAnswer(str(error)) from error
+        raise CannotAnswer(str(error)) from error
 
 
 def _ends_with(parent: int) -> bool:

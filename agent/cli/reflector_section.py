@@ -11,11 +11,20 @@ from typing import NoReturn
 import click
 from click.core import ParameterSource
 
+from agent.config.apart import ReadingError, read_apart
+from agent.config.problems import ConfigError
 from agent.keys import KeyFileError, read_key
 from agent.plan import Iperf3ServerPlan, ReflectorPlan
 from collectors.stamp.authentication import Key
 
 _WRONG_CONFIGURATION = 2
+_COULD_NOT_MEASURE = 3
+
+
+class CannotAnswer(click.ClickException):
+    """What ends the command where this host does not let it answer."""
+
+    exit_code = _COULD_NOT_MEASURE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,14 +38,13 @@ class ReflectorSection:
 
 def read_section(config: Path) -> ReflectorSection:
     """Read a configuration; say what is wrong and end the program where it does not serve."""
-    from agent.config.load import load_plan  # with pydantic: 20 MiB that reflectors without a file do without
-    from agent.config.problems import ConfigError
-
     try:
-        plan = load_plan(config)
+        plan = read_apart(config)
         key = None if plan.reflector is None or plan.reflector.key_file is None else read_key(plan.reflector.key_file)
     except (ConfigError, KeyFileError) as error:
         _refuse(str(error))
+    except ReadingError as error:
+        raise CannotAnswer(str(error)) from error
     if plan.reflector is None:
         example = '`reflector: {stamp: {listen: "[::]:862", allow: [10.1.0.0/16]}}`'
         _refuse(f"{config}: reflector: missing: say whom to answer and where, for example {example}")

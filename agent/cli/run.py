@@ -35,24 +35,26 @@ def command(config: Path) -> None:
     have the file read again: streams that it leaves as they are go on undisturbed, and a mistake in it changes nothing.
     Capabilities that the configuration does not need are given up at the start.
     """
-    from agent import loop
-    from agent.config.load import load_plan
+    from agent.config.apart import Reading, ReadingError, read_apart
     from agent.config.problems import ConfigError
-    from agent.exposition.server import ListenError, listening_socket
-    from agent.service import capabilities, logs, systemd
-    from agent.service.service import serve
 
-    logs.start()
-    host, held = capabilities.this_host(), capabilities.held()
     try:
-        plan = load_plan(config)
+        reading = Reading(config)
+        from agent import loop  # what takes long to import comes while the configuration is read
+        from agent.exposition.server import ListenError, listening_socket
+        from agent.service import capabilities, logs, systemd
+        from agent.service.service import serve
+
+        logs.start()
+        host, held = capabilities.this_host(), capabilities.held()
+        plan = reading.plan()
         _allowed(capabilities.unsupported(host.kernel) + capabilities.lacking(plan, host, held))
         passed = systemd.passed_sockets()
         sockets = passed or [listening_socket(plan.listen)]
     except ConfigError as error:
         click.echo(str(error), err=True)
         sys.exit(WRONG_CONFIGURATION)
-    except ListenError as error:
+    except (ReadingError, ListenError) as error:
         click.echo(f"eragent: {error}", err=True)
         sys.exit(COULD_NOT_START)
     kept = capabilities.to_keep(plan, host, held)
@@ -60,7 +62,7 @@ def command(config: Path) -> None:
     running = serve(
         plan,
         sockets,
-        load=partial(load_plan, config),
+        load=partial(read_apart, config),
         sockets_passed=bool(passed),
         lacking=lambda plan: capabilities.lacking(plan, host, capabilities.held()),
         introduction=[capabilities.told(kept, given_up)] if kept or given_up else [],

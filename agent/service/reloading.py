@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from agent.config.apart import ReadingError
 from agent.config.problems import ConfigError
 from agent.plan import Plan
 from agent.service.logs import fields
@@ -100,6 +101,8 @@ class Reloading:
             return await self._apply(loaded)
         except ConfigError as error:
             return RefusedReloadError(Refusal.INVALID, map(str, error.problems))
+        except ReadingError as error:
+            return RefusedReloadError(Refusal.RESTART, [str(error)])
         except RefusedReloadError as refused:
             return refused
 

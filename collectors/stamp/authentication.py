@@ -55,6 +55,10 @@ class Key:
     def __hash__(self) -> int:
         return hash(self._secret)
 
+    def __reduce__(self) -> tuple[type[Key], tuple[bytes]]:
+        """Pickle the secret alone, for another process of this program; hashes that have begun cannot be."""
+        return (Key, (self._secret,))
+
 
 def parse_key(content: bytes) -> Key:
     """Read a key as a file holds it: text as it stands, or ``hex:`` and hexadecimal digits; a line end is no part.

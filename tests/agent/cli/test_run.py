@@ -126,6 +126,13 @@ def test_the_agent_says_that_it_is_healthy_and_ready_and_what_it_serves(agent: A
         agent.get("/nothing")
 
 
+def test_what_reads_configurations_is_not_loaded_by_what_goes_on_running(agent: Agent) -> None:
+    loaded = Path(f"/proc/{agent.process.pid}/maps").read_text()
+    assert "/uvloop/" in loaded
+    assert "/pydantic" not in loaded
+    assert "/yaml/" not in loaded
+
+
 def test_openmetrics_is_served_to_those_who_ask_for_it(agent: Agent) -> None:
     assert agent.get("/metrics", accept="application/openmetrics-text; version=1.0.0").endswith("# EOF\n")
 

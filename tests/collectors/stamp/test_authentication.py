@@ -1,4 +1,5 @@
 import hmac
+import pickle
 
 import pytest
 from hypothesis import given
@@ -56,3 +57,7 @@ def test_a_bad_key_is_refused_without_repeating_it(content: bytes, message: str)
 
 def test_a_key_does_not_show_its_secret() -> None:
     assert repr(Key(b"correct horse battery")) == "Key(...)"
+
+
+def test_a_key_goes_from_one_process_to_another_as_it_is() -> None:
+    assert pickle.loads(pickle.dumps(Key(SECRET))).mac(b"data") == Key(SECRET).mac(b"data")
