@@ -47,6 +47,7 @@ format: environment ## rewrite the sources in the project's style
 
 bench: environment ## the measurements of the benchmarks folder
 	@setup/system-packages iproute2 tcpdump irtt iperf3
+	@setup/prometheus
 	@$(RUN)/python -m benchmarks
 
 bench-accuracy: environment ## eragent beside ping, fping, irtt and others, as docs/accuracy.md (ACCURACY_SECONDS=60)

@@ -17,6 +17,7 @@ from agent import __version__
 from benchmarks import (
     accuracy,
     authentication,
+    backfill,
     compare,
     cost,
     exposition,
@@ -40,6 +41,7 @@ BENCHMARKS: dict[str, Callable[[], Iterable[Figure]]] = {
     "flood": flood.run,
     "authentication": authentication.run,
     "history": history.run,
+    "backfill": backfill.run,
     "throughput": throughput.run,
     "exposition": exposition.run,
     "compare": compare.run,

@@ -9,57 +9,43 @@ from __future__ import annotations
 import http.client
 import logging
 import sqlite3
-import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
-from agent import __version__
 from agent.history.files import identity
 from agent.history.opening import HistoryError, reading
 from agent.history.remote.authorization import authorization
-from agent.history.remote.batch import FEWEST_SAMPLES, MOST_SAMPLES, Batch, next_batch, sent_in, too_old, writer_of
+from agent.history.remote.batch import FEWEST_SAMPLES, MOST_SAMPLES, next_minutes, sent_in, too_old, writer_of
 from agent.history.remote.counts import Dropped, Failure, RemoteCounts
-from agent.history.remote.wire import snappy, write_request
+from agent.history.remote.posting import HEADERS, TIMEOUT_S, Post, post
+from agent.history.remote.wire import snappy, time_series
 from agent.history.store import MINUTE_NS, Store, connect
 from agent.keys import KeyFileError
 from agent.plan import RemoteWritePlan
-from collectors.http.url import Url
 
 _log = logging.getLogger(__name__)
 
-_TIMEOUT_S = 10.0
 _SETTLED_NS = 45_000_000_000
 """How long after its end a minute is sent: by then it is summed up, also one that a restart interrupted."""
-_LONGEST_WAIT_S = 60.0
-_SAID = 200  # octets of an answer that are worth a line of the log
+LONGEST_WAIT_S = 30.0
+"""Between two tries: after a long outage the receiver has everything of an hour again within a minute."""
+_REST_S = 0.002
+"""After each stream, of which an hour takes half a millisecond: so long others wait for Python's lock at most."""
 _TOO_LARGE = 413
 _BAD_SAMPLES = (400, _TOO_LARGE, 422)
 """What a receiver answers that will never take these samples: they are too old, or it thinks them wrong."""
-_HEADERS = {
-    "Content-Type": "application/x-protobuf",
-    "Content-Encoding": "snappy",
-    "X-Prometheus-Remote-Write-Version": "0.1.0",
-    "User-Agent": f"eragent/{__version__}",
-}
-
-Post = Callable[[Url, bytes, dict[str, str], Path | None], tuple[int, str]]
 
 
-def post(url: Url, body: bytes, headers: dict[str, str], ca_file: Path | None) -> tuple[int, str]:
-    """Send a request and return the answer's status and the beginning of its text; raise ``OSError`` without one."""
-    if url.is_secure:
-        context = ssl.create_default_context(cafile=ca_file)
-        connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-            url.host, url.port, timeout=_TIMEOUT_S, context=context
-        )
-    else:
-        connection = http.client.HTTPConnection(url.host, url.port, timeout=_TIMEOUT_S)
-    with closing(connection):
-        connection.request("POST", url.path, body, headers)
-        answer = connection.getresponse()
-        return answer.status, " ".join(answer.read(_SAID).decode(errors="replace").split())
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What is sent at once, how many samples that is, and up to which minute it has each stream."""
+
+    body: bytes
+    samples: int
+    until: Mapping[int, int]
 
 
 class RemoteWriter:
@@ -75,6 +61,7 @@ class RemoteWriter:
         post: Post = post,
         wall_ns: Callable[[], int] = time.time_ns,
         monotonic_s: Callable[[], float] = time.monotonic,
+        rest: Callable[[], None] = lambda: time.sleep(_REST_S),
     ) -> None:
         self._plan = plan
         self._directory = directory
@@ -83,6 +70,7 @@ class RemoteWriter:
         self._post = post
         self._wall_ns = wall_ns
         self._monotonic_s = monotonic_s
+        self._rest = rest
         self._sent: dict[int, int] = {}
         self._file: tuple[int, int] | None = None
         self._at_most = MOST_SAMPLES
@@ -94,47 +82,58 @@ class RemoteWriter:
         if self._monotonic_s() < self._not_before_s:
             return
         try:
-            batch = self._next()
+            request = self._next()
         except (HistoryError, OSError):  # there is none yet, or none that can be read: its own metrics tell
             return
-        if batch is None:
+        if request is None:
             return
         try:
-            headers = _HEADERS | authorization(self._plan)
+            headers = HEADERS | authorization(self._plan)
         except KeyFileError as error:
             self._failed(Failure.CREDENTIALS, str(error))
             return
-        body = snappy(write_request(batch.series))
         try:
-            status, said = self._post(self._plan.url, body, headers, self._plan.ca_file)
+            status, said = self._post(self._plan.url, request.body, headers, self._plan.ca_file)
         except TimeoutError:
-            self._failed(Failure.TIMEOUT, f"no answer within {_TIMEOUT_S:.0f} s")
+            self._failed(Failure.TIMEOUT, f"no answer within {TIMEOUT_S:.0f} s")
         except (OSError, http.client.HTTPException) as error:
             self._failed(Failure.UNREACHABLE, str(error) or type(error).__name__)
         else:
-            self._answered(batch, status, said)
+            self._answered(request, status, said)
 
-    def _next(self) -> Batch | None:
+    def _next(self) -> Request | None:
         now_ns = self._wall_ns()
         since_minute = (now_ns - self._plan.max_age_ns) // MINUTE_NS
-        before_minute = (now_ns - _SETTLED_NS) // MINUTE_NS
         with reading(self._directory) as connection:
             if writer_of(connection) not in {None, self._agent}:  # its own agent sends it, under its own name
                 return None
             self._learn(connection, now_ns)
             old = too_old(connection, self._sent, since_minute=since_minute)
-            batch = next_batch(
-                connection,
-                self._agent,
-                self._sent,
-                since_minute=since_minute,
-                before_minute=before_minute,
-                at_most=self._at_most,
-            )
+            before_minute = (now_ns - _SETTLED_NS) // MINUTE_NS
+            request = self._request(connection, since_minute, before_minute)
         if old:
             self._counts.dropped[Dropped.TOO_OLD] += old
             self._remember({stream: max(minute, since_minute - 1) for stream, minute in self._sent.items()})
-        return batch
+        return request
+
+    def _request(self, connection: sqlite3.Connection, since_minute: int, before_minute: int) -> Request | None:
+        """Write a request stream by stream, with rests in between; ``None``: there is nothing to be sent."""
+        body = bytearray()
+        samples, until = 0, {}
+        for minutes in next_minutes(
+            connection,
+            self._agent,
+            self._sent,
+            since_minute=since_minute,
+            before_minute=before_minute,
+            at_most=self._at_most,
+        ):
+            for labels, values in minutes.series:
+                body += time_series(labels, values)
+            samples += minutes.samples
+            until[minutes.stream] = minutes.until
+            self._rest()
+        return Request(body=snappy(bytes(body)), samples=samples, until=until) if until else None
 
     def _learn(self, connection: sqlite3.Connection, now_ns: int) -> None:
         """Learn what was sent of this history, which may be another one than in the turn before."""
@@ -149,16 +148,16 @@ class RemoteWriter:
         if ahead:  # the clock was wrong, and nothing would be sent before that time comes
             self._remember(ahead)
 
-    def _answered(self, batch: Batch, status: int, said: str) -> None:
+    def _answered(self, request: Request, status: int, said: str) -> None:
         if 200 <= status < 300:
-            self._counts.samples += batch.samples
+            self._counts.samples += request.samples
         elif status == _TOO_LARGE and self._at_most > FEWEST_SAMPLES:
             self._at_most = max(self._at_most // 2, FEWEST_SAMPLES)
             return
         elif status in _BAD_SAMPLES:
-            self._counts.dropped[Dropped.REFUSED] += batch.samples
+            self._counts.dropped[Dropped.REFUSED] += request.samples
             what = "remote write: %s refused %d samples for good, some of which it may have taken: HTTP %d %s"
-            _log.warning(what, self._plan.url, batch.samples, status, said)
+            _log.warning(what, self._plan.url, request.samples, status, said)
         else:
             self._failed(_failure_of(status), f"HTTP {status} {said}")
             return
@@ -167,9 +166,9 @@ class RemoteWriter:
             _log.warning("remote write: %s takes samples again", self._plan.url)
         self._counts.failing = None
         self._wait_s = self._not_before_s = 0.0
-        self._remember(batch.until)
+        self._remember(request.until)
 
-    def _remember(self, until: dict[int, int]) -> None:
+    def _remember(self, until: Mapping[int, int]) -> None:
         self._sent |= until
         self._counts.sent_until_ns = (max(self._sent.values()) + 1) * MINUTE_NS
         try:
@@ -183,7 +182,7 @@ class RemoteWriter:
         if self._counts.failing is not failure:
             _log.warning("remote write: %s does not take samples, which wait on disk: %s", self._plan.url, what)
         self._counts.failing = failure
-        self._wait_s = min(max(2 * self._wait_s, 1.0), _LONGEST_WAIT_S)
+        self._wait_s = min(max(2 * self._wait_s, 1.0), LONGEST_WAIT_S)
         self._not_before_s = self._monotonic_s() + self._wait_s
 
 

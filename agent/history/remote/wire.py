@@ -13,17 +13,27 @@ Snappy may say all it has as literals, which is what is done here: some thousand
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 _DOUBLE = struct.Struct("<d")
 _FIXED64, _LENGTH = 1, 2  # wire types of protobuf
+_SAMPLE = [bytes([2 << 3 | _LENGTH, 1 + _DOUBLE.size + size, 1 << 3 | _FIXED64]) for size in range(12)]
+"""What a sample begins with, by how long its timestamp is: tag and length, and the tag of its value."""
 _LITERAL = 1 << 16  # octets of a literal at most, with a length of two octets
 _LITERAL_TAG = 61 << 2
 
 
-def write_request(series: Iterable[tuple[Mapping[str, str], Sequence[tuple[int, float]]]]) -> bytes:
-    """Return the message of series: labels, ``__name__`` among them, and samples as pairs of ms and value."""
-    return b"".join(_field(1, _time_series(labels, samples)) for labels, samples in series)
+def time_series(labels: Mapping[str, str], samples: Sequence[tuple[int, float]]) -> bytes:
+    """Return a series of a WriteRequest: labels, ``__name__`` among them, and samples as pairs of ms and value.
+
+    A WriteRequest is nothing but its series, one behind the other.
+    """
+    named = (
+        _field(1, _field(1, name.encode()) + _field(2, labels[name].encode()))
+        for name in sorted(labels)  # the receiver may rely on that
+    )
+    return _field(1, b"".join([*named, *(_sample(at_ms, value) for at_ms, value in samples)]))
 
 
 def snappy(data: bytes) -> bytes:
@@ -35,16 +45,15 @@ def snappy(data: bytes) -> bytes:
     return b"".join(parts)
 
 
-def _time_series(labels: Mapping[str, str], samples: Sequence[tuple[int, float]]) -> bytes:
-    named = (
-        _field(1, _field(1, name.encode()) + _field(2, labels[name].encode()))
-        for name in sorted(labels)  # the receiver may rely on that
-    )
-    return b"".join([*named, *(_field(2, _sample(at_ms, value)) for at_ms, value in samples)])
-
-
 def _sample(at_ms: int, value: float) -> bytes:
-    return bytes([1 << 3 | _FIXED64]) + _DOUBLE.pack(value) + bytes([2 << 3]) + _varint(at_ms)
+    timestamp = _timestamp(at_ms)
+    return _SAMPLE[len(timestamp)] + _DOUBLE.pack(value) + timestamp
+
+
+@lru_cache(maxsize=1024)
+def _timestamp(at_ms: int) -> bytes:
+    """Return a sample's second field: all series of a stream have the same moments."""
+    return bytes([2 << 3]) + _varint(at_ms)
 
 
 def _field(number: int, content: bytes) -> bytes:

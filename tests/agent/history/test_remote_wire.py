@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.history.remote.wire import snappy, write_request
+from agent.history.remote.wire import snappy, time_series
 
 
 def varint(data: bytes, at: int) -> tuple[int, int]:
@@ -55,10 +55,8 @@ def test_snappy_gives_back_what_went_into_it(data: bytes) -> None:
 
 
 def test_a_request_has_series_with_labels_in_order_and_samples() -> None:
-    request = write_request(
-        [({"path": "vpn", "__name__": "up"}, [(1_680_000_060_000, 600.0), (1_680_000_120_000, -0.5)])]
-    )
-    [(number, series)] = fields(request)
+    labels = {"path": "vpn", "__name__": "up"}
+    [(number, series)] = fields(time_series(labels, [(1_680_000_060_000, 600.0), (1_680_000_120_000, -0.5)]))
     assert number == 1
     assert isinstance(series, bytes)
     found = [(number, dict(fields(content))) for number, content in fields(series) if isinstance(content, bytes)]

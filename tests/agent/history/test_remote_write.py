@@ -24,7 +24,8 @@ from agent.history.files import set_aside
 from agent.history.opening import reading
 from agent.history.remote.batch import sent_in
 from agent.history.remote.counts import Dropped, Failure, RemoteCounts
-from agent.history.remote.sender import RemoteWriter, post
+from agent.history.remote.posting import post
+from agent.history.remote.sender import RemoteWriter
 from agent.history.store import MINUTE_NS, Store, connect
 from agent.history.summary import Extras, summarised
 from agent.plan import RemoteWritePlan
@@ -59,6 +60,7 @@ class Receiver:
         self.answer: Callable[[], tuple[int, str]] = lambda: (204, "")
         self.requests: list[tuple[bytes, dict[str, str]]] = []
         self.now_s = 0.0
+        self.rests = 0
         self.counts = RemoteCounts()
         self.writer = RemoteWriter(
             plan or RemoteWritePlan(url=URL),
@@ -68,7 +70,11 @@ class Receiver:
             post=self._post,
             wall_ns=lambda: now_minute * MINUTE_NS + SETTLED_NS,
             monotonic_s=lambda: self.now_s,
+            rest=self._rest,
         )
+
+    def _rest(self) -> None:
+        self.rests += 1
 
     def _post(self, url: Url, body: bytes, headers: dict[str, str], ca_file: Path | None) -> tuple[int, str]:
         self.requests.append((body, headers))
@@ -90,6 +96,24 @@ def test_all_minutes_are_sent_once_oldest_first(tmp_path: Path) -> None:
     keep(tmp_path, MINUTE + 150, 1)
     receiver.turns(2)
     assert receiver.counts.samples == 151 * SERIES
+
+
+def test_a_request_is_written_with_a_rest_after_each_stream(tmp_path: Path) -> None:
+    keep(tmp_path, MINUTE, 10)
+    keep(tmp_path, MINUTE, 10, OTHER)
+    receiver = Receiver(tmp_path, MINUTE + 20)
+    receiver.turns(1)
+    assert (receiver.rests, receiver.counts.samples) == (2, 20 * SERIES)
+
+
+def test_a_receiver_that_was_away_for_long_is_tried_twice_a_minute(tmp_path: Path) -> None:
+    keep(tmp_path, MINUTE, 10)
+    receiver = Receiver(tmp_path, MINUTE + 20)
+    receiver.answer = lambda: (503, "")
+    receiver.turns(600)
+    tries = len(receiver.requests)
+    receiver.turns(60)
+    assert len(receiver.requests) == tries + 2
 
 
 def test_nothing_is_sent_twice_after_a_restart(tmp_path: Path) -> None:
