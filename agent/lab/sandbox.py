@@ -105,7 +105,8 @@ class Sandbox:
         """Return the command that runs ``arguments`` inside; what it runs ends with the sandbox."""
         if self._isolation is Isolation.LOOPBACK:
             return [*_DIE_WITH_PARENT, *arguments]
-        return ["nsenter", "--target", str(self.pid), *_ENTER[self._isolation], f"--wdns={Path.cwd()}", *arguments]
+        here = ["env", f"--chdir={Path.cwd()}"]  # nsenter's own --wdns came with util-linux 2.38
+        return ["nsenter", "--target", str(self.pid), *_ENTER[self._isolation], *here, *arguments]
 
     def pid_inside(self, entered: subprocess.Popen[bytes]) -> int:
         """Return the process, as the host counts, that a :meth:`command` runs: `nsenter` waits outside as its parent.
