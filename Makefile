@@ -13,7 +13,7 @@ demo: ## two agents measure ExpressRoute and VPN side by side in the built-in la
 	@exec $(RUN)/eragent demo --duration $${DEMO_SECONDS:-30}s
 
 test: environment ## the whole test suite (root runs all of it; TESTS= names a part)
-	@setup/system-packages $(LAB_PACKAGES) systemd iperf3
+	@setup/system-packages $(LAB_PACKAGES) procps systemd iperf3
 	@setup/prometheus
 	@$(RUN)/python -m pytest $(TESTS)
 
