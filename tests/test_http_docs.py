@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from agent.config.model import HttpSection
+from agent.config.sections.probes import HttpSection
 from collectors.exchange import HttpFailure, Phase
 from docs.metrics import sample_names
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agent.config.model import Iperf3ReflectorSection, Iperf3Section
+from agent.config.sections.reflector import Iperf3ReflectorSection
+from agent.config.sections.throughput import Iperf3Section
 from collectors.iperf3.failing import Iperf3Failure
 
 _ROOT = Path(__file__).parent.parent

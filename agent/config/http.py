@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from agent.config.document import Document
-from agent.config.model import HttpSection
 from agent.config.problems import Key, Problem
+from agent.config.sections.probes import HttpSection
 from agent.config.validation import Sections
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from agent.config.document import Data, Document
-from agent.config.model import Iperf3ReflectorSection
 from agent.config.problems import Key, Problem
+from agent.config.sections.reflector import Iperf3ReflectorSection
 from agent.config.validation import named
 from agent.keys import KeyFileError, is_open_to_everyone, secret_path
 from agent.plan import Iperf3ServerPlan

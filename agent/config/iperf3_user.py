@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from agent.config.document import Document
-from agent.config.model import Iperf3Section
 from agent.config.problems import Key, Problem
+from agent.config.sections.throughput import Iperf3Section
 from agent.keys import KeyFileError, secret_path
 from agent.throughput.user import check_password, check_public_key
 from collectors.iperf3.options import Authentication

@@ -12,21 +12,14 @@ from agent.config.checks import DEFAULT_PATH, problems_between
 from agent.config.document import Document, parse_document
 from agent.config.http import http_problems
 from agent.config.iperf3_server import iperf3_server_plan, iperf3_server_problems
-from agent.config.model import (
-    ComparisonSection,
-    Configuration,
-    HistorySection,
-    HttpSection,
-    IcmpSection,
-    PathSection,
-    ProbeSection,
-    StampSection,
-    TargetSection,
-)
+from agent.config.model import ComparisonSection, Configuration
 from agent.config.modules import module_problems, on_request
 from agent.config.problems import ConfigError, Problem
 from agent.config.remote import remote_problems, remote_write_plan
 from agent.config.secrets import NO_SECRETS, Secret, Secrets, secrets_of
+from agent.config.sections.history import HistorySection
+from agent.config.sections.paths import PathSection, TargetSection
+from agent.config.sections.probes import HttpSection, IcmpSection, ProbeSection, StampSection
 from agent.config.stamp import stamp_problems
 from agent.config.throughput import throughput_plans, throughput_problems
 from agent.config.validation import sections, validated

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from agent.config.checks import DEFAULT_PATH
 from agent.config.document import Document
-from agent.config.model import PROBE_KINDS, HttpModuleSection, ModuleSection, OnRequestSection
 from agent.config.problems import Key, Problem
+from agent.config.sections.modules import HttpModuleSection, ModuleSection, OnRequestSection
+from agent.config.sections.probes import PROBE_KINDS
 from agent.config.validation import named, rows
 from agent.plan import ANY_URL, Module, OnRequestPlan, ProbeOptions
 from collectors.http.options import HttpOptions

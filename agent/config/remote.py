@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from agent.config.document import Document
-from agent.config.model import RemoteWriteSection
 from agent.config.problems import Key, Problem
+from agent.config.sections.history import RemoteWriteSection
 from agent.config.validation import named
 from agent.plan import RemoteWritePlan
 

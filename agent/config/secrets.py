@@ -8,7 +8,8 @@ from pathlib import Path
 
 from agent.config import problems
 from agent.config.document import Document
-from agent.config.model import StampReflectorSection, StampSection
+from agent.config.sections.probes import StampSection
+from agent.config.sections.reflector import StampReflectorSection
 from agent.config.validation import Sections
 from agent.keys import KeyFileError, read_key, secret_path
 from collectors.stamp.authentication import Key

@@ -8,8 +8,8 @@ from itertools import combinations
 
 from agent.config.checks import host_on, paths_of
 from agent.config.document import Data, Document
-from agent.config.model import ProbeSection, StampSection
 from agent.config.problems import Key, Problem
+from agent.config.sections.probes import ProbeSection, StampSection
 from agent.config.validation import Sections, named, rows
 from collectors.stamp.wire import AUTHENTICATED_BASE_SIZE
 

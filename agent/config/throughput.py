@@ -10,9 +10,11 @@ from pathlib import Path
 from agent.config.checks import paths_of
 from agent.config.document import Document
 from agent.config.iperf3_user import authentication_of, authentication_problems
-from agent.config.model import Configuration, Iperf3Section, ProbeSection
+from agent.config.model import Configuration
 from agent.config.problems import Key, Problem
 from agent.config.quantities import format_duration
+from agent.config.sections.probes import ProbeSection
+from agent.config.sections.throughput import Iperf3Section
 from agent.config.validation import Sections, rows
 from agent.throughput.budget import expected, said_octets
 from agent.throughput.plan import ThroughputPlan, length_of_a_round, settling_s

@@ -11,19 +11,13 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from agent.config.document import Data, Document
-from agent.config.model import (
-    ADDRESS_FORMS,
-    ComparisonSection,
-    Configuration,
-    ModuleSection,
-    PathSection,
-    ProbeSection,
-    StampReflectorSection,
-    TargetSection,
-    section_at,
-)
+from agent.config.model import ComparisonSection, Configuration, section_at
 from agent.config.problems import Key, Problem, dotted
-from agent.config.values import said
+from agent.config.sections.modules import ModuleSection
+from agent.config.sections.paths import ADDRESS_FORMS, PathSection, TargetSection
+from agent.config.sections.probes import ProbeSection
+from agent.config.sections.reflector import StampReflectorSection
+from agent.config.shapes import said
 
 M = TypeVar("M", bound=BaseModel)
 
