@@ -177,7 +177,8 @@ def _tell(outcome: _Outcome) -> None:
     from rich.console import Console
 
     from agent.lab.screen import event_line
-    from agent.report.text import comparison_lines, streams_table
+    from agent.report.pairs import comparison_lines
+    from agent.report.text import streams_table
 
     Console().print(streams_table(outcome.report))
     lines = ["", *comparison_lines(outcome.report), ""]

@@ -23,7 +23,8 @@ from agent.config.quantities import parse_duration, parse_percentage
 from agent.engine import Bound, Engine
 from agent.plan import ComparisonPlan, HistoryPlan, Probe, ProbeOptions
 from agent.report.figures import Figures
-from agent.report.summary import Json, summary
+from agent.report.streams import Json
+from agent.report.summary import summary
 from agent.sink import FanOut
 from collectors.http.options import HttpOptions
 from collectors.stamp.sender import StampOptions
@@ -238,7 +239,8 @@ def _run(
 def _print(report: Json) -> None:
     from rich.console import Console
 
-    from agent.report.text import comparison_lines, streams_table
+    from agent.report.pairs import comparison_lines
+    from agent.report.text import streams_table
 
     console = Console(highlight=False)
     console.print(streams_table(report))

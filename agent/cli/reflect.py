@@ -8,7 +8,7 @@ import logging
 import os
 import select
 import signal
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -20,8 +20,9 @@ from agent.cli.parsed import Parsed
 from agent.cli.reflector_section import CannotAnswer, read_section, refuse_options
 from agent.keys import read_key
 from agent.plan import Iperf3ServerPlan, ReflectorPlan, SocketAddress
-from agent.reflector.answering import Answering, Control, answering
+from agent.reflector.answering import answering
 from agent.reflector.counts import CountsWriter
+from agent.reflector.words import introduction, report, summary
 from agent.service import systemd
 from collectors.errors import CollectorError
 from collectors.path import IPNetwork
@@ -179,7 +180,7 @@ def command(
     ):
         if with_parent is not None and not _ends_with(with_parent):
             return
-        for line in _introduction(found, plan):
+        for line in introduction(found, plan):
             click.echo(line, err=True)
         if with_parent is None:  # the service manager listens to a service's first process alone
             systemd.notify("READY=1")
@@ -187,10 +188,10 @@ def command(
             found.server.run(stop)
         if with_parent is None:
             systemd.notify("STOPPING=1")
-        for line in _summary(found):
+        for line in summary(found):
             click.echo(line, err=True)
         if as_json:
-            click.echo(json.dumps(_report(found)))
+            click.echo(json.dumps(report(found)))
 
 
 def _iperf3_plan(
@@ -233,57 +234,3 @@ def _ends_with(parent: int) -> bool:
     """Have the kernel send SIGTERM when the parent ends; return whether it is still there."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     return os.getppid() == parent
-
-
-def _introduction(found: Answering, plan: ReflectorPlan) -> Iterator[str]:
-    yield f"Answering on {_joined(found.listen)} for {_joined(found.networks)}."
-    if found.control is not None:
-        where = _joined(found.control.listen)
-        yield f"TWAMP-Control on {where} (TCP) for the same, {plan.twamp_max_sessions} sessions at once at most."
-
-
-def _summary(found: Answering) -> Iterator[str]:
-    yield (
-        f"{found.reflector.counts.replies} answered"
-        f"; refused: {_listed(found.reflector.counts.refused)}"
-        f"; not sent: {_listed(found.server.not_sent)}"
-        f"; dropped by the kernel for want of room: {found.server.dropped}."
-    )
-    if found.control is not None:
-        counts = found.control.counts
-        yield (
-            f"TWAMP-Control: connections: {counts.accepted}; refused: {_listed(counts.connections_refused)}"
-            f"; sessions: {counts.sessions_accepted}; refused: {_listed(counts.sessions_refused)}."
-        )
-
-
-def _joined(things: Iterable[object]) -> str:
-    return ", ".join(map(str, things))
-
-
-def _listed(counts: Mapping[Any, int]) -> str:
-    return _joined(f"{count} {reason}" for reason, count in counts.items() if count) or "none"
-
-
-def _report(found: Answering) -> dict[str, object]:
-    report = {
-        "schema": "eragent.reflect/1",
-        "listen": [str(address) for address in found.listen],
-        "allow": [str(network) for network in found.networks],
-        "replies": found.reflector.counts.replies,
-        "refused": found.reflector.counts.refused,
-        "not_sent": dict(found.server.not_sent),
-        "dropped": found.server.dropped,
-    }
-    return report if found.control is None else report | {"twamp": _control_report(found.control)}
-
-
-def _control_report(control: Control) -> dict[str, object]:
-    counts = control.counts
-    return {
-        "listen": [str(address) for address in control.listen],
-        "connections": counts.accepted,
-        "connections_refused": dict(counts.connections_refused),
-        "sessions": counts.sessions_accepted,
-        "sessions_refused": dict(counts.sessions_refused),
-    }

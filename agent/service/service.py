@@ -22,7 +22,8 @@ from agent.metrics.reloads import ReloadMetrics
 from agent.metrics.streams import Metrics
 from agent.plan import ComparisonPlan, Plan
 from agent.report.figures import RECENT, Figures, StreamFigures
-from agent.report.summary import Json, assembled, comparison_summaries, host_summary, stream_summary
+from agent.report.streams import Json, stream_summary
+from agent.report.summary import assembled, comparison_summaries, host_summary
 from agent.service import systemd
 from agent.service.lookout import Lookout
 from agent.service.parts import Parts

@@ -11,8 +11,9 @@ from rich.console import Console
 
 from agent.plan import ComparisonPlan
 from agent.report.figures import Figures
+from agent.report.pairs import comparison_lines
 from agent.report.summary import host_summary, summary
-from agent.report.text import comparison_lines, streams_table
+from agent.report.text import streams_table
 from agent.sink import StreamKey
 from collectors.ancillary import IcmpError
 from collectors.clock import ClockState
