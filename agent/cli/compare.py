@@ -173,10 +173,23 @@ def _print(found: Comparison, *, as_json: bool) -> None:
         return
     from rich.console import Console
 
-    from agent.compare.text import lines, table
+    from agent.compare.text import figures_table, heading, lines, paths_table
 
     console = Console(highlight=False)
+
+    def say(line: str, style: str | None = None) -> None:
+        # A terminal has lines folded between words; elsewhere each stays one.
+        console.print(line, soft_wrap=not console.is_terminal, markup=False, style=style)
+
+    say(heading(report))
     if report["figures"]:
-        console.print(table(report))
-    for line in lines(report):
-        console.print(line, soft_wrap=True, markup=False)
+        console.print(figures_table(report))
+        say("Delays in ms, shares in %. * decides the verdict.")
+    if report["predictability"]:
+        console.print()
+        console.print(paths_table(report))
+        console.print()
+    *others, verdict = lines(report)
+    for line in others:
+        say(line)
+    say(verdict, style="bold")

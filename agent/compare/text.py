@@ -1,4 +1,4 @@
-"""A comparison as a person reads it: a table of figures and a few lines. Reads the JSON object only."""
+"""A comparison as a person reads it: tables of figures and of paths, and a few lines. Reads the JSON object only."""
 
 from __future__ import annotations
 
@@ -15,51 +15,95 @@ Json = dict[str, Any]
 
 _COLOURS = {"better": "green", "worse": "red", "same": "cyan", "insufficient": "yellow"}
 _REASONS = {
-    "unpaired": "only one path has a packet",
+    "unpaired": "with a packet on one path only",
     "not_sent": "not sent",
-    "overlooked": "not read by this host",
-    "noisy": "host was stalled",
-    "apart": "left too far apart",
+    "overlooked": "perhaps not read by this host",
+    "noisy": "while this host was stalled",
+    "apart": "sent too far apart",
 }
+_ROLES = ("baseline", "candidate")
 _MOST_CHANGES = 8
-_WIDEST_NUMBER = 8  # as +100.000
 
 
-def table(report: Json) -> Table:
-    """Return the figures, a row each; those that decide the verdict have a mark."""
-    from rich import box
-    from rich.table import Table
+def heading(report: Json) -> str:
+    """Say what is compared, and of which time."""
+    compared = f"{report['baseline']} (baseline) and {report['candidate']} (candidate)"
+    what = f"{report['probe']} to {report['target']}"
+    return f"{compared}: {what}{_window(report)}"
 
-    found = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
-    found.add_column("", no_wrap=True)
-    for head in (report["baseline"], report["candidate"]):
-        found.add_column(head, justify="right", overflow="fold", min_width=_WIDEST_NUMBER)
-    found.add_column("difference", justify="right", no_wrap=True)
-    found.add_column("95 % interval", justify="right", no_wrap=True)
+
+def _window(report: Json) -> str:
+    return f", {span(report['duration_s'])} from {report['from']}" if report["from"] else ""
+
+
+def figures_table(report: Json) -> Table:
+    """Return the figures, a row each; those that decide the verdict have a mark. It fits into 80 columns."""
+    found = _table("", *_ROLES, "difference", "95 % interval")
     found.add_column("verdict", no_wrap=True)
     for figure in report["figures"]:
         unit = figure["unit"]
         low = -math.inf if figure["low"] is None else figure["low"]
         high = math.inf if figure["high"] is None else figure["high"]
-        colour = _COLOURS[figure["verdict"]]
         found.add_row(
-            title(figure["name"]) + (" *" if figure["deciding"] else ""),
-            number(figure["baseline"], unit),
-            number(figure["candidate"], unit),
+            title(figure["name"]) + ("*" if figure["deciding"] else ""),
+            *(number(figure[role], unit) for role in _ROLES),
             number(figure["difference"], unit, signed=True),
             f"{number(low, unit, signed=True)} to {number(high, unit, signed=True)}",
-            f"[{colour}]{figure['verdict']}[/]",
+            f"[{_COLOURS[figure['verdict']]}]{figure['verdict']}[/]",
         )
     return found
 
 
+def paths_table(report: Json) -> Table:
+    """Return how predictable each path was, a row for each thing that is known of one of them at least."""
+    found = _table("", *_ROLES)
+    limit = quantity(report["predictability"]["limit_ns"], "ns")
+    both = [_described(report["predictability"][role], limit) for role in _ROLES]
+    for name in both[0]:
+        cells = [described[name] for described in both]
+        if any(cell is not None for cell in cells):
+            found.add_row(name, *(cell or "-" for cell in cells))
+    return found
+
+
+def _described(path: Json, limit: str) -> dict[str, str | None]:
+    out = path["outages"]
+    return {
+        f"minutes with p99 - p50 within {limit}": f"{path['minutes_within']:.1%}",
+        f"hours with p99 - p50 within {limit}": f"{path['hours_within']:.1%}",
+        "robust coefficient of variation": _ratio(path["robust_cv"]),
+        "robust coefficient of variation, by hour": _ratio(path["robust_cv_hour"]),
+        "hours of the day differ by": _time(path["hour_of_day_range_ns"]),
+        "days differ by": _time(path["day_range_ns"]),
+        "outages": f"{out['count']:,}",
+        "time in outages": span(out["total_s"]) if out["count"] else None,
+        "longest outage": span(out["longest_s"]) if out["count"] else None,
+        "bursts of losses": f"{path['bursts']:,}",
+        "longest burst, in packets": f"{path['longest_burst']:,}" if path["bursts"] else None,
+    }
+
+
+def _ratio(value: float | None) -> str | None:
+    return None if value is None else f"{value:.3f}"
+
+
+def _time(value_ns: float | None) -> str | None:
+    return None if value_ns is None else quantity(value_ns, "ns")
+
+
+def _table(*heads: str) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    found = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
+    for place, head in enumerate(heads):
+        found.add_column(head, justify="right" if place else "left", no_wrap=True)
+    return found
+
+
 def lines(report: Json) -> Iterator[str]:
-    """Yield what stands below the table, the verdict last."""
-    if report["figures"]:
-        yield "Delays in ms, shares in %. * decides the verdict."
+    """Yield what stands below the tables, the verdict last."""
     yield from _left_out(report)
-    if report["predictability"]:
-        yield from _paths(report)
     yield from _changes(report)
     yield from report["notes"]
     yield report["sentence"]
@@ -73,28 +117,6 @@ def _left_out(report: Json) -> Iterator[str]:
         yield f"{report['pairs']:,} pairs; left out: {', '.join(reasons)}."
     elif report["pairs"]:
         yield f"{report['pairs']:,} pairs; nothing was left out."
-
-
-def _paths(report: Json) -> Iterator[str]:
-    limit = quantity(report["predictability"]["limit_ns"], "ns")
-    for role in ("baseline", "candidate"):
-        path = report["predictability"][role]
-        out = path["outages"]
-        told = [
-            f"p99 - p50 within {limit} in {path['minutes_within']:.1%} of minutes, {path['hours_within']:.1%} of hours"
-        ]
-        if path["robust_cv"] is not None:
-            told.append(f"robust coefficient of variation {path['robust_cv']:.3f}")
-        if path["hour_of_day_range_ns"] is not None:
-            told.append(f"hours of the day within {quantity(path['hour_of_day_range_ns'], 'ns')}")
-        if path["day_range_ns"] is not None:
-            told.append(f"days within {quantity(path['day_range_ns'], 'ns')}")
-        if path["bursts"]:
-            bursts = "burst" if path["bursts"] == 1 else "bursts"
-            told.append(f"{path['bursts']:,} {bursts} of losses, the longest of {path['longest_burst']:,} packets")
-        if out["count"]:
-            told.append(f"outages: {out['count']}, {span(out['total_s'])} in all, {span(out['longest_s'])} at most")
-        yield f"{report[role]}: {'; '.join(told)}."
 
 
 def _changes(report: Json) -> Iterator[str]:

@@ -17,7 +17,7 @@ from agent.compare.document import document
 from agent.compare.figures import Figure
 from agent.compare.margins import Margins, Verdict, times_longer, verdict_of
 from agent.compare.pairs import pair
-from agent.compare.text import lines, table
+from agent.compare.text import figures_table, heading, lines, paths_table
 from agent.compare.words import span
 from tests.agent.compare.streams import MS, NAMES, exponential, stream
 
@@ -95,8 +95,8 @@ def test_same_needs_the_tail_the_spread_and_loss_to_be_the_same() -> None:
 def test_a_better_candidate_is_said_to_be_so_with_what_decided_it() -> None:
     found = compared(exponential(6000, base_ms=9, scale_ms=3), exponential(6000, seed=2))
     assert found.verdict is Verdict.BETTER
-    assert found.sentence.startswith("expressroute is better than vpn: p99 lower by ")
-    assert found.sentence.endswith(" in 10 min.")
+    assert found.sentence.startswith("expressroute is better than vpn in 10 min: 99 % of packets are back within ")
+    assert found.sentence.endswith(" ms less).")
     assert found.more_s is None
 
 
@@ -106,7 +106,10 @@ def test_two_alike_paths_are_the_same_once_there_is_enough_of_them() -> None:
     assert short.sentence.startswith("Not enough evidence after 1.7 min")
     long = compared(exponential(20_000), exponential(20_000, seed=2), delay_ns=MS, loss=0.01)
     assert (long.verdict, long.more_s) == (Verdict.SAME, None)
-    assert long.sentence == "expressroute and vpn are the same within the margins in 33 min."
+    assert long.sentence == (
+        "expressroute and vpn are the same in 33 min: their slow packets differ by less than 1.00 ms and their losses"
+        " by less than 1.000 %."
+    )
 
 
 def test_how_long_to_go_on_is_about_right() -> None:
@@ -179,21 +182,35 @@ def test_what_is_not_bounded_is_null() -> None:
     assert {figure["high"] for figure in found["figures"] if figure["unit"] == "ns"} == {None}
 
 
-def test_the_table_fits_a_terminal_of_80_columns() -> None:
-    console = Console(width=80, record=True, force_terminal=False)
+def shown_in_80_columns(what: object) -> list[str]:
+    console = Console(width=80, force_terminal=False)
     with console.capture() as capture:
-        console.print(table(report()))
-    shown = capture.get()
-    assert "…" not in shown
-    assert "p99 - p50 *" in shown
-    assert "insufficient" in shown
+        console.print(what)
+    return [" ".join(line.split()) for line in capture.get().splitlines()]
+
+
+def test_the_figures_fit_a_terminal_of_80_columns_whatever_the_paths_are_called() -> None:
+    found = report()
+    found["baseline"], found["candidate"] = "vpn-over-the-internet-of-the-second-site", "expressroute-primary-link"
+    widest = {"baseline": 99.998, "candidate": 12_345.678, "difference": 1234.567, "low": -99.998, "high": 987_654.321}
+    for figure in found["figures"]:
+        figure.update({"unit": "ns", "verdict": "insufficient"} | {name: value * MS for name, value in widest.items()})
+    shown = shown_in_80_columns(figures_table(found))
+    assert len(shown) == len(found["figures"]) + 2
+    assert "p99 - p50* 99.998 12345.7 +1234.6 -99.998 to +987654 insufficient" in shown
+    assert "vpn-over-the-internet-of-the-second-site (baseline) and expressroute-primary-link" in heading(found)
+
+
+def test_both_paths_are_described_beside_each_other() -> None:
+    shown = shown_in_80_columns(paths_table(report()))
+    assert "longest burst, in packets 30 -" in shown
+    assert not any("days differ by" in line for line in shown)  # of seven minutes nobody knows
 
 
 def test_the_lines_below_say_what_was_left_out_and_how_each_path_was() -> None:
     found = compared(exponential(4000), replace(exponential(4000, seed=2), noisy=exponential(4000).slot < 7))
     shown = "\n".join(lines(document(found)))
-    assert "3,993 pairs; left out: 7 host was stalled." in shown
-    assert "vpn: p99 - p50 within 5.000 ms in" in shown
+    assert "3,993 pairs; left out: 7 while this host was stalled." in shown
 
 
 def test_durations_have_the_unit_that_people_use() -> None:

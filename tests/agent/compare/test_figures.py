@@ -152,6 +152,7 @@ def test_the_sentence_tells_what_speaks_against_the_verdict() -> None:
 
     told = [figure("rtt_p50", 1e6, Verdict.WORSE), figure("rtt_p99", -2e6, Verdict.BETTER)]
     assert sentence_of(Verdict.BETTER, told, "vpn", "expressroute", 86_400, None) == (
-        "expressroute is better than vpn: p99 lower by 2.000 ms (95 %: 1.900 ms to 2.100 ms) in 1 d,"
-        " although worse in this: p50 higher by 1.000 ms (95 %: 0.900 ms to 1.100 ms)."
+        "expressroute is better than vpn in 1 d: 99 % of packets are back within 3.00 ms instead of 5.00 ms"
+        " (95 %: 1.90 to 2.10 ms less); but it is worse in this: half of the packets are back within 6.00 ms instead of"
+        " 5.00 ms (95 %: 0.900 to 1.10 ms more)."
     )
