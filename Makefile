@@ -30,7 +30,7 @@ rpm: environment ## an rpm in dist/ (RPM_PYTHON=3.11: of the hosts it is for)
 wheel: environment ## a wheel in dist/, for pipx or an environment of your own
 	@$(RUN)/hatchling build --target wheel --directory $(or $(WHEEL_FOLDER),dist)
 
-test-systemd: environment ## boots a Debian of its own and lives through a service's life in it (as root)
+test-systemd: environment ## boots a system of its own and lives through a service's life in it (as root; RELEASE=jammy, noble, trixie)
 	@setup/system-packages debootstrap systemd-container lintian rpm cloud-init ansible-core
 	@setup/bicep
 	@$(RUN)/python -m pytest -m systemd $(TESTS)

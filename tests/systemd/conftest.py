@@ -8,26 +8,33 @@ from pathlib import Path
 
 import pytest
 
-from tests.systemd.container import ROOT, Container, booted
+from tests.systemd.container import Container, booted
 from tests.systemd.installed import Installed, install
+from tests.systemd.releases import ROOT, Release, wanted
 
 
 @pytest.fixture(scope="session")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Debian package, for this host's Python."""
-    return _built("systemd/deb/build", tmp_path_factory.mktemp("package"))
+def release() -> Release:
+    """The release that the package is installed on: RELEASE of the environment, else this host's."""
+    return wanted()
 
 
 @pytest.fixture(scope="session")
-def rpm(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The rpm, for Python 3.11."""
-    return _built("systemd/rpm/build", tmp_path_factory.mktemp("rpm"))
+def package(release: Release, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Debian package for the release's Python."""
+    return _built("systemd/deb/build", tmp_path_factory.mktemp("package"), release.python)
 
 
 @pytest.fixture(scope="session")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Container]:
-    """A booted Debian."""
-    with booted(tmp_path_factory.mktemp("system")) as container:
+def rpm(release: Release, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The rpm for the release's Python."""
+    return _built("systemd/rpm/build", tmp_path_factory.mktemp("rpm"), release.python)
+
+
+@pytest.fixture(scope="session")
+def system(release: Release, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Container]:
+    """A booted system of the release."""
+    with booted(release, tmp_path_factory.mktemp("system")) as container:
         yield container
 
 
@@ -47,7 +54,7 @@ def service(installed: Installed) -> Iterator[Installed]:
     installed.restart()
 
 
-def _built(script: str, folder: Path) -> Path:
-    built = subprocess.run([ROOT / script, folder], capture_output=True, text=True, check=False)
+def _built(script: str, folder: Path, *python: str) -> Path:
+    built = subprocess.run([ROOT / script, folder, *python], capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stdout + built.stderr
     return Path(built.stdout.strip().splitlines()[-1])

@@ -1,9 +1,7 @@
-"""A Debian of its own, booted by systemd-nspawn with a network of its own; its root is made once and kept in .tools."""
+"""A system of its own, booted by systemd-nspawn with a network of its own."""
 
 from __future__ import annotations
 
-import platform
-import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -12,25 +10,10 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-_PACKAGES = "systemd,systemd-sysv,dbus,python3,iproute2,procps,ca-certificates,tzdata,iperf3"
+from tests.systemd.releases import Release, root_of
+
 _BOOT_S = 60.0
 _WAIT_S = 30.0
-
-
-def debian_root() -> Path:
-    """Return a minimal system of the release that this host runs; made by debootstrap where there is none yet."""
-    release = platform.freedesktop_os_release()["VERSION_CODENAME"]
-    root = ROOT / ".tools" / f"{release}-root"
-    if not root.exists():
-        unfinished = root.with_suffix(".unfinished")
-        shutil.rmtree(unfinished, ignore_errors=True)
-        command = ["debootstrap", "--variant=minbase", f"--include={_PACKAGES}", release, str(unfinished)]
-        made = subprocess.run(command, capture_output=True, text=True, check=False)
-        if made.returncode:
-            pytest.fail(f"{' '.join(command)}:\n{made.stdout[-2000:]}{made.stderr}")
-        unfinished.rename(root)
-    return root
 
 
 class Container:
@@ -70,10 +53,10 @@ class Container:
 
 
 @contextmanager
-def booted(folder: Path) -> Iterator[Container]:
-    """Boot a copy of the system in this folder, and power it off at the end."""
+def booted(release: Release, folder: Path) -> Iterator[Container]:
+    """Boot a copy of a release's root in this folder, and power it off at the end."""
     root = folder / "root"
-    subprocess.run(["cp", "--archive", "--reflink=auto", debian_root(), root], check=True)
+    subprocess.run(["cp", "--archive", "--reflink=auto", root_of(release), root], check=True)
     (root / "etc/resolv.conf").unlink(missing_ok=True)  # it has no way to a name server
     (root / "etc/hosts").write_text("127.0.0.1 localhost\n", encoding="utf-8")  # debootstrap makes none
     command = ["systemd-nspawn", "--quiet", f"--directory={root}", "--boot", "--register=no", "--keep-unit"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from tests.systemd.container import ROOT, Container
+from tests.systemd.container import Container
+from tests.systemd.releases import ROOT
 
 CONFIGURATION = "etc/eragent/eragent.yaml"
 _METRICS = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:9469/metrics', timeout=5).read().decode())"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Iterator
 from functools import partial
@@ -106,14 +107,36 @@ def test_a_wrong_configuration_is_said_where_operators_look_and_not_tried_again(
     assert "adress" in status
 
 
-def test_an_upgrade_goes_on_with_the_operators_configuration(host: Container) -> None:
-    configuration = (host.root / CONFIGURATION).read_text(encoding="utf-8") + "# ours\n"
-    _configure(host, configuration)
-    before = _process(host)
-    host.run("dpkg", "--force-confold", "--install", "/root/eragent.deb")
-    host.wait_until(lambda: _is_sending(host), "samples")
-    assert _process(host) != before
-    assert (host.root / CONFIGURATION).read_text(encoding="utf-8") == configuration
+@pytest.fixture
+def older(package: Path, tmp_path: Path) -> Path:
+    """The package as a version before this one, which shipped another configuration and had a file more."""
+    unpacked, older = tmp_path / "older", tmp_path / "older.deb"
+    subprocess.run(["dpkg-deb", "--raw-extract", package, unpacked], check=True)
+    control = unpacked / "DEBIAN/control"
+    control.write_text(re.sub("^Version: .*", "Version: 0.0.1", control.read_text(), flags=re.MULTILINE))
+    with (unpacked / CONFIGURATION).open("a", encoding="utf-8") as shipped:
+        shipped.write("# shipped before\n")
+    (next((unpacked / "opt/eragent/lib").glob("python*/site-packages/agent")) / "gone.py").touch()
+    subprocess.run(["dpkg-deb", "--root-owner-group", "-Znone", "--build", unpacked, older], check=True)
+    return older
+
+
+@pytest.mark.parametrize("ours", ["", "# ours\n"])
+def test_an_upgrade_goes_on_with_the_operators_configuration_and_the_new_program(
+    system: Container, package: Path, older: Path, ours: str
+) -> None:
+    install(system, older)
+    shipped = (system.root / CONFIGURATION).read_text(encoding="utf-8")
+    _configure(system, shipped + ours)
+    before = _process(system)
+    (system.root / "root/eragent.deb").write_bytes(package.read_bytes())
+    system.run("dpkg", "--force-confold", "--install", "/root/eragent.deb")
+    system.wait_until(lambda: _is_sending(system), "samples")
+    assert _process(system) not in (0, before)
+    assert system.said("dpkg-query", "--show", "--showformat=${Version}", "eragent").startswith("0.1")
+    assert not list(system.root.glob("opt/eragent/lib/python*/site-packages/agent/gone.py"))
+    now = (system.root / CONFIGURATION).read_text(encoding="utf-8")
+    assert now == (shipped + ours if ours else shipped.removesuffix("# shipped before\n"))
 
 
 def test_what_was_stopped_stays_stopped_through_an_upgrade(host: Container) -> None:

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from agent.config.load import load_plan
-from tests.systemd.container import ROOT
+from tests.systemd.releases import ROOT
 
 pytestmark = [pytest.mark.systemd]
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.systemd.container import ROOT
+from tests.systemd.releases import ROOT, Release
 
 pytestmark = [pytest.mark.root, pytest.mark.systemd]
 
@@ -36,6 +37,15 @@ def test_the_debian_package_has_all_units(package: Path) -> None:
         assert f"./lib/systemd/system/{unit}" in files
 
 
+def test_the_debian_package_needs_what_has_the_programs_that_its_units_start(package: Path) -> None:
+    units = "".join((ROOT / "systemd" / unit).read_text(encoding="utf-8") for unit in _UNITS)
+    programs = set(re.findall(r"^Exec\w+=(/(?!opt/)\S+)", units, re.MULTILINE))
+    assert programs
+    needed = re.findall(r"[a-z][\w.+-]+", _said("dpkg-deb", "--field", package, "Depends"))
+    for program in programs:
+        assert _said("dpkg-query", "--search", program).split(":")[0] in needed
+
+
 def test_the_rpm_has_what_the_debian_package_has(package: Path, rpm: Path) -> None:
     files = set(_said("rpm", "--query", "--package", "--list", rpm).split())
     assert {f"/usr/lib/systemd/system/{unit}" for unit in _UNITS} <= files
@@ -44,9 +54,9 @@ def test_the_rpm_has_what_the_debian_package_has(package: Path, rpm: Path) -> No
     assert {name for name in environment if "/numpy" not in name} <= files | {"/opt"}
 
 
-def test_the_rpm_keeps_the_operators_configuration_and_needs_its_python(rpm: Path) -> None:
+def test_the_rpm_keeps_the_operators_configuration_and_needs_its_python(rpm: Path, release: Release) -> None:
     assert _said("rpm", "--query", "--package", "--configfiles", rpm).split() == ["/etc/eragent/eragent.yaml"]
-    assert "python3.11" in _said("rpm", "--query", "--package", "--requires", rpm).split()
+    assert f"python{release.python}" in _said("rpm", "--query", "--package", "--requires", rpm).split()
 
 
 def test_the_wheel_runs_in_an_environment_of_its_own(tmp_path: Path) -> None:

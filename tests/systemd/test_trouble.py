@@ -12,6 +12,7 @@ from functools import partial
 import pytest
 
 from tests.systemd.installed import Installed
+from tests.systemd.releases import Release
 
 pytestmark = [pytest.mark.root, pytest.mark.systemd]
 
@@ -77,16 +78,30 @@ def test_a_configuration_that_does_not_serve_is_refused_once(service: Installed,
     assert said in service.status()
 
 
-def test_another_python_than_the_packages_is_named(service: Installed) -> None:
-    prefix = service.host.root / "opt/eragent/bin"
-    text = (prefix / "eragent").read_text(encoding="utf-8")
-    (prefix / "eragent").write_text(text.replace("(3, 11)", "(3, 99)"), encoding="utf-8")
+def test_another_python_than_the_packages_is_named(service: Installed, release: Release) -> None:
+    program = service.host.root / "opt/eragent/bin/eragent"
+    text = program.read_text(encoding="utf-8")
+    program.write_text(text.replace(f"({release.python.replace('.', ', ')})", "(3, 99)"), encoding="utf-8")
     try:
         said = service.host.run("eragent", "--version", check=False)
+        service.restart()
+        service.host.wait_until(lambda: "install the package for it" in service.status(), "what is wrong")
     finally:
-        (prefix / "eragent").write_text(text, encoding="utf-8")
+        program.write_text(text, encoding="utf-8")
     assert said.returncode == _COULD_NOT_START
     assert "install the package for it" in said.stderr
+    service.host.wait_until(service.is_sending, "samples")
+
+
+def test_a_kernel_that_is_too_old_is_named_and_not_waited_for(service: Installed) -> None:
+    run = "/opt/eragent/bin/eragent run --config /etc/eragent/eragent.yaml"
+    # It tells programs that it is Linux 2.6; to ask for that takes personality(2).
+    old = f"[Service]\nLockPersonality=no\nExecStart=\nExecStart=/usr/bin/setarch --uname-2.6 {run}\n"
+    service.add_drop_in("old-kernel.conf", old)
+    service.restart()
+    assert service.host.show("eragent", "ActiveState") == "failed"
+    assert service.exit_code() == _NOT_ALLOWED
+    assert "take a kernel from 4.18 on" in service.status()
 
 
 def test_a_state_directory_of_somebody_else_is_taken_back(service: Installed) -> None:
