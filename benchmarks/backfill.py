@@ -53,6 +53,7 @@ _STREAMS = [
 _INTERVAL_NS = 1_000_000_000 // PER_SECOND
 _SERIES = sum(len(family.series) for family in FAMILIES)
 _BEFORE_S = 5.0  # so long the agent probes before the receiver is back
+_STARTING = 4  # requests, during which Prometheus is still busy with its own start, on a core that may be half of ours
 _REQUEST_NS = 400_000_000  # from the beginning of a request to its note it is less than that
 _DEADLINE_S = 90.0
 
@@ -71,6 +72,14 @@ class Gap:
     def minutes(self) -> int:
         """How many minutes of each stream."""
         return 60 * self.hours
+
+    @property
+    def stream_minutes(self) -> int:
+        """How many minutes of all streams."""
+        return self.minutes * len(_STREAMS)
+
+    def __str__(self) -> str:
+        return f"{self.hours} h of 100 samples/s"
 
 
 def run() -> Iterator[Figure]:
@@ -91,34 +100,30 @@ def _sent(gap: Gap) -> Iterator[Figure]:
             with _prometheus(directory, port):
                 noted_ns = _watched(history, gap)
                 samples, packets = _received(port, gap)
-        meanwhile, between = _lateness(history, noted_ns)
-    what = f"{gap.hours} h of 100 samples/s"
-    is_asked = gap.hours == 1
+        yield from _sending(gap, noted_ns, samples, packets)
+        if len(noted_ns) > 2 * _STARTING:  # else too few packets left beside requests
+            yield from _departures(gap, *_lateness(history, noted_ns[_STARTING:]))
+
+
+def _sending(gap: Gap, noted_ns: Sequence[int], samples: int, packets: int) -> Iterator[Figure]:
     sending_s = (noted_ns[-1] - noted_ns[0] + _REQUEST_NS) / 1e9
-    yield Figure(name=f"{what}: sent in {len(noted_ns)} requests", value=sending_s, unit="s")
+    asked_s = 60 if gap.hours == 1 else None
+    yield Figure(name=f"{gap}: sent within", value=sending_s, unit="s")
     yield Figure(
-        name=f"{what}: sent, with the longest wait for another try",
-        value=LONGEST_WAIT_S + sending_s,
-        unit="s",
-        at_most=60 if is_asked else None,
+        name=f"{gap}: and the longest wait for a try", value=LONGEST_WAIT_S + sending_s, unit="s", at_most=asked_s
     )
-    yield Figure(name=f"{what}: packets that the receiver does not know of", value=_expected(gap) - packets, at_most=0)
-    yield Figure(name=f"{what}: samples of its series missing", value=_SERIES * _minutes(gap) - samples, at_most=0)
-    if is_asked:  # too few packets left beside two requests
-        return
+    missing = gap.stream_minutes * PER_MINUTE - packets
+    yield Figure(name=f"{gap}: packets that Prometheus does not know of", value=missing, at_most=0)
+    missing = gap.stream_minutes * _SERIES - samples
+    yield Figure(name=f"{gap}: samples of series that it has not", value=missing, at_most=0)
+
+
+def _departures(gap: Gap, beside: Lateness, between: Lateness) -> Iterator[Figure]:
     for share, words in ((99, "p99"), (100, "the latest")):
-        beside, apart = (float(np.percentile(lateness, share)) for lateness in (meanwhile, between))
-        yield Figure(name=f"{what}: sent late beside requests, {words}", value=beside, unit="ms")
-        yield Figure(name=f"{what}: sent late between requests, {words}", value=apart, unit="ms")
-        yield Figure(name=f"{what}: later beside requests, {words}", value=beside - apart, unit="ms", at_most=2)
-
-
-def _minutes(gap: Gap) -> int:
-    return gap.minutes * len(_STREAMS)
-
-
-def _expected(gap: Gap) -> int:
-    return _minutes(gap) * PER_MINUTE
+        late, otherwise = (float(np.percentile(lateness, share)) for lateness in (beside, between))
+        yield Figure(name=f"{gap}: packets late beside requests, {words}", value=late, unit="ms")
+        yield Figure(name=f"{gap}: packets late between requests, {words}", value=otherwise, unit="ms")
+        yield Figure(name=f"{gap}: later beside requests, {words}", value=late - otherwise, unit="ms", at_most=2)
 
 
 @contextmanager
@@ -208,7 +213,7 @@ def _lateness(history: Path, noted_ns: Sequence[int]) -> tuple[Lateness, Latenes
     A schedule's slots are in step with both clocks as long as none is set; its promptest packet tells where they begin.
     """
     begin_ns, end_ns = noted_ns[0] - _REQUEST_NS, noted_ns[-1]
-    meanwhile: list[Lateness] = []
+    beside: list[Lateness] = []
     between: list[Lateness] = []
     for probe in range(PROBES):
         columns = [
@@ -220,9 +225,9 @@ def _lateness(history: Path, noted_ns: Sequence[int]) -> tuple[Lateness, Latenes
         late_ms = (beyond - beyond.min()) / 1e6
         next_noted = np.array(noted_ns)[np.searchsorted(noted_ns, sent)]
         is_beside = sent >= next_noted - _REQUEST_NS
-        meanwhile.append(late_ms[is_beside])
+        beside.append(late_ms[is_beside])
         between.append(late_ms[~is_beside])
-    return np.concatenate(meanwhile), np.concatenate(between)
+    return np.concatenate(beside), np.concatenate(between)
 
 
 def _free_port() -> int:
