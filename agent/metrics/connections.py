@@ -25,7 +25,8 @@ FAILURES: Mapping[str, Sequence[str]] = {
 
 
 def _failed(reasons: Sequence[str]) -> Callable[[StreamCounts], Mapping[str, int]]:
-    return lambda counts: {reason: counts.failed.get(reason, 0) for reason in reasons}
+    none = dict.fromkeys(reasons, 0)
+    return lambda counts: {reason: counts.failed[reason] for reason in reasons} if counts.failed else none
 
 
 CONNECTION_FAMILIES: tuple[StreamFamily, ...] = (

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from agent.counts import StreamCounts
-from agent.metrics.series import StreamFamily, counter, gauge, gauges, histograms, only
+from agent.metrics.series import StreamFamily, counter, gauge, histograms, only, states
 from collectors.oneway import Bounded, Doubt, OneWay
 from collectors.skew import Skew
 from collectors.stamp.options import StampOptions
@@ -49,17 +49,19 @@ ONE_WAY_FAMILIES: tuple[StreamFamily, ...] = only(
         "Whether one-way delays are valid (1), as of the latest packet, or not (0).",
         lambda counts: int(_known(counts).valid),
     ),
-    gauges(
+    states(
         "one_way_doubt",
         "reason",
         "Why one-way delays are not valid, as of the latest packet: 1 for that reason, 0 for all others.",
-        lambda counts: {reason: int(reason is _known(counts).reason) for reason in Doubt},
+        Doubt,
+        lambda counts: _known(counts).reason,
     ),
-    gauges(
+    states(
         "one_way_timescale",
         "timescale",
         "Whose clock counts another timescale than UTC: 1 for what was recognised, 0 for all others.",
-        lambda counts: {timescale: int(timescale is _known(counts).timescale) for timescale in Timescale},
+        Timescale,
+        lambda counts: _known(counts).timescale,
     ),
     gauge(
         "one_way_error_seconds",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import cache
 from typing import Any, Generic, Literal, TypeVar
 
 from prometheus_client.core import Metric
@@ -33,8 +35,8 @@ class Family(Generic[T]):
 
     ``read`` returns a number (``None``: there is no series) where the family has no further labels; where it has one, a
     mapping from its values; where it has several, from tuples of their values. Those of a histogram are
-    :class:`agent.histogram.Histogram`, shown in seconds. Where only streams of some kinds of probes have the family, it
-    maps each kind to such a function.
+    :class:`agent.histogram.Histogram`, shown in seconds. Where there are ``states``, it returns the one that applies,
+    or ``None``. Where only streams of some kinds of probes have the family, it maps each kind to such a function.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Family(Generic[T]):
     text: str
     read: Read[T] | Mapping[str, Read[T]]
     further: Labels = ()
+    states: Labels = ()
 
     @property
     def sample_name(self) -> str:
@@ -51,7 +54,8 @@ class Family(Generic[T]):
     @property
     def unit(self) -> str:
         """The unit that the name ends with, where it does."""
-        return next((unit for unit in _UNITS if self.name.endswith(f"_{unit}")), "")
+        last = self.name.rpartition("_")[2]
+        return last if last in _UNITS else ""
 
     def read_for(self, labels: Labels) -> Read[T] | None:
         """Return what reads the thing in the row of these labels; ``None`` where that has none of the family."""
@@ -60,7 +64,11 @@ class Family(Generic[T]):
     def values(self, labels: Labels, thing: T) -> Mapping[Labels, Any]:
         """Return what there is to show of a row, by the values of the further labels."""
         read = self.read_for(labels)
-        found = None if read is None else read(thing)
+        if read is None:
+            return {}
+        found = read(thing)
+        if self.states:
+            return {(state,): int(state == found) for state in self.states}
         if found is None:
             return {}
         if not self.further:
@@ -93,6 +101,13 @@ def gauges(name: str, labels: OneOrMore, text: str, read: Callable[[T], Mapping[
     return Family(name=f"eragent_{name}", type="gauge", text=text, read=read, further=_tuple(labels))
 
 
+def states(name: str, label: str, text: str, among: type[StrEnum], read: Callable[[T], str | None]) -> Family[T]:
+    """Declare a gauge with a further label: 1 for the one of these states that applies, 0 for all others."""
+    return Family(
+        name=f"eragent_{name}", type="gauge", text=text, read=read, further=(label,), states=tuple(map(str, among))
+    )
+
+
 def histogram(name: str, text: str, read: Callable[[T], Histogram]) -> Family[T]:
     """Declare a histogram of durations; ``name`` is without ``eragent_`` and ``_seconds``."""
     return Family(name=f"eragent_{name}_seconds", type="histogram", text=text, read=read)
@@ -109,9 +124,9 @@ def only(kinds: Iterable[str], *families: Family[T]) -> tuple[Family[T], ...]:
     return tuple(replace(family, read=dict.fromkeys(kinds, _read_of_all(family))) for family in families)
 
 
-def bounds_of(counted: Histogram) -> list[str]:
+def bounds_of(counted: Histogram) -> Sequence[str]:
     """Return the upper bounds of a histogram's buckets as their label ``le`` has them."""
-    return [*map(floatToGoString, (bound_ns / _NS_PER_S for bound_ns in counted.bounds_ns)), "+Inf"]
+    return _bounds(tuple(counted.bounds_ns))
 
 
 def sum_of(counted: Histogram) -> float:
@@ -163,6 +178,11 @@ def _histogram_samples(name: str, labels: dict[str, str], counted: Histogram) ->
         yield Sample(f"{name}_bucket", labels | {"le": bound}, count)
     yield Sample(f"{name}_count", labels, counts[-1])
     yield Sample(f"{name}_sum", labels, sum_of(counted))
+
+
+@cache
+def _bounds(bounds_ns: tuple[int, ...]) -> Sequence[str]:
+    return (*map(floatToGoString, (bound_ns / _NS_PER_S for bound_ns in bounds_ns)), "+Inf")
 
 
 def _read_of_all(family: Family[T]) -> Read[T]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from enum import StrEnum
 from itertools import islice
 
 import pytest
@@ -13,9 +14,28 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from agent.histogram import Histogram
 from agent.metrics.rendering import PIECE, Rendering
-from agent.metrics.series import STREAM, Family, counter, counters, gauge, gauges, histogram, histograms, only, shown
+from agent.metrics.series import (
+    STREAM,
+    Family,
+    counter,
+    counters,
+    gauge,
+    gauges,
+    histogram,
+    histograms,
+    only,
+    shown,
+    states,
+)
 
 MS = 1_000_000
+
+
+class Weather(StrEnum):
+    """What a thing may be in."""
+
+    RAIN = "rain"
+    SUN = "sun"
 
 
 class Thing:
@@ -24,6 +44,8 @@ class Thing:
     def __init__(self, number: int) -> None:
         self.number = number
         self.by_reason = {"refused": number, '10% \\ "of"\nall': 1}
+        self.weather = Weather.SUN if number % 2 else None
+        self.sizes = {"none": 0.0, "tiny": 1.5e-9, "odd": 0.1 + 0.2, "vast": 1e21 * number, "beyond": -float("inf")}
         self.by_two = {("a", "b"): 0.5, ("c", "d"): number}
         self.delays = Histogram((MS, 20 * MS))
         self.delays.observe(number * MS)
@@ -35,6 +57,8 @@ FAMILIES: tuple[Family[Thing], ...] = (
     counters("refusals", "reason", "Refusals.", lambda thing: thing.by_reason),
     gauge("level", "Level\\of\nwater.", lambda thing: thing.number / 3 if thing.number % 2 else None),
     gauges("info", ("one", "two"), "What is known.", lambda thing: thing.by_two),
+    gauges("size", "size", "Sizes.", lambda thing: thing.sizes),
+    states("weather", "weather", "Weather.", Weather, lambda thing: thing.weather),
     histogram("delay", "Delays.", lambda thing: thing.delays),
     histograms("phase", "phase", "Phases.", lambda thing: thing.phases),
     *only(("tcp",), counter("handshakes", "Handshakes.", lambda thing: thing.number)),
