@@ -85,7 +85,8 @@ class StreamCounts:
     ``failed`` counts by the failures of the stream's kind; ``retransmitted`` are those of the lost for which the kernel
     sent the SYN again and got its connection; ``handshake`` is the kernel's own time of a connection's handshake.
     ``sent`` is the sum of received, lost, failed and overlooked ones; ``noisy`` are those of them that were taken while
-    this host was stalled. ``one_way`` is for streams whose answers have the reflector's times.
+    this host was stalled. ``one_way`` is for streams whose answers have the reflector's times. ``answer_ttl`` is the
+    TTL, or hop limit, that the latest answer in time had when it arrived; ``None`` where none told it.
     """
 
     def __init__(self, one_way: OneWayCounts | None = None) -> None:
@@ -105,6 +106,7 @@ class StreamCounts:
         self._round_trip, self._forward, self._backward = Rfc3550Jitter(), Rfc3550Jitter(), Rfc3550Jitter()
         self.jitter = {"round_trip": self._round_trip, "forward": self._forward, "backward": self._backward}
         self.one_way = one_way or OneWayCounts()
+        self.answer_ttl: int | None = None
         self._next: int | None = None  # the number behind that of the packet received last
         self._previous_rtt_ns = 0  # that one's
 
@@ -175,6 +177,8 @@ class StreamCounts:
             self._backward.add(backward_ns, rtt_ns)
             self.one_way.take(sample, forward_ns, backward_ns, self.peer.facts)
         self._take_variation(sample.sequence, rtt_ns)
+        if sample.ttl is not None:
+            self.answer_ttl = sample.ttl
         if sample.handshake_ns is not None:
             self.handshake.observe(sample.handshake_ns)
         if sample.reflector_stamped:

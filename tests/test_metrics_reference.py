@@ -10,6 +10,7 @@ from agent.metrics.streams import Metrics
 from agent.plan import Plan, SocketAddress
 from agent.report.figures import Figures
 from agent.sink import StreamKey
+from collectors.sample import Outcome, Sample, TimestampSource
 from docs.metrics import FILE, families, reference
 
 
@@ -19,8 +20,12 @@ def test_the_reference_is_what_the_program_has() -> None:
 
 def test_the_page_says_how_many_series_an_agent_with_ten_targets_over_three_paths_has() -> None:
     registry, figures = CollectorRegistry(), Figures()
+    answered = Sample(
+        slot=0, sequence=0, sent_at_ns=0, outcome=Outcome.ANSWERED, rtt_ns=1, ttl=57, timestamps=TimestampSource.KERNEL
+    )
     for target, path in product(range(10), range(3)):
-        figures.opened(StreamKey(probe="ping", kind="icmp", target=f"target-{target}", path=f"path-{path}"))
+        take = figures.opened(StreamKey(probe="ping", kind="icmp", target=f"target-{target}", path=f"path-{path}"))
+        take([answered])
     Metrics(registry, Plan(agent="agent", listen=SocketAddress(host="127.0.0.1", port=0)), figures)
     samples = [sample for family in registry.collect() for sample in family.samples]
     of_streams = sum("path" in sample.labels for sample in samples)

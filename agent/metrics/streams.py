@@ -117,6 +117,12 @@ PACKET_FAMILIES: tuple[StreamFamily, ...] = (
         "Interarrival jitter, smoothed over about 16 packets (RFC 3550); by direction where the reflector stamps.",
         _jitter,
     ),
+    gauge(
+        "answer_ttl",
+        "TTL, or hop limit, of the latest answer in time, as it arrived: what its sender began with, less the hops on"
+        " the way back. Not there where nothing tells it.",
+        lambda counts: counts.answer_ttl,
+    ),
 )
 """What streams of all kinds have."""
 

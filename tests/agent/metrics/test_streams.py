@@ -108,6 +108,15 @@ def test_jitter_of_a_direction_is_there_only_where_the_reflector_stamps(counted:
     assert counted("jitter_seconds", direction="backward") == 0
 
 
+def test_the_ttl_of_the_latest_answer_is_there_once_one_told_it(counted: Counted) -> None:
+    assert counted("answer_ttl") is None
+    counted.figures.streams[KEY].happened([received(0, MS)._replace(ttl=57), received(1, MS)._replace(ttl=55)])
+    assert counted("answer_ttl") == 55
+    late = Sample(slot=0, sequence=0, sent_at_ns=0, outcome=Outcome.LATE, rtt_ns=MS, ttl=60)
+    counted.figures.streams[KEY].happened([received(2, MS), late])
+    assert counted("answer_ttl") == 55
+
+
 def test_own_loss_is_none_of_the_paths(counted: Counted) -> None:
     overlooked = Sample(slot=0, sequence=0, sent_at_ns=0, outcome=Outcome.OVERLOOKED)
     counted.figures.streams[KEY].happened([ReceiveDrops(count=2), overlooked])
