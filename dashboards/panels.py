@@ -16,6 +16,7 @@ from grafana_foundation_sdk.models.common import (
     GraphThresholdsStyleMode,
     LegendDisplayMode,
     LegendPlacement,
+    LineInterpolation,
     SortOrder,
     TooltipDisplayMode,
     VisibilityMode,
@@ -59,7 +60,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
-    """What stands around curves. ``soft_max`` keeps the noise of an idle counter from filling the height."""
+    """What stands around curves. ``soft_max`` keeps the noise of an idle counter from filling the height.
+
+    ``jumps``: values hold until they change, and small changes matter as much as large ones: drawn as steps, on an axis
+    that need not begin at zero.
+    """
 
     title: str
     description: str
@@ -67,6 +72,7 @@ class Chart:
     limits: Limits | None = None
     soft_max: float | None = None
     table_legend: bool = False
+    jumps: bool = False
 
 
 def query(
@@ -97,12 +103,15 @@ def chart(frame: Chart, content: Sequence[Curve]) -> timeseries.Panel:
         .unit(frame.unit)
         .span_nulls(False)
         .show_points(VisibilityMode.AUTO)
-        .axis_soft_min(0)
         .color_scheme(dashboard.FieldColor().mode(models.FieldColorModeId.PALETTE_CLASSIC))
         .legend(legend(as_table=frame.table_legend))
         .tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING))
         .no_value(NOTHING)
     )
+    if frame.jumps:
+        panel.line_interpolation(LineInterpolation.STEP_AFTER).decimals(0)
+    else:
+        panel.axis_soft_min(0)
     if frame.soft_max is not None:
         panel.axis_soft_max(frame.soft_max)
     if frame.limits is None:

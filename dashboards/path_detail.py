@@ -252,10 +252,11 @@ def _of_all_paths(record: str) -> Curve:
 
 def _known() -> Section:
     stamped = f"min by (path) (min_over_time(stream:eragent_timestamps:kernel_ratio_5m{{{PATH.streams}}}[{STEP}]))"
+    arriving = f"min by (path) (min_over_time(eragent_answer_ttl{{{STREAMS}}}[{STEP}]))"
     return Section(
         title="What is known of the path and of its far end",
         height=7,
-        widths=(8, 8, 8),
+        widths=(12, 12),
         panels=(
             rows(
                 "The path, as configured",
@@ -285,6 +286,17 @@ def _known() -> Section:
                     soft_max=1,
                 ),
                 [Curve(expr=stamped, legend="by the kernel", colour=PATH.colour)],
+            ),
+            chart(
+                Chart(
+                    title="TTL of answers as they arrive, of every path",
+                    description="What the far end began with, mostly 64, 128 or 255, less the hops on the way back: a "
+                    "jump means that answers take another way back, or come from another machine. It says nothing of "
+                    "the way there, and no number of hops. Zoomed out, the lowest of a point. ICMP and STAMP alone.",
+                    unit="none",
+                    jumps=True,
+                ),
+                [Curve(expr=arriving, legend="{{path}}")],
             ),
         ),
     )

@@ -351,7 +351,7 @@ def _fixed_values(metrics: Iterable[Metric]) -> list[str]:
 def _how_many() -> list[str]:
     kinds = (IcmpOptions(), StampOptions(), TcpOptions(), _HTTP)
     icmp, stamp, tcp, http = (_stream_series(options, ()) for options in kinds)
-    marks = 2
+    marks, ttl = 2, 1
     further = _stream_series(StampOptions(), _TELLING) - stamp - marks
     return [
         f"A stream of ICMP has {icmp} from the start, one of STAMP {stamp}, one of TCP {tcp}, one of HTTP {http}, the",
@@ -362,7 +362,8 @@ def _how_many() -> list[str]:
         "networks, 512 at most (64 DSCPs, 4 ECNs, 2 directions). Of `eragent_peer_info` there is one at a time:",
         "its labels follow what the reflector tells.",
         "",
-        f"An agent with 10 targets over 3 paths has 30 streams of each probe: {30 * (icmp + 1)} series with a probe of ICMP,",
+        "An agent with 10 targets over 3 paths has 30 streams of each probe:"
+        f" {30 * (icmp + ttl)} series with a probe of ICMP,",
         f"{30 * (stamp + further + marks)} with one of STAMP whose reflectors tell all, {30 * tcp} with one of TCP,",
         f"{30 * http} with one of HTTP; 10 of missed slots for each probe; and {_own_series()} of the agent itself.",
     ]
