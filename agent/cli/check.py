@@ -166,7 +166,7 @@ def _load(path: NetworkPath, probes: Sequence[Probe]) -> PathLoad:
 
 def _octets(options: ProbeOptions, target: Target, path: NetworkPath) -> Sequence[int]:
     """Return the octets of each IP packet that is sent in a slot. A name is taken for IPv4."""
-    from agent.config.values import literal_address
+    from agent.config.hosts import literal_address
     from collectors.http.options import HttpOptions
     from collectors.icmp.sender import IcmpOptions
     from collectors.stamp.sender import StampOptions

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from agent.cli.parsed import Parsed
+from agent.config.hosts import parse_host, parse_source
 from collectors.path import NetworkPath, Target
 
 if TYPE_CHECKING:
@@ -22,17 +22,23 @@ C = TypeVar("C", bound=Callable[..., Any])
 WRONG_CONFIGURATION = 2
 
 
+_LARGEST_MARK = 2**32 - 1  # SO_MARK takes 32 bits
+
+
 def _mark(text: str) -> int:
     try:
-        return int(text, 0)
+        mark = int(text, 0)
     except ValueError:
         raise ValueError(f"{text!r} is no mark: write a number such as 201 or 0xc9") from None
+    if not 1 <= mark <= _LARGEST_MARK:
+        raise ValueError(f"{text} is no mark: write a number from 1 to {_LARGEST_MARK}")
+    return mark
 
 
 _OPTIONS = (
     click.option(
         "--source",
-        type=Parsed("address", ip_address),
+        type=Parsed("address", parse_source),
         metavar="ADDRESS",
         help="Send from this address of the host.",
     ),
@@ -81,7 +87,7 @@ def chosen_paths(
         raise click.UsageError("--path names a path of a configuration: add --config FILE")
     default = NetworkPath(name="default", source=source, interface=interface, fwmark=fwmark)
     if config is None:
-        return Chosen(paths=(default,), target=Target(name=target, host=target))
+        return Chosen(paths=(default,), target=_host(target))
     return _configured(config, paths, target, otherwise=default)
 
 
@@ -100,8 +106,16 @@ def _configured(config: Path, names: tuple[str, ...], target: str, *, otherwise:
         known = ", ".join(plan.paths) or "none"
         raise click.UsageError(f"--path {unknown[0]}: not in {config}; its paths: {known}")
     paths = tuple(plan.paths[name] for name in dict.fromkeys(names)) or (otherwise,)
-    far_end = plan.targets.get(target, Target(name=target, host=target))
+    far_end = plan.targets[target] if target in plan.targets else _host(target)
     for path in paths:
         if far_end.host is None and path.name not in far_end.hosts:
             raise click.UsageError(f"--target {target}: {config} gives it no address on path {path.name}")
     return Chosen(paths=paths, target=far_end, plan=plan)
+
+
+def _host(text: str) -> Target:
+    """Return the target that is a host of this name or address; raise :class:`click.UsageError` where none can be."""
+    try:
+        return Target(name=text, host=parse_host(text))
+    except ValueError as error:
+        raise click.UsageError(f"--target {error}") from error

@@ -10,7 +10,7 @@ import select
 import signal
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import click
 
 from agent.cli.parsed import Parsed
 from agent.cli.reflector_section import CannotAnswer, read_section, refuse_options
+from agent.config.hosts import literal_address
 from agent.keys import read_key
 from agent.plan import Iperf3ServerPlan, ReflectorPlan, SocketAddress
 from agent.reflector.answering import answering
@@ -36,7 +37,8 @@ _PR_SET_PDEATHSIG = 1
 
 def _listen_address(text: str) -> SocketAddress:
     address = SocketAddress.parse(text)
-    ip_address(address.host)
+    if literal_address(address.host) is None:
+        raise ValueError(f"{text!r} is a name: write the address to listen on, for example [::]:{address.port}")
     return address
 
 

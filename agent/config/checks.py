@@ -6,11 +6,11 @@ from collections.abc import Collection, Iterator, Mapping
 from itertools import combinations
 
 from agent.config.document import Data, Document
+from agent.config.hosts import literal_address
 from agent.config.problems import Key, Problem
 from agent.config.sections.paths import ProofSection, TargetSection
 from agent.config.sections.probes import KINDS, ProbeSection
 from agent.config.validation import Sections, did_you_mean, named, rows
-from agent.config.values import literal_address
 from collectors.path import IPAddress
 
 DEFAULT_PATH = "default"

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from agent.config.document import Document
+from agent.config.hosts import literal_address
 from agent.config.problems import Key, Problem
-from agent.config.values import literal_address
 from agent.plan import Plan
 from collectors.path import NetworkPath, Target
 

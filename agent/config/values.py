@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import PlainValidator, WithJsonSchema
 
+from agent.config.hosts import literal_address, parse_host, parse_source
 from agent.config.quantities import DSCP_NAMES, parse_dscp, parse_rate
 from agent.config.shapes import (
     duration,
@@ -27,7 +28,6 @@ from collectors.path import IPAddress, IPNetwork
 
 NAME_PATTERN = "^[A-Za-z0-9._-]{1,63}$"
 _NAME = re.compile("[A-Za-z0-9._-]{1,63}")
-_HOST_LABEL = re.compile("[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 
 
 def parse_name(text: str) -> str:
@@ -35,35 +35,6 @@ def parse_name(text: str) -> str:
     if not _NAME.fullmatch(text):
         raise ValueError(f"{text!r} is not a name: write 1 to 63 letters, digits, '.', '_' or '-'")
     return text
-
-
-def parse_host(text: str) -> str:
-    """Check an IP address (written back in its shortest form) or a DNS name."""
-    if text.startswith("["):
-        raise ValueError(f"{text!r}: write an IPv6 address without brackets here")
-    if literal_address(text) is not None:
-        return str(ip_address(text))
-    labels = text.removesuffix(".").split(".")
-    if len(text) > 253 or labels[-1].isdigit() or not all(_HOST_LABEL.fullmatch(label) for label in labels):
-        raise ValueError(f"{text!r} is neither an IP address nor a host name: write for example 10.1.0.4 (no port)")
-    return text
-
-
-def literal_address(host: str) -> IPAddress | None:
-    """Return the address where ``host`` is one, ``None`` where it is a name."""
-    try:
-        return ip_address(host)
-    except ValueError:
-        return None
-
-
-def _address(text: str) -> IPAddress:
-    address = literal_address(text)
-    if address is None:
-        raise ValueError(f"{text!r} is not an IP address: write for example 10.20.0.10")
-    if address.is_unspecified or address.is_multicast:
-        raise ValueError(f"packets cannot be sent from {text}: write an address of this host")
-    return address
 
 
 def _network(text: str) -> IPNetwork:
@@ -115,7 +86,7 @@ _DSCP_SCHEMA = WithJsonSchema(
 
 Name = Annotated[str, text(parse_name), string_schema(pattern=NAME_PATTERN)]
 Host = Annotated[str, text(parse_host), string_schema("10.1.0.4", "hub.example.net")]
-Address = Annotated[IPAddress, text(_address), string_schema("10.20.0.10", "fd00::10")]
+Address = Annotated[IPAddress, text(parse_source), string_schema("10.20.0.10", "fd00::10")]
 Network = Annotated[IPNetwork, text(_network), string_schema("192.168.11.16/30")]
 Listen = Annotated[SocketAddress, text(_listen), string_schema("127.0.0.1:9469", "[::1]:9469")]
 ListenAddress = Annotated[SocketAddress, text(_listen_address), string_schema("[::]:862", "10.20.0.10:862")]

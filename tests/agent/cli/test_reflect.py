@@ -196,7 +196,7 @@ def test_an_address_that_cannot_be_listened_on_is_exit_code_3() -> None:
     [
         (["--listen", "862"], "no address and port"),
         (["--listen", "::1:862"], "put an IPv6 address in brackets"),
-        (["--listen", "vm.example:862"], "does not appear to be an IPv4 or IPv6 address"),
+        (["--listen", "vm.example:862"], "is a name: write the address to listen on, for example [::]:862"),
         (["--allow", "10.1.0.1/16"], "10.1.0.1/16 has host bits set: write for example 10.1.0.0/16"),
         (["--allow", "anyone"], "write for example 10.1.0.0/16"),
         (["--packets-per-second", "0"], "0 is not in the range"),
