@@ -42,7 +42,15 @@ class DirectionAccount:
         """Note an answer: our number, and the low 32 bits of the reflector's."""
         if sequence & _LOW_32_BITS != reflector_sequence:
             self.stateful = True
-        heapq.heappush(self._beyond, (sequence, reflector_sequence))
+        segment = self._segment
+        if segment is None or not self._owes_nothing(segment) or not segment.goes_on(sequence, reflector_sequence):
+            heapq.heappush(self._beyond, (sequence, reflector_sequence))
+
+    def _owes_nothing(self, segment: _Segment) -> bool:
+        """Whether all that was noted is counted, and told, so that an answer that comes next changes nothing of it."""
+        if self._beyond or self._excused or self._since_last is not _NONE:
+            return False
+        return segment.lost == self._forward + self._backward or not self.stateful
 
     def overlooked(self, sequence: int) -> None:
         """Note that this host dropped the answer to a packet: it is missing, but was lost on neither way."""
@@ -56,7 +64,8 @@ class DirectionAccount:
         """Note that every packet with a number under ``below`` is settled; return the losses this attributes."""
         beyond = self._beyond
         if not beyond or beyond[0][0] >= below:
-            self._gather_excused(below)  # an outage may last, and every packet of it fail
+            if self._excused:
+                self._gather_excused(below)  # an outage may last, and every packet of it fail
             return None
         while beyond and beyond[0][0] < below:
             self._count(*heapq.heappop(beyond))
@@ -121,6 +130,14 @@ class _Segment:
         self._copies = 0  # further answers that the reflector gave to packets which came twice
         self._given_to = {reflector_sequence: sequence}
 
+    def goes_on(self, sequence: int, reflector_sequence: int) -> bool:
+        """Count the answer that is next by both numbers, as nearly all are; ``False`` where it is another."""
+        if sequence != self.last + 1 or reflector_sequence != self.last_reflected + 1:
+            return False
+        self.last, self.last_reflected = sequence, reflector_sequence
+        self._give(sequence, reflector_sequence)
+        return True
+
     def add(self, sequence: int, reflector_sequence: int, excused: _Excused) -> bool:
         """Count an answer; ``False`` where it shows that the reflector has lost its state.
 
@@ -128,9 +145,7 @@ class _Segment:
 
         First answers come in the order of our numbers: whatever does not is a further one.
         """
-        number = reflector_sequence
-        if number != self.last_reflected + 1:  # which it mostly is
-            number = self.whole(reflector_sequence)
+        number = self.whole(reflector_sequence)
         ahead = sequence - self.last
         if ahead > 0:
             if self._is_restart(number, ahead):
@@ -146,10 +161,13 @@ class _Segment:
             self.last_reflected = number
         elif number < self.first_reflected:
             self.first_reflected = number
+        self._give(sequence, number)
+        return True
+
+    def _give(self, sequence: int, number: int) -> None:
         self._given_to[number] = sequence
         if len(self._given_to) > _REMEMBERED:
             del self._given_to[next(iter(self._given_to))]
-        return True
 
     def whole(self, reflector_sequence: int) -> int:
         """Complete a number of which an answer carries the low 32 bits (RFC 1982)."""

@@ -6,10 +6,8 @@ duplicate) are reported beside that and change nothing of it.
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from dataclasses import dataclass
-
 from collectors.direction import DirectionAccount
+from collectors.packets import Packet, Packets
 from collectors.peer import Rejection
 from collectors.roundtrip import Answer, Departure, Quote, RoundTrip, round_trip
 from collectors.sample import NOISE_NS, DirectionalLoss, Outcome, Sample
@@ -19,30 +17,12 @@ STAMP_GRACE_NS = 50_000_000
 FOLLOW_UP_GRACE_NS = 200_000_000
 """How long an answered packet waits at least for its follow-up, so that few timers fire where packets are close."""
 
-_REMEMBERED = 4096  # settled packets whose further answers are still told apart,
-_REMEMBERED_NS = 10_000_000_000  # if they left so long before the latest: half a kilobyte each adds up
 _MOST_STALLS = 100  # of those before the latest: a host with more of them on one round trip is of no use
 _LOW_32_BITS = 0xFFFFFFFF
 _ANSWERED, _REORDERED = Outcome.ANSWERED, Outcome.REORDERED  # to find a member takes CPython 3.11 0.1 µs
 _UNANSWERED = (Outcome.LOST, Outcome.FAILED, Outcome.OVERLOOKED)
 
 StreamEvent = Sample | DirectionalLoss
-
-
-@dataclass(slots=True)
-class _Packet:
-    sequence: int
-    departure: Departure
-    due_ns: int  # when it settles, whatever is still missing then
-    dropped_before: int = 0  # datagrams that this host had dropped when it left
-    unheard: bool = False  # its socket was closed while it was on its way
-    transmit_ns: int | None = None
-    answer: Answer | None = None  # the first, until the packet is settled
-    reordered: bool = False
-    held: bool = False  # answered, and a follow-up is expected
-    reflector_stamp_ns: int | None = None
-    reflector_sequence: int | None = None  # of the first answer
-    outcome: Outcome | None = None  # once it is settled
 
 
 class Stream:
@@ -61,12 +41,10 @@ class Stream:
     same, and the path is not blamed for what this host did.
     """
 
-    def __init__(self, *, timeout_ns: int) -> None:
+    def __init__(self, *, timeout_ns: int, first_sequence: int = 0) -> None:
         self.timeout_ns = timeout_ns
-        self.next_sequence = 0
-        self._outstanding: OrderedDict[int, _Packet] = OrderedDict()
-        self._settled: OrderedDict[int, _Packet] = OrderedDict()
-        self._held: dict[int, _Packet] = {}  # by the reflector's number, in order of arrival
+        self._packets = Packets(first_sequence)
+        self._held: dict[int, Packet] = {}  # by the reflector's number, in order of arrival
         self._next_expected = 0  # RFC 4737, section 3.3
         self._direction = DirectionAccount()
         self._interval_ns = 0  # between the last two departures
@@ -76,17 +54,19 @@ class Stream:
         self._dropped = 0
         self._explained = 0  # of those dropped, the last one that is some packet's answer
 
+    @property
+    def next_sequence(self) -> int:
+        """The number that the next packet gets."""
+        return self._packets.next_sequence
+
     def sent(self, departure: Departure) -> int:
         """Note that the packet with :attr:`next_sequence` left, and return its number."""
-        sequence = self.next_sequence
-        self.next_sequence += 1
-        due_ns = departure.monotonic_ns + self.timeout_ns
-        self._outstanding[sequence] = _Packet(sequence, departure, due_ns, self._dropped)
+        departed_ns = departure.monotonic_ns
         if self._departed_ns is not None:
-            self._interval_ns = departure.monotonic_ns - self._departed_ns
-        self._departed_ns = departure.monotonic_ns
+            self._interval_ns = departed_ns - self._departed_ns
+        self._departed_ns = departed_ns
         self._ended = False
-        return sequence
+        return self._packets.add(departure, departed_ns + self.timeout_ns, self._dropped)
 
     def dropped(self, count: int) -> None:
         """Note that the kernel dropped datagrams of this stream's socket, before the next packet left."""
@@ -94,17 +74,17 @@ class Stream:
 
     def unheard(self) -> None:
         """Note that answers to what is on its way can no longer arrive here: its socket is closed."""
-        for packet in self._outstanding.values():
+        for packet in self._packets.waiting():
             packet.unheard = packet.answer is None
 
     def is_overdue(self, monotonic_ns: int) -> bool:
         """Whether the oldest packet has waited long enough, and has no answer."""
-        oldest = next(iter(self._outstanding.values()), None)
+        oldest = self._packets.oldest
         return oldest is not None and oldest.answer is None and oldest.due_ns <= monotonic_ns
 
     def disturbed(self, since_ns: int, until_ns: int) -> None:
         """Note when this host was stalled (monotonic): nobody knows what that did to packets on their way."""
-        oldest = next(iter(self._outstanding.values()), None)
+        oldest = self._packets.oldest
         if oldest is None:
             self._stalls.clear()
             return
@@ -115,7 +95,7 @@ class Stream:
     def ended(self) -> list[StreamEvent]:
         """Note that no packet follows the last one for now: its answer has no follow-up to wait for."""
         self._ended = True
-        last = self._outstanding.get(self.next_sequence - 1)
+        last = self._packets.find(self.next_sequence - 1)
         return self._release(last) if last is not None and last.held else []
 
     def reopened(self) -> list[StreamEvent]:
@@ -123,7 +103,7 @@ class Stream:
 
         Answered packets settle as they are: neither stamps nor follow-ups come through the new port.
         """
-        answered = [packet for packet in self._outstanding.values() if packet.answer is not None]
+        answered = [packet for packet in self._packets.waiting() if packet.answer is not None]
         events = [event for packet in answered for event in self._settle_answered(packet)]
         self._direction = DirectionAccount()
         return events
@@ -138,8 +118,7 @@ class Stream:
 
         ``sequence`` is the packet's number, or its low 32 bits.
         """
-        whole = self._whole(sequence)
-        packet = self._outstanding.get(whole) or self._settled.get(whole)
+        packet = self._packets.find(sequence)
         return packet.departure if packet is not None else None
 
     def not_sent(self, departure: Departure, reason: str) -> Sample:
@@ -158,26 +137,25 @@ class Stream:
 
         ``sequence`` is the packet's number, or its low 32 bits.
         """
-        packet = self._outstanding.get(self._whole(sequence))
-        if packet is None:
+        packet = self._packets.find(sequence)
+        if packet is None or packet.outcome is not None:
             return []
         packet.transmit_ns = stamp_ns
         return self._settle_answered(packet) if packet.answer is not None and not packet.held else []
 
     def answered(self, answer: Answer) -> list[StreamEvent] | Rejection:
         """Note an answer; what answers no packet that is remembered is none."""
-        sequence = self._whole(answer.sequence)
-        packet = self._outstanding.get(sequence)
-        if packet is None and sequence not in self._settled:
+        packet = self._packets.find(answer.sequence)
+        if packet is None:
             return Rejection.UNKNOWN_PACKET
         if answer.stateful:
             self._direction.stateful = True
-        events = self._no_longer_held(sequence, answer) if self._held else []
-        if packet is None or packet.outcome is not None:
-            return events + self._further_answer(sequence, answer)
+        events = self._no_longer_held(packet.sequence, answer) if self._held else []
+        if packet.outcome is not None:
+            return events + self._further_answer(packet, answer)
         if packet.answer is None:
             return events + self._first_answer(packet, answer)
-        return events + self._settle_answered(packet) + self._further_answer(sequence, answer)
+        return events + self._settle_answered(packet) + self._further_answer(packet, answer)
 
     def failed(self, quote: Quote, reason: str, offender: str | None) -> list[StreamEvent]:
         """Note that somebody who had to discard a packet said so; what was answered already stays so.
@@ -190,15 +168,16 @@ class Stream:
         self._direction.failed(packet.sequence)
         return self._close_unanswered(packet, Outcome.FAILED, reason, offender)
 
-    def _quoted(self, quote: Quote) -> _Packet | None:
+    def _quoted(self, quote: Quote) -> Packet | None:
         if quote.bits:
-            return self._outstanding.get(self._whole(quote.sequence, (1 << quote.bits) - 1))
-        return next(iter(self._outstanding.values())) if len(self._outstanding) == 1 else None
+            packet = self._packets.find(quote.sequence, (1 << quote.bits) - 1)
+            return packet if packet is not None and packet.outcome is None else None
+        return self._packets.oldest if self._packets.on_their_way == 1 else None
 
     def expire(self, monotonic_ns: int) -> list[StreamEvent]:
         """Settle what has waited long enough: for an answer, or answered, for a stamp that does not come."""
         events: list[StreamEvent] = []
-        for packet in list(self._outstanding.values()):
+        for packet in self._packets.waiting():
             if packet.departure.monotonic_ns + min(self.timeout_ns, STAMP_GRACE_NS) > monotonic_ns:
                 break
             if packet.due_ns <= monotonic_ns:
@@ -211,16 +190,15 @@ class Stream:
 
         The oldest packet decides: an answered one behind it waits a little longer than it must.
         """
-        for packet in self._outstanding.values():
-            return packet.due_ns
-        return None
+        oldest = self._packets.oldest
+        return None if oldest is None else oldest.due_ns
 
     @property
     def outstanding(self) -> int:
         """How many packets are not settled yet."""
-        return len(self._outstanding)
+        return self._packets.on_their_way
 
-    def _first_answer(self, packet: _Packet, answer: Answer) -> list[StreamEvent]:
+    def _first_answer(self, packet: Packet, answer: Answer) -> list[StreamEvent]:
         packet.answer, packet.reflector_sequence = answer, answer.reflector_sequence
         packet.reordered = packet.sequence < self._next_expected
         if not packet.reordered:
@@ -236,7 +214,7 @@ class Stream:
             return []
         return self._settle_answered(packet) if packet.transmit_ns is not None else []
 
-    def _is_followed_up(self, packet: _Packet, answer: Answer, timeout_at_ns: int) -> bool:
+    def _is_followed_up(self, packet: Packet, answer: Answer, timeout_at_ns: int) -> bool:
         is_last = self._ended and packet.sequence == self.next_sequence - 1
         return answer.follow_up_due and not is_last and answer.monotonic_ns + max(self._interval_ns, 1) <= timeout_at_ns
 
@@ -257,25 +235,25 @@ class Stream:
             events += self._release(packet)
         return events
 
-    def _release(self, packet: _Packet) -> list[StreamEvent]:
+    def _release(self, packet: Packet) -> list[StreamEvent]:
         """Hold a packet no longer: it settles now, or as soon as its transmit stamp comes."""
         self._forget_held(packet)
         return self._settle_answered(packet) if packet.transmit_ns is not None else []
 
-    def _forget_held(self, packet: _Packet) -> None:
+    def _forget_held(self, packet: Packet) -> None:
         assert packet.reflector_sequence is not None
         packet.held = False
         if self._held.get(packet.reflector_sequence) is packet:
             del self._held[packet.reflector_sequence]
 
-    def _settle_answered(self, packet: _Packet) -> list[StreamEvent]:
+    def _settle_answered(self, packet: Packet) -> list[StreamEvent]:
         answer = packet.answer
         assert answer is not None
         if packet.held:
             self._forget_held(packet)
         times = round_trip(packet.departure, packet.transmit_ns, answer, packet.reflector_stamp_ns)
         if times.rtt_ns > self.timeout_ns:  # the answer was read in time, but its own times say that it came too late
-            return self._settle_lost(packet) + self._further_answer(packet.sequence, answer)
+            return self._settle_lost(packet) + self._further_answer(packet, answer)
         outcome = _REORDERED if packet.reordered else _ANSWERED
         if packet.reflector_sequence is not None:
             self._direction.answered(packet.sequence, packet.reflector_sequence)
@@ -287,14 +265,14 @@ class Stream:
         )
         return self._close(packet, _answered_sample(packet, answer, outcome, times, noisy))
 
-    def _settle_lost(self, packet: _Packet) -> list[StreamEvent]:
+    def _settle_lost(self, packet: Packet) -> list[StreamEvent]:
         outcome = Outcome.OVERLOOKED if packet.answer is None and self._is_overlooked(packet) else Outcome.LOST
         if outcome is Outcome.OVERLOOKED:
             self._direction.overlooked(packet.sequence)
         return self._close_unanswered(packet, outcome)
 
     def _close_unanswered(
-        self, packet: _Packet, outcome: Outcome, reason: str | None = None, offender: str | None = None
+        self, packet: Packet, outcome: Outcome, reason: str | None = None, offender: str | None = None
     ) -> list[StreamEvent]:
         noisy = self._is_noisy(packet.departure, packet.departure.monotonic_ns + self.timeout_ns)
         return self._close(packet, _unanswered_sample(packet, outcome, reason, offender, noisy=noisy))
@@ -305,7 +283,7 @@ class Stream:
             return departure.lateness_ns > NOISE_NS
         return any(departure.monotonic_ns < until_ns and ended_ns > since_ns for since_ns, until_ns in self._stalls)
 
-    def _is_overlooked(self, packet: _Packet) -> bool:
+    def _is_overlooked(self, packet: Packet) -> bool:
         """Whether its answer had no socket to come to, or a datagram dropped since it left explains no other yet."""
         if packet.unheard:
             return True
@@ -315,28 +293,13 @@ class Stream:
         self._explained = explained + 1
         return True
 
-    def _close(self, packet: _Packet, sample: Sample) -> list[StreamEvent]:
-        del self._outstanding[packet.sequence]
-        packet.answer, packet.outcome = None, sample.outcome
-        self._settled[packet.sequence] = packet
-        self._forget(packet.departure.monotonic_ns - _REMEMBERED_NS)
-        settled_below = next(iter(self._outstanding), self.next_sequence)
-        loss = self._direction.settled(settled_below)
+    def _close(self, packet: Packet, sample: Sample) -> list[StreamEvent]:
+        self._packets.settle(packet, sample.outcome)
+        loss = self._direction.settled(self._packets.settled_below)
         return [sample, loss] if loss is not None else [sample]
 
-    def _forget(self, departed_before_ns: int) -> None:
-        """Forget settled packets that left before this time, and the oldest of too many."""
-        while self._settled:
-            oldest = next(iter(self._settled.values()))
-            if oldest.departure.monotonic_ns >= departed_before_ns and len(self._settled) <= _REMEMBERED:
-                return
-            self._settled.popitem(last=False)
-
-    def _further_answer(self, sequence: int, answer: Answer) -> list[StreamEvent]:
+    def _further_answer(self, packet: Packet, answer: Answer) -> list[StreamEvent]:
         """Report an answer to a packet that is settled already."""
-        packet = self._settled.get(sequence)
-        if packet is None:  # what this answer settled beside took its place among those remembered
-            return []
         outcome = Outcome.LATE if packet.outcome in _UNANSWERED else Outcome.DUPLICATE
         if outcome is Outcome.LATE:
             packet.outcome = Outcome.LATE  # what comes after it is a duplicate
@@ -345,7 +308,7 @@ class Stream:
         return [
             Sample(
                 slot=packet.departure.slot,
-                sequence=sequence,
+                sequence=packet.sequence,
                 sent_at_ns=packet.transmit_ns or packet.departure.wall_ns,
                 outcome=outcome,
                 rtt_ns=round_trip(packet.departure, packet.transmit_ns, answer).rtt_ns,
@@ -354,14 +317,10 @@ class Stream:
             )
         ]
 
-    def _copied(self, packet: _Packet, number: int | None) -> None:
+    def _copied(self, packet: Packet, number: int | None) -> None:
         """Count a copy made on the way there, which has a number of its own; one made on the way back has the same."""
         if number is not None and number != packet.reflector_sequence:
             self._direction.answered(packet.sequence, number)
-
-    def _whole(self, sequence: int, mask: int = _LOW_32_BITS) -> int:
-        """Complete a number of which a packet or a stamp carries the low bits, mostly 32 (RFC 1982)."""
-        return self.next_sequence - ((self.next_sequence - sequence) & mask)
 
 
 def _is_up_to(number: int, last: int) -> bool:
@@ -370,7 +329,7 @@ def _is_up_to(number: int, last: int) -> bool:
 
 
 def _unanswered_sample(
-    packet: _Packet, outcome: Outcome, reason: str | None, offender: str | None, *, noisy: bool
+    packet: Packet, outcome: Outcome, reason: str | None, offender: str | None, *, noisy: bool
 ) -> Sample:
     departure = packet.departure
     return Sample(
@@ -386,7 +345,7 @@ def _unanswered_sample(
     )
 
 
-def _answered_sample(packet: _Packet, answer: Answer, outcome: Outcome, times: RoundTrip, noisy: bool) -> Sample:
+def _answered_sample(packet: Packet, answer: Answer, outcome: Outcome, times: RoundTrip, noisy: bool) -> Sample:
     slot, wall_ns, _, lateness_ns, _ = packet.departure
     rtt_ns, source, forward_ns, backward_ns, residence_ns, reflector_stamped = times
     return Sample(  # the order of the fields; their names would take a microsecond

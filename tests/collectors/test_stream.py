@@ -235,8 +235,7 @@ def test_copies_of_a_late_answer_hide_no_loss() -> None:
 
 
 def test_numbers_go_on_beyond_32_bits() -> None:
-    stream = Stream(timeout_ns=TIMEOUT_NS)
-    stream.next_sequence = 0xFFFFFFFF
+    stream = Stream(timeout_ns=TIMEOUT_NS, first_sequence=0xFFFFFFFF)
     stream.sent(departure(0, 0))
     stream.sent(departure(1, MS))
     stream.transmitted(0xFFFFFFFF, WALL)
@@ -246,8 +245,8 @@ def test_numbers_go_on_beyond_32_bits() -> None:
 
 
 def test_a_stream_goes_on_beyond_32_bits_with_its_losses_late_answers_and_copies() -> None:
-    stream = Stream(timeout_ns=TIMEOUT_NS)
-    stream.next_sequence = first = 2**32 - 5
+    first = 2**32 - 5
+    stream = Stream(timeout_ns=TIMEOUT_NS, first_sequence=first)
     events: list[StreamEvent] = []
     for slot in range(10):
         sequence = send(stream, slot * 10 * MS)
@@ -537,8 +536,7 @@ def test_an_answer_to_a_copy_of_what_failed_is_late() -> None:
 
 
 def test_the_low_16_bits_of_a_number_are_completed() -> None:
-    stream = Stream(timeout_ns=TIMEOUT_NS)
-    stream.next_sequence = 0x2_FFFF
+    stream = Stream(timeout_ns=TIMEOUT_NS, first_sequence=0x2_FFFF)
     for slot in range(2):
         send(stream, slot)
     assert [sample.sequence for sample in samples(stream.failed(Quote(0xFFFF, 16), *UNREACHABLE))] == [0x2_FFFF]

@@ -12,6 +12,7 @@ from collectors.stamp.timestamp import ErrorEstimate, ntp_from_wall, ptp_from_wa
 from collectors.stamp.tlv import ClassOfService, FollowUp, Tlv, TlvType
 from collectors.stamp.tlv import DirectMeasurement as Counts
 from collectors.stamp.wire import ReflectorPacket, parse_sender_packet
+from collectors.stream import Stream
 from tests.collectors.stamp.conversation import (
     INTERVAL_NS,
     KEY,
@@ -160,7 +161,7 @@ def test_a_size_is_remembered_however_many_packets_have_it() -> None:
     conversation.ask()
     conversation.asking.carry(EVERYTHING)
     conversation.ask()
-    conversation.stream.next_sequence = 2**31 + 10
+    conversation.stream = Stream(timeout_ns=1000 * MS, first_sequence=2**31 + 10)
     data = conversation.ask()
     assert answered(conversation.hear(conversation.reply(data), number=2**31 + 10)).quirks == frozenset()
 
