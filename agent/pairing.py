@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from functools import partial
+from itertools import cycle
 from typing import assert_never
 
 from agent.host import Suspensions
@@ -92,6 +93,7 @@ class Pairing:
         self._loop = loop
         self._suspensions = suspensions
         self._suspensions_seen = suspensions.count
+        self._lags_ns: list[int] = []  # of slots since answers were read last
         self._group: asyncio.TaskGroup | None = None  # of the tasks that look up names, once it runs
         self._resolving: dict[StreamKey, asyncio.Task[None]] = {}
         self._ticker: Ticker | None = None
@@ -160,8 +162,7 @@ class Pairing:
     def _arrange(self) -> None:
         """Put the streams in an order to send in, and in turns to be read."""
         self._order = list(self.streams.values())
-        self._turns = turns(self._order, min(max(LONGEST_WAIT_NS // self.interval_ns, 1), _MOST_READ))
-        self._turn = 0
+        self._turns = cycle(turns(self._order, min(max(LONGEST_WAIT_NS // self.interval_ns, 1), _MOST_READ)))
 
     def _key(self, path: NetworkPath) -> StreamKey:
         return StreamKey(
@@ -195,31 +196,38 @@ class Pairing:
             nonlocal used
             if done.is_set():
                 return
-            if tick.missed:
-                self._sink.slots_missed(self._probe.name, self._target.name, tick.missed)
-            self._note_lag(tick)
-            self._send_slot(tick)
-            self.due_ns = tick.due_ns
+            slot, due_ns, missed, lag_ns = tick
+            if missed:
+                self._sink.slots_missed(self._probe.name, self._target.name, missed)
+            self._lags_ns.append(lag_ns)
+            if lag_ns > NOISE_NS:
+                self._note_stall(due_ns - missed * self.interval_ns)
+            self._send_slot(slot, due_ns)
+            self.due_ns = due_ns
             used += 1
-            if reached is not None and reached(used, tick.due_ns + slots.interval_ns - slots.start_ns):
+            if reached is not None and reached(used, due_ns + slots.interval_ns - slots.start_ns):
                 done.set()
 
         self._ticker = Ticker(self._loop, slots, on_tick)
         await done.wait()
         self._ticker.close()
+        self._tell_lags()
         for stream in self._order:
             await stream.idle()
 
-    def _note_lag(self, tick: Tick) -> None:
-        """Tell of this host's own lateness, and flag what was on its way meanwhile.
+    def _note_stall(self, since_ns: int) -> None:
+        """Flag what was on its way while this host was late.
 
         Only this pairing's: its other ones have late ticks of their own, and a stall of all of them at once must not
         take the square of their number.
         """
-        self._sink.lagged(tick.lag_ns)
-        if tick.lag_ns > NOISE_NS:
-            for stream in self._order:
-                stream.disturbed(tick.due_ns - tick.missed * self.interval_ns)
+        for stream in self._order:
+            stream.disturbed(since_ns)
+
+    def _tell_lags(self) -> None:
+        for lag_ns in self._lags_ns:
+            self._sink.lagged(lag_ns)
+        self._lags_ns.clear()
 
     def _note_suspension(self) -> None:
         """Look whether the host was suspended; since when, nobody can tell: the schedule's clock stood."""
@@ -231,17 +239,18 @@ class Pairing:
             for stream in self._order:
                 stream.disturbed(0)
 
-    def _send_slot(self, tick: Tick) -> None:
-        to_be_read = self._turns[self._turn]
-        self._turn = (self._turn + 1) % len(self._turns)
+    def _send_slot(self, slot: int, due_ns: int) -> None:
+        to_be_read = next(self._turns)
         if to_be_read:
             self._note_suspension()  # what it did to packets shows in answers, and none is read before this
         if len(self._order) > 1:
             self._rng.shuffle(self._order)
         for stream in self._order:
-            stream.send(tick.slot, tick.due_ns)
-        for stream in to_be_read:  # once all are on their way
-            stream.collect()
+            stream.send(slot, due_ns)
+        if to_be_read:  # once all are on their way
+            for stream in to_be_read:
+                stream.collect()
+            self._tell_lags()
 
     async def _aim_once(self, key: StreamKey, stream: RunningStream) -> None:
         host = self._target.host_on(stream.path)

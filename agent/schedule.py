@@ -36,12 +36,13 @@ class Slots:
 
     def reach(self, now_ns: int) -> Tick | None:
         """Return the slot that is due at ``now_ns``; ``None`` where it has been returned before, or none is due yet."""
-        slot = (now_ns - self.start_ns) // self.interval_ns
-        if slot <= self._last:
+        interval_ns = self.interval_ns
+        slot, lag_ns = divmod(now_ns - self.start_ns, interval_ns)
+        missed = slot - self._last - 1
+        if missed < 0:
             return None
-        missed, self._last = slot - self._last - 1, slot
-        due_ns = self.start_ns + slot * self.interval_ns
-        return Tick(slot, due_ns, missed, now_ns - due_ns + missed * self.interval_ns)
+        self._last = slot
+        return Tick(slot, now_ns - lag_ns, missed, lag_ns + missed * interval_ns)
 
 
 def turns(things: Sequence[_Thing], slots: int) -> list[list[_Thing]]:

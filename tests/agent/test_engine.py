@@ -175,20 +175,20 @@ async def test_each_slot_that_was_used_tells_how_late_the_loop_came_to_it(reflec
     assert sink.suspensions_ns == []
 
 
-class Stalling(Recorder):
-    """A sink that takes far too long, once: while the third packet is sent."""
+class Stalling(Bound):
+    """Takes far too long, once: when the third packet was sent."""
 
-    def lagged(self, lag_ns: int) -> None:
-        super().lagged(lag_ns)
-        if len(self.lags_ns) == 3:
+    def reached(self, packets: int, elapsed_ns: int) -> bool:
+        if packets == 3:
             time.sleep(0.05)
+        return super().reached(packets, elapsed_ns)
 
 
 async def test_a_stall_of_the_loop_shows_in_its_lag_and_makes_noisy_what_was_on_its_way() -> None:
-    sink = Stalling()
+    sink = Recorder()
     nobody = Target(name="nobody", host="127.0.0.200")
     with silence() as port:
-        await Engine((stamp_probe(port, target=nobody),), sink).run(Bound(packets=5))
+        await Engine((stamp_probe(port, target=nobody),), sink).run(Stalling(packets=5))
     assert max(sink.lags_ns) > 40 * MS
     assert all(sample.noisy for sample in sink.samples["vpn"][:3])
 
