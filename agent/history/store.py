@@ -19,6 +19,7 @@ from agent.sink import StreamKey
 
 MINUTE_NS = 60_000_000_000
 _EXTRAS = ("late", "duplicate", "lost_forward", "lost_backward")
+_BUSY_S = 1.0  # so long another program that writes is waited for
 _SHRINK_PAGES = 256  # a MiB at a time: what is given back moves pages, and nothing else is written meanwhile
 
 
@@ -33,7 +34,7 @@ def connect(directory: Path) -> sqlite3.Connection:
     Raise :class:`sqlite3.Error` where that cannot be, :class:`agent.history.schema.NewerSchemaError` where a later
     version wrote it.
     """
-    connection = sqlite3.connect(directory / FILE, isolation_level=None)
+    connection = sqlite3.connect(directory / FILE, timeout=_BUSY_S, isolation_level=None)
     try:
         _prepare(connection)
     except BaseException:
@@ -50,7 +51,6 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA journal_size_limit = 4194304")
     connection.execute("PRAGMA cache_size = -512")  # appending touches a dozen pages; 2 MiB is the library's default
-    connection.execute("PRAGMA busy_timeout = 1000")
     migrate(connection)
 
 

@@ -72,6 +72,8 @@ class RemoteWriter:
         self._monotonic_s = monotonic_s
         self._rest = rest
         self._sent: dict[int, int] = {}
+        self._unnoted: dict[int, int] = {}
+        self._cannot_note = False
         self._file: tuple[int, int] | None = None
         self._at_most = MOST_SAMPLES
         self._wait_s = 0.0
@@ -108,6 +110,7 @@ class RemoteWriter:
             if writer_of(connection) not in {None, self._agent}:  # its own agent sends it, under its own name
                 return None
             self._learn(connection, now_ns)
+            self._note()
             old = too_old(connection, self._sent, since_minute=since_minute)
             before_minute = (now_ns - _SETTLED_NS) // MINUTE_NS
             request = self._request(connection, since_minute, before_minute)
@@ -140,6 +143,7 @@ class RemoteWriter:
         found = identity(self._directory)
         if found != self._file:
             self._sent.clear()  # the same number is another stream there
+            self._unnoted.clear()
         self._file = found
         for stream, minute in sent_in(connection).items():
             self._sent[stream] = max(minute, self._sent.get(stream, 0))
@@ -170,12 +174,24 @@ class RemoteWriter:
 
     def _remember(self, until: Mapping[int, int]) -> None:
         self._sent |= until
+        self._unnoted |= until
         self._counts.sent_until_ns = (max(self._sent.values()) + 1) * MINUTE_NS
+        self._note()
+
+    def _note(self) -> None:
+        """Note in the history what was sent; where that cannot be now, the next turn does."""
+        if not self._unnoted:
+            return
         try:
             with closing(connect(self._directory)) as connection:
-                Store(connection).sent(until)
+                Store(connection).sent(self._unnoted)
         except sqlite3.Error as error:  # the history's own metrics tell; a restart now would send these again
-            _log.warning("remote write: what was sent cannot be noted: %s", error)
+            if not self._cannot_note:
+                _log.warning("remote write: what was sent cannot be noted for now: %s", error)
+            self._cannot_note = True
+        else:
+            self._unnoted.clear()
+            self._cannot_note = False
 
     def _failed(self, failure: Failure, what: str) -> None:
         self._counts.errors[failure] += 1

@@ -125,6 +125,22 @@ def test_nothing_is_sent_twice_after_a_restart(tmp_path: Path) -> None:
     assert (first.counts.samples, second.counts.samples) == (60 * SERIES, 30 * SERIES)
 
 
+def test_what_cannot_be_noted_is_noted_later_and_not_sent_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    keep(tmp_path, MINUTE, 10)
+    receiver = Receiver(tmp_path, MINUTE + 20)
+    with closing(connect(tmp_path)) as other:
+        other.execute("BEGIN IMMEDIATE")  # the disk is slow, and the writer of samples not done within a second
+        receiver.turns(1)
+        assert "what was sent cannot be noted for now: database is locked" in caplog.text
+    receiver.turns(2)
+    assert len(receiver.requests) == 1
+    again = Receiver(tmp_path, MINUTE + 20)
+    again.turns(2)
+    assert again.requests == []
+
+
 @pytest.mark.parametrize(
     ("status", "failure"),
     [
