@@ -1,4 +1,4 @@
-"""The purse of the service: sets aside what a test will move, books what it did, and keeps that across restarts."""
+"""The purse of the service: sets aside what a test can move, books what it did, and keeps that across restarts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
-from agent.throughput.budget import Allowance, Booking, Expected, allowance, capped, expected, rate_of
+from agent.throughput.budget import Allowance, Booking, Expected, allowance, bounded, expected, rate_of
 from agent.throughput.host import interface_rate
 from agent.throughput.ledger_file import LedgerFile
 from agent.throughput.plan import ThroughputPlan
@@ -22,7 +22,8 @@ def _now() -> datetime:
 class Books:
     """Knows what every path has left today. One test runs at a time, so one amount is set aside at a time.
 
-    What is set aside is on disk before the test begins: whatever ends the agent, it counts as moved.
+    What is set aside is on disk before the test begins: whatever ends the agent, it counts as moved. The test is told
+    a rate at which it cannot move more than that.
     """
 
     def __init__(
@@ -39,7 +40,7 @@ class Books:
         self._interface_rate = interface_rate
         self._fastest: dict[str, float] = {}
         self._set_aside: Booking | None = None
-        self._left: int | None = None
+        self._bounded: Iperf3Options | None = None
 
     def warn(self) -> None:
         """Say it where there are budgets that a restart would begin anew."""
@@ -51,13 +52,16 @@ class Books:
         return allowance(self._file.ledger, path.name, plan.budget, self._now(), plan.timetable.zone)
 
     async def refusal(self, trial: Trial) -> str | None:
-        """Say why a test must not run; ``None``: it may, and what it will move is set aside."""
+        """Say why a test must not run; ``None``: it may, and what it can move is set aside."""
         test = self._expected(trial)
         allowed = self.allowance(self._plans[trial.probe], trial.path)
         why = allowed.refusal(test)
         if why is None:
-            self._left = allowed.left
-            self._set_aside = Booking(path=trial.path.name, at=self._now(), octets=test.octets)
+            self._bounded, octets = trial.options, test.octets
+            if allowed.left is not None:
+                interface = self._interface_rate(trial.path)
+                self._bounded, octets = bounded(trial.options, test, allowed.left, interface=interface)
+            self._set_aside = Booking(path=trial.path.name, at=self._now(), octets=octets)
             self._file.ledger.book(self._set_aside)
             try:
                 await self._save()
@@ -67,16 +71,16 @@ class Books:
         return why
 
     def capped(self, trial: Trial) -> Iperf3Options:
-        """Return what a test that may run is told, so that no path can break the budget."""
-        if self._left is None:
-            return trial.options
-        return capped(trial.options, self._left, interface=self._interface_rate(trial.path))
+        """Return what a test that may run is told, so that it cannot move more than is set aside."""
+        return self._bounded or trial.options
 
-    async def settled(self, trial: Trial, octets: int) -> None:
-        """Book what a test moved in the place of what was set aside for it."""
+    async def settled(self, trial: Trial, octets: int | None) -> None:
+        """Book what a test moved in the place of what was set aside for it, which stays where nobody knows."""
         assert self._set_aside is not None, "every test was asked for first"
-        self._file.ledger.correct(self._set_aside, octets)
-        self._set_aside = None
+        reserved, self._set_aside = self._set_aside, None
+        if octets is None:
+            return
+        self._file.ledger.correct(reserved, octets)
         rate = rate_of(octets, trial.options)
         self._fastest[trial.path.name] = max(rate, self._fastest.get(trial.path.name, 0.0))
         await self._save()

@@ -15,7 +15,7 @@ from typing import Final
 from agent.config.quantities import parse_size
 from agent.throughput.timetable import local_day
 from collectors.iperf3.options import Direction, Iperf3Options, Protocol
-from collectors.iperf3.result import Iperf3Result
+from collectors.iperf3.result import Interval, Iperf3Result, Transfer
 
 _PER_DAY: Final = re.compile(r"(.+?) ?/ ?day")
 _KEPT = timedelta(hours=50)
@@ -29,8 +29,12 @@ _TCP_HEADERS, _UDP_HEADERS = 52, 28
 _USUAL_MSS, _USUAL_DATAGRAM = 1348, 1460
 _LEAST_PAYLOAD, _MOST_HEADERS = 1208, 48
 """Of a datagram over a path with the smallest MTU of IPv6: iperf3 makes it as long as TCP's segments there."""
+_ACKNOWLEDGEMENT = 26
+"""Octets of an acknowledgement for each segment: there is one for two of them (RFC 9293, section 3.8.6.3)."""
 _PAYLOAD_SHARE = 0.9
-"""What of a budget is left for payload: 4 % are headers, and a lossy path sends some of it again."""
+"""What of a budget is left for payload: 6 % are headers and acknowledgements, and a lossy path sends some again."""
+HEADROOM = 2
+"""How much more than expected a test within a budget may move: a path may be faster than what was bought or seen."""
 
 
 class Basis(StrEnum):
@@ -96,26 +100,43 @@ def rate_of(octets: int, options: Iperf3Options) -> float:
     return octets * 8 / _ways(options) / _seconds(options)
 
 
-def capped(options: Iperf3Options, left: int, *, interface: int | None = None) -> Iperf3Options:
-    """Return a test that cannot move more than ``left`` octets, however much faster its path is than thought.
+def bounded(
+    options: Iperf3Options, test: Expected, left: int, *, interface: int | None = None
+) -> tuple[Iperf3Options, int]:
+    """Return how to run a test that fits into ``left`` octets, and how many it can move then, however fast its path is.
 
     A rate that the interface cannot exceed needs no telling: iperf3 takes more processor time for one.
     """
     if options.bits_per_second is not None:
-        return options
-    rate = round(left * 8 * _PAYLOAD_SHARE / _ways(options) / _seconds(options))
-    return options if interface is not None and rate >= interface else replace(options, bits_per_second=max(rate, 1))
+        return options, test.octets
+    most = min(HEADROOM * test.octets, left)
+    full = None if interface is None else interface * _ways(options) * _seconds(options) // 8
+    if full is not None and full <= most:
+        return options, full
+    rate = round(most * 8 * _PAYLOAD_SHARE / _ways(options) / _seconds(options))
+    return replace(options, bits_per_second=max(rate, 1)), most
 
 
-def moved(result: Iperf3Result, options: Iperf3Options) -> int:
-    """Return what a test really moved, headers included: what was sent, lost or not, warming up included."""
+def moved(result: Iperf3Result, options: Iperf3Options) -> int | None:
+    """Return what a test really moved, headers included: what was sent, lost or not, warming up included.
+
+    ``None`` where it did not come to tell.
+    """
+    if not result.accounted:
+        return None
     payload = sum(max(each.sent_bytes or 0, each.received_bytes or 0) for each in result.transfers)
     payload = max(payload, result.transferred_bytes)
     if options.protocol is Protocol.UDP:
-        headers, each = _UDP_HEADERS, options.payload_bytes or _USUAL_DATAGRAM
-    else:
-        headers, each = _TCP_HEADERS, result.mss_bytes or _USUAL_MSS
-    return payload + -(-payload // each) * headers
+        each = options.payload_bytes or _USUAL_DATAGRAM
+        return payload + -(-payload // each) * _UDP_HEADERS
+    each = result.mss_bytes or _USUAL_MSS
+    segments = -(-payload // each)
+    again = max(_again(result.transfers), _again(result.intervals))
+    return payload + segments * (_TCP_HEADERS + _ACKNOWLEDGEMENT) + again * (each + _TCP_HEADERS)
+
+
+def _again(parts: Iterable[Transfer | Interval]) -> int:
+    return sum(part.retransmits or 0 for part in parts)
 
 
 def parse_budget(text: str) -> int:
@@ -131,7 +152,7 @@ def parse_budget(text: str) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Booking:
-    """Octets that a test moved over a path, or that are set aside for one that runs, and when it began."""
+    """Octets that a test moved over a path, or can move that runs, and when it began."""
 
     path: str
     at: datetime

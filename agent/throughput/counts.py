@@ -51,7 +51,7 @@ class ThroughputCounts:
         tried, trial = measurement.tried, measurement.tried.trial
         tested = (trial.probe, trial.target.name, trial.path.name)
         self.tests[tested, tried.outcome, tried.reason] += 1
-        self.moved_octets[tested] += tried.moved_octets
+        self.moved_octets[tested] += tried.moved_octets or 0
         if measurement.latency is not None:
             loaded = self.loaded.setdefault((tested, measurement.load), Histogram(RTT_BOUNDS_NS))
             for rtt_ns in measurement.latency.loaded_rtts_ns:

@@ -66,6 +66,11 @@ def _replace(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     beside.replace(path)
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)  # or a power failure could bring back the name's former file (rename(2))
+    finally:
+        os.close(directory)
 
 
 def _read(path: Path) -> list[Booking]:

@@ -32,13 +32,13 @@ class Purse(Protocol):
     """What has a say in whether a test may move what it will, and learns what it did."""
 
     async def refusal(self, trial: Trial) -> str | None:
-        """Say why a test must not run; ``None``: it may, and what it will move is set aside."""
+        """Say why a test must not run; ``None``: it may, and what it can move is set aside."""
 
     def capped(self, trial: Trial) -> Iperf3Options:
         """Return what a test that may run is told: with a rate where it could move too much without one."""
 
-    async def settled(self, trial: Trial, octets: int) -> None:
-        """Learn what a test moved that was not refused."""
+    async def settled(self, trial: Trial, octets: int | None) -> None:
+        """Learn what a test moved that was not refused; ``None``: nobody knows, at most what was set aside."""
 
 
 class OpenPurse:
@@ -52,7 +52,7 @@ class OpenPurse:
         """Tell no rate."""
         return trial.options
 
-    async def settled(self, trial: Trial, octets: int) -> None:
+    async def settled(self, trial: Trial, octets: int | None) -> None:
         """Keep no books."""
 
 
@@ -217,7 +217,7 @@ def _is_busy(result: Iperf3Result) -> bool:
     return result.trouble is not None and result.trouble.failure is Iperf3Failure.BUSY
 
 
-def _tried(trial: Trial, at: datetime, result: Iperf3Result, period: Period, octets: int) -> Tried:
+def _tried(trial: Trial, at: datetime, result: Iperf3Result, period: Period, octets: int | None) -> Tried:
     """Say how a test went; what moved nothing loaded nothing."""
     trouble = result.trouble
     return Tried(

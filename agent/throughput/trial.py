@@ -60,8 +60,9 @@ class Trial:
 class Tried:
     """How a test went: ``reason`` is a stable word (empty: it is complete), ``message`` a sentence.
 
-    ``period`` is when it loaded the path, ``moved_octets`` what it moved, headers included, and ``host_busy`` the share
-    of this host's processors that were used meanwhile; ``host_buffers`` are those that it gives TCP.
+    ``period`` is when it loaded the path, ``moved_octets`` what it moved, headers included (``None``: it had to be
+    killed before it told), and ``host_busy`` the share of this host's processors that were used meanwhile;
+    ``host_buffers`` are those that it gives TCP.
     """
 
     trial: Trial
@@ -71,7 +72,7 @@ class Tried:
     message: str = ""
     result: Iperf3Result | None = None
     period: Period | None = None
-    moved_octets: int = 0
+    moved_octets: int | None = 0
     host_busy: float | None = None
     host_buffers: HostBuffers | None = None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from statistics import fmean
 
@@ -46,7 +47,9 @@ def reading(text: str, said: str = "") -> Generator[None, None, Iperf3Result]:
             yield
     except BrokenDocumentError as error:
         broken = str(error)
-    return _result(Fields(values), tuple(intervals), broken, _error_in(said))
+    told = _error_in(said)
+    accounted = broken is None or (told is not None and not text.strip())  # of its options, before it began anything
+    return replace(_result(Fields(values), tuple(intervals), broken, told), accounted=accounted)
 
 
 def _error_in(said: str) -> str | None:

@@ -133,6 +133,8 @@ class Iperf3Result:
 
     ``trouble`` is ``None`` where the test is complete; else it says why not, and the rest is what was known by then.
     ``started_at``: when the server was reached by this host's clock, of older versions (3.12) rounded down to a second.
+    ``accounted``: it told all that it moved, so that no intervals are none that moved anything; a program that had to
+    be killed did not.
     ``protocol``, ``streams``, ``duration_s`` and ``omit_s``: what the test did, where it got so far.
     ``mss_bytes``: what both ends agreed on (TCP). ``window_bytes``: socket buffers that were asked for;
     ``send_buffer_bytes`` and ``receive_buffer_bytes`` are those that this end's kernel gave at first.
@@ -140,6 +142,7 @@ class Iperf3Result:
     """
 
     trouble: Trouble | None = None
+    accounted: bool = True
     version: str | None = None
     started_at: datetime | None = None
     protocol: Protocol | None = None

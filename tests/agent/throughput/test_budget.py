@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -11,7 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.throughput.budget import Basis, Booking, Ledger, allowance, capped, expected, moved, parse_budget
+from agent.throughput.budget import (
+    HEADROOM,
+    Basis,
+    Booking,
+    Ledger,
+    allowance,
+    bounded,
+    expected,
+    moved,
+    parse_budget,
+)
 from agent.throughput.ledger_file import FILE_NAME, LedgerFile, state_directory
 from collectors.iperf3.options import Direction, Iperf3Options, Protocol
 from collectors.iperf3.result import Interval, Iperf3Result, Transfer
@@ -44,37 +55,59 @@ def test_an_estimate_of_a_rate_that_is_told_has_room_for_the_headers_of_every_pa
 ) -> None:
     told = Iperf3Options(duration_s=seconds, protocol=Protocol.UDP, bits_per_second=rate, payload_bytes=payload)
     sent = Transfer(direction=Direction.UP, duration_s=seconds, sent_bytes=rate * seconds // 8)
-    assert expected(told).octets >= moved(Iperf3Result(up=sent), told)
+    assert expected(told).octets >= (moved(Iperf3Result(up=sent), told) or 0)
 
 
 def test_what_a_test_moved_has_its_headers_and_what_was_lost() -> None:
     lossy = Transfer(direction=Direction.UP, duration_s=1, sent_bytes=14_600, received_bytes=1_460)
     udp = Iperf3Options(protocol=Protocol.UDP, bits_per_second=1, payload_bytes=1_460)
     assert moved(Iperf3Result(up=lossy), udp) == 14_600 + 10 * 28
-    assert moved(Iperf3Result(up=lossy, mss_bytes=1_460), TCP) == 14_600 + 10 * 52
+    assert moved(Iperf3Result(up=lossy, mss_bytes=1_460), TCP) == 14_600 + 10 * (52 + 26)
+    again = replace(lossy, retransmits=3)
+    assert moved(Iperf3Result(up=again, mss_bytes=1_460), TCP) == 14_600 + 10 * (52 + 26) + 3 * 1_512
+
+
+def test_what_a_test_moved_that_could_not_tell_is_not_known() -> None:
+    assert moved(Iperf3Result(accounted=False), TCP) is None
 
 
 def test_a_test_that_was_cancelled_moved_what_its_intervals_say() -> None:
     second = Interval(
         direction=Direction.UP, start_s=0, end_s=1, transferred_bytes=1_448, bits_per_second=1, omitted=True
     )
-    assert moved(Iperf3Result(intervals=(second, second), mss_bytes=1_448), TCP) == 2 * 1_500
+    assert moved(Iperf3Result(intervals=(second, second), mss_bytes=1_448), TCP) == 2 * 1_526
 
 
-@given(left=st.integers(10_000, 10**12), seconds=st.integers(1, 3600), both=st.booleans())
-def test_a_capped_test_moves_no_more_than_is_left_with_all_its_headers(left: int, seconds: int, both: bool) -> None:
+@given(
+    purchased=st.integers(1_000, 10**11),
+    more=st.integers(0, 10**12),
+    seconds=st.integers(1, 3600),
+    both=st.booleans(),
+    interface=st.none() | st.integers(1_000, 10**11),
+)
+def test_a_test_can_move_no_more_than_is_set_aside_and_that_is_no_more_than_is_left(
+    purchased: int, more: int, seconds: int, both: bool, interface: int | None
+) -> None:
     asked = Iperf3Options(duration_s=seconds, direction=Direction.BOTH if both else Direction.UP)
-    rate = capped(asked, left).bits_per_second
-    assert rate is not None
-    payload = rate * seconds * (2 if both else 1) / 8
-    assert payload * 1_500 / 1_448 <= left
+    test = expected(asked, purchased=purchased)
+    told, octets = bounded(asked, test, test.octets + more, interface=interface)
+    assert octets <= min(test.octets + more, HEADROOM * test.octets)
+    ways = 2 if both else 1
+    if told.bits_per_second is None:  # then it cannot be faster than the interface, headers and all
+        assert interface is not None
+        assert interface * seconds * ways // 8 <= octets
+    else:
+        assert told.bits_per_second == 1 or told.bits_per_second * seconds * ways / 8 * 1_526 / 1_448 <= octets + 1
 
 
-def test_a_test_that_is_told_a_rate_or_whose_interface_is_slow_enough_is_not_capped() -> None:
-    told = Iperf3Options(protocol=Protocol.UDP, bits_per_second=1_000)
-    assert capped(told, 1) is told
-    assert capped(TCP, 10**12, interface=1_000_000_000) is TCP
-    assert capped(TCP, 10**9, interface=1_000_000_000).bits_per_second == 720_000_000
+def test_a_test_that_is_told_a_rate_or_whose_interface_is_slow_enough_is_told_no_other() -> None:
+    udp = Iperf3Options(protocol=Protocol.UDP, bits_per_second=1_000)
+    asked = expected(udp)
+    assert bounded(udp, asked, 10**9) == (udp, asked.octets)
+    gigabit = expected(TCP, purchased=1_000_000_000)
+    assert bounded(TCP, gigabit, 10**12, interface=2_000_000_000) == (TCP, 2_500_000_000)
+    told, octets = bounded(TCP, gigabit, 2_000_000_000, interface=10_000_000_000)
+    assert (told.bits_per_second, octets) == (1_440_000_000, 2_000_000_000)
 
 
 def test_a_test_beyond_what_is_left_is_refused_with_its_numbers() -> None:

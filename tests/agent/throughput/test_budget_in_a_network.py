@@ -21,3 +21,12 @@ def test_the_test_that_would_break_the_budget_is_skipped_also_after_a_restart(tm
     assert ONE_TEST < moved < 1.2 * ONE_TEST  # with headers
     assert skipped == ["skipped", "budget", 0]
     assert found["left_after_a_restart"] == 10 * ONE_TEST - moved
+
+
+@pytest.mark.root
+def test_what_is_booked_for_an_agent_that_was_killed_is_no_less_than_went_over_a_path_faster_than_thought(
+    tmp_path: Path,
+) -> None:
+    command = ["unshare", "--net", sys.executable, "-m", "tests.agent.throughput.killed_in_a_network", str(tmp_path)]
+    found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout)
+    assert found["expected"] < found["went_over_it"] <= found["booked"]

@@ -48,7 +48,7 @@ class Purse:
 
     def __init__(self, *refused: str) -> None:
         self._refused = refused
-        self.settlements: list[tuple[str, int]] = []
+        self.settlements: list[tuple[str, int | None]] = []
 
     async def refusal(self, trial: Trial) -> str | None:
         return "too much for today" if trial.stage.name in self._refused else None
@@ -56,7 +56,7 @@ class Purse:
     def capped(self, trial: Trial) -> Iperf3Options:
         return trial.options
 
-    async def settled(self, trial: Trial, octets: int) -> None:
+    async def settled(self, trial: Trial, octets: int | None) -> None:
         self.settlements.append((trial.stage.name, octets))
 
 
@@ -125,6 +125,13 @@ async def test_what_was_moved_is_settled_also_of_a_test_that_ended_early() -> No
     assert [each.tried.moved_octets for each in found] == [MOVED, MOVED]
     assert purse.settlements == [("1 flows", MOVED), ("2 flows", MOVED)]
     assert not found[0].verdicts
+
+
+async def test_what_a_test_moved_that_had_to_be_killed_is_not_known_and_not_taken_for_nothing() -> None:
+    clock, purse = Clock(), Purse()
+    killed = replace(troubled(Iperf3Failure.TIMED_OUT), accounted=False)
+    [found] = await runner(Server([killed], clock), clock, purse=purse).round([TRIAL])
+    assert (found.tried.moved_octets, purse.settlements) == (None, [("1 flow", None)])
 
 
 async def test_a_name_that_does_not_resolve_is_a_test_that_failed() -> None:

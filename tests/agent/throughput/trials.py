@@ -38,8 +38,8 @@ COMPLETE = Iperf3Result(
         received_bits_per_second=1_158_400.0,
     ),
 )
-MOVED = 1_500_000
-"""Octets that the complete test moved, headers included."""
+MOVED = 1_526_000
+"""Octets that the complete test moved, headers and acknowledgements included."""
 
 
 def troubled(failure: Iperf3Failure, *, moved: int = 0) -> Iperf3Result:

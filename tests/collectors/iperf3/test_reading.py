@@ -242,6 +242,14 @@ def test_fields_of_any_type_never_raise(value: Any) -> None:
     parse_result(json.dumps(value))
 
 
+def test_what_breaks_off_does_not_tell_all_that_was_moved() -> None:
+    whole = text_of("3.12-down")
+    assert parse_result(whole).accounted
+    assert not parse_result(whole[: len(whole) // 2]).accounted
+    assert not parse_result("").accounted
+    assert parse_result("", "iperf3: parameter error - interval too large").accounted
+
+
 @pytest.mark.parametrize(("name", "microsecond"), [("3.12-down", 0), ("3.21-both", 283_000)])
 def test_when_the_server_was_reached_is_known_as_exactly_as_iperf3_tells_it(name: str, microsecond: int) -> None:
     started_at = parse_result(text_of(name)).started_at
