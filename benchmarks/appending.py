@@ -67,6 +67,7 @@ def _made() -> list[Sample]:
             rtt_ns=(forward := 5_000_000 + rng.randrange(200_000)) + (backward := 5_200_000 + rng.randrange(200_000)),
             forward_ns=forward + 1_234_567,
             backward_ns=backward - 1_234_567,
+            ttl=61,
         )
         for _ in range(_DIFFERENT)
     ]

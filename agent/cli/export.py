@@ -23,7 +23,7 @@ DEFAULT_CONFIG = Path("/etc/eragent/eragent.yaml")
 WRONG_USAGE = 2
 CANNOT_READ = 3
 _FORMATS = ("jsonl", "csv", "parquet", "openmetrics")
-_WHAT = ("samples", "throughput", "gaps")
+_WHAT = ("samples", "throughput", "comparisons", "paths", "gaps")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -59,7 +59,7 @@ Examples:
   eragent export --since 7d --format parquet --output samples.parquet
   eragent export --history /var/lib/eragent --since 2026-11-23T08:00Z --until 2026-11-23T09:00Z --path vpn
   eragent export --since 35d --every 1h --format csv --output hours.csv
-  eragent export --since 35d --what throughput
+  eragent export --since 35d --what throughput --format csv
   eragent export --since 35d --format openmetrics --output minutes.txt
     && promtool tsdb create-blocks-from openmetrics minutes.txt /var/lib/prometheus
 
@@ -84,7 +84,7 @@ Exit codes:
     type=click.Choice(_WHAT),
     default="samples",
     show_default=True,
-    help="Tests of throughput, or times without samples, in place of samples.",
+    help="Tests of throughput, judged blocks, changes of paths, or times without samples, in place of samples.",
 )
 @click.option("--every", type=_MINUTES, metavar="DURATION", help="Sums of spans so long, 1m or more, not samples.")
 @click.option(
@@ -117,8 +117,7 @@ def command(
     try:
         with reading(directory) as connection:
             if what != "samples":
-                with _opened(output) as to:
-                    _write_events(connection, what, (probes, targets, paths), since, until, to)
+                _write_events(connection, what, (probes, targets, paths), since, until, form, output)
                 return
             there = streams_in(connection)
             chosen = [stream for stream in there if _is_named(stream, probes, targets, paths)]
@@ -138,8 +137,8 @@ def _check(what: str, every: int | None, form: str, output: Path | None) -> None
         raise click.UsageError("--format parquet needs --output FILE")
     if every is not None and (form not in {"jsonl", "csv"} or what != "samples"):
         raise click.UsageError("--every is for samples, as jsonl or csv: leave out --what, or change --format")
-    if what != "samples" and form != "jsonl":
-        raise click.UsageError(f"--what {what} is written as jsonl alone: leave out --format")
+    if what != "samples" and form == "openmetrics":
+        raise click.UsageError("--format openmetrics has the minutes of samples alone: leave out --what, or change it")
 
 
 def _write_events(
@@ -148,19 +147,27 @@ def _write_events(
     names: Sequence[Sequence[str]],
     since_ns: int | None,
     until_ns: int | None,
-    to: IO[str],
+    form: str,
+    output: Path | None,
 ) -> None:
-    from agent.history.events import gaps_between, throughput_tests
-    from agent.history.lines import write_object
+    from agent.history.events import KINDS, events_between
+    from agent.history.export import write_rows_as_parquet
+    from agent.history.lines import write_csv, write_object
 
-    if what == "gaps":  # these are of the agent, and of all its streams
-        found = gaps_between(connection, since_ns, until_ns)
-    else:
-        fields = list(zip(names, ("probe", "target", "path"), strict=True))
-        every = throughput_tests(connection, since_ns, until_ns)
-        found = (test for test in every if all(not chosen or test[field] in chosen for chosen, field in fields))
-    for one in found:
-        write_object(one, to)
+    kind = KINDS[what]
+    named = dict(zip(("probe", "target", "path"), names, strict=True))
+    found = events_between(connection, kind, since_ns, until_ns, named)
+    if form == "parquet":
+        assert output is not None, "checked with the options"
+        with _pyarrow():
+            write_rows_as_parquet(kind.columns, kind.rows(found), output)
+        return
+    with _opened(output) as to:
+        if form == "csv":
+            write_csv(tuple(kind.columns), kind.rows(found), to)
+            return
+        for one in found:
+            write_object(one, to)
 
 
 def _is_named(stream: StoredStream, probes: Sequence[str], targets: Sequence[str], paths: Sequence[str]) -> bool:
@@ -199,11 +206,8 @@ def _write(
     samples = chunks(connection, streams, since_ns, until_ns)
     if form == "parquet":
         assert output is not None, "checked with the options"
-        try:
+        with _pyarrow():
             write_parquet(samples, output)
-        except ImportError:
-            message = "--format parquet needs pyarrow: install it beside eragent (pip install 'eragent[parquet]')"
-            raise click.UsageError(message) from None
         return
     fields: Sequence[str] = FIELDS
     rows = rows_of(samples)
@@ -217,6 +221,15 @@ def _write(
                 write_csv(fields, rows, to)
             case _:
                 write_jsonl(fields, rows, to)
+
+
+@contextmanager
+def _pyarrow() -> Iterator[None]:
+    try:
+        yield
+    except ImportError:
+        message = "--format parquet needs pyarrow: install it beside eragent (pip install 'eragent[parquet]')"
+        raise click.UsageError(message) from None
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,17 +72,31 @@ def write_parquet(samples: Iterable[Chunk], to: Path) -> None:
     import pyarrow as pa  # type: ignore[import-untyped]  # it has no stubs
     from pyarrow import parquet
 
-    name = pa.dictionary(pa.int16(), pa.string())
-    kinds = {
-        **dict.fromkeys((*STREAM_FIELDS, "outcome", "reason"), name),
-        **dict.fromkeys(("slot", "sent_at_ns", *_TIMES), pa.int64()),
-        "noisy": pa.bool_(),
+    columns: dict[str, type] = {
+        **dict.fromkeys((*STREAM_FIELDS, "outcome", "reason"), str),
+        **dict.fromkeys(("slot", "sent_at_ns", *_TIMES), int),
+        "noisy": bool,
     }
-    schema = pa.schema([(field, kinds[field]) for field in FIELDS])
+    schema = _schema(pa, {field: columns[field] for field in FIELDS})
     with parquet.ParquetWriter(to, schema, compression="zstd") as writer:
         for chunk in samples:
             if len(chunk.columns):
                 writer.write_table(_table(pa, chunk, schema))
+
+
+def write_rows_as_parquet(columns: Mapping[str, type], rows: Iterable[Sequence[Any]], to: Path) -> None:
+    """Write the rows of any table as :func:`write_parquet` does samples; ``None`` is null."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    schema = _schema(pa, columns)
+    objects = [dict(zip(columns, row, strict=True)) for row in rows]
+    parquet.write_table(pa.Table.from_pylist(objects, schema=schema), to, compression="zstd")
+
+
+def _schema(pa: Any, columns: Mapping[str, type]) -> Any:
+    types = {int: pa.int64(), float: pa.float64(), bool: pa.bool_(), str: pa.dictionary(pa.int16(), pa.string())}
+    return pa.schema([(name, types[column]) for name, column in columns.items()])
 
 
 def _table(pa: Any, chunk: Chunk, schema: Any) -> Any:

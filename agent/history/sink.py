@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.history.counts import HistoryCounts
+from agent.history.hops import AnswerHops
 from agent.history.trouble import Reason
 from agent.plan import Probe
 from agent.sink import StreamKey
@@ -22,6 +23,8 @@ THROUGHPUT = "throughput"
 """The kind of measurements that are tests of throughput."""
 COMPARISON = "comparison"
 """The kind of those that are blocks of a continuous comparison."""
+HOPS = "hops"
+"""The kind of those that tell with which TTL the answers of a stream arrive from now on."""
 
 _UNKNOWN_INTERVAL_NS = 1_000_000_000
 
@@ -109,11 +112,14 @@ class HistorySink:
         """Begin a stream."""
         interval_ns = self._intervals_ns.get(key.probe, _UNKNOWN_INTERVAL_NS)
         stream = self._streams[key] = OpenedStream(key, interval_ns, self._slots_of(key))
+        hops = AnswerHops()
 
         def happened(events: Sequence[SessionEvent]) -> None:
             for event in events:
                 if isinstance(event, Sample):
                     self._take(stream, event)
+                    if event.ttl is not None:
+                        self._look_at_hops(stream.key, hops, event.ttl, event.sent_at_ns)
                 elif isinstance(event, DirectionalLoss) and self._has_room:
                     self.queue.append((stream, event))
 
@@ -145,6 +151,16 @@ class HistorySink:
     def measured(self, kind: str, *, target: str, path: str, data: Mapping[str, Any]) -> None:
         """Keep the result of a measurement, which can be written as JSON."""
         self.queue.append(Measured(at_ns=self._wall_ns(), kind=kind, target=target, path=path, data=data))
+
+    def _look_at_hops(self, key: StreamKey, hops: AnswerHops, ttl: int, sent_at_ns: int) -> None:
+        before = hops.ttl
+        if ttl == before:
+            hops.same()
+            return
+        at_ns = hops.changed_at_ns(ttl, sent_at_ns)
+        if at_ns is not None:
+            data = {"probe": key.probe, "kind": key.kind, "answer_ttl": ttl, "before": before}
+            self.queue.append(Measured(at_ns=at_ns, kind=HOPS, target=key.target, path=key.path, data=data))
 
     @property
     def _has_room(self) -> bool:

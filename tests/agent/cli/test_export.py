@@ -191,13 +191,113 @@ def test_tests_of_throughput_and_gaps_are_lines_of_json(history: Path) -> None:
     assert export(history, "--what", "gaps", "--until", "2023-03-01").stdout == ""
 
 
+def throughput_test(path: str, **more: object) -> dict[str, object]:
+    """Return some of what a test of throughput is kept with."""
+    failed = {"probe": "t", "target": "hub", "path": path, "streams": 4, "direction": "both", "outcome": "failed"}
+    return failed | {"reason": "refused", "directions": []} | more
+
+
+@pytest.fixture
+def eventful(history: Path) -> Path:
+    """The history with all that there can be beside samples."""
+    up = {
+        "direction": "up",
+        "bits_per_second": 2.5e8,
+        "retransmits": 3,
+        "streams": [{}],
+        "limited_by": {"limit": "rate"},
+    }
+    down = {"direction": "down", "bits_per_second": 1e8, "limited_by": None}
+    complete = {"outcome": "complete", "reason": None, "directions": [up, down]}
+    block = {"probe": "stamp", "baseline": "vpn", "block_ns": 9, "differences": {"loss": 0.25, "rtt_p99": 1500.0}}
+    hops = {"probe": "stamp", "kind": "stamp", "answer_ttl": 61, "before": 62}
+    with closing(Store(connect(history))) as store:
+        store.measured(BEGIN_NS, "throughput", "hub", "vpn", throughput_test("vpn", **complete))
+        store.measured(BEGIN_NS + 1, "throughput", "hub", "lte", throughput_test("lte"))
+        store.measured(BEGIN_NS + 2, "comparison", "hub", "lte", block)
+        store.address(store.stream(KEY, INTERVAL_NS), BEGIN_NS + 3, "10.1.0.4")
+        store.measured(BEGIN_NS + 4, "hops", "hub", "vpn", hops)
+        store.gap(BEGIN_NS - 9, BEGIN_NS + 1, "killed")
+    return history
+
+
+EVENTS = [
+    (
+        "throughput",
+        [
+            {"at_ns": BEGIN_NS, "path": "vpn", "direction": "up", "bits_per_second": 2.5e8, "retransmits": 3}
+            | {"streams": 4, "limited_by": "rate", "outcome": "complete"},
+            {"at_ns": BEGIN_NS, "path": "vpn", "direction": "down", "bits_per_second": 1e8, "limited_by": None},
+            {"at_ns": BEGIN_NS + 1, "path": "lte", "direction": "both", "bits_per_second": None, "reason": "refused"},
+        ],
+    ),
+    (
+        "comparisons",
+        [
+            {"at_ns": BEGIN_NS + 2, "baseline": "vpn", "candidate": "lte", "figure": "loss", "difference": 0.25},
+            {"at_ns": BEGIN_NS + 2, "block_ns": 9, "target": "hub", "figure": "rtt_p99", "difference": 1500.0},
+        ],
+    ),
+    (
+        "paths",
+        [
+            {"at_ns": BEGIN_NS + 3, "path": "vpn", "address": "10.1.0.4", "answer_ttl": None},
+            {"at_ns": BEGIN_NS + 4, "path": "vpn", "address": None, "answer_ttl": 61, "before": 62},
+        ],
+    ),
+    ("gaps", [{"from_ns": BEGIN_NS - 9, "until_ns": BEGIN_NS + 1, "reason": "killed", "samples": 0}]),
+]
+
+
+@pytest.mark.parametrize(("what", "rows"), EVENTS)
+def test_what_there_is_beside_samples_is_rows_of_parquet_and_lines_of_csv(
+    eventful: Path, tmp_path: Path, what: str, rows: list[dict[str, object]]
+) -> None:
+    file = tmp_path / "events"
+    assert export(eventful, "--what", what, "--format", "parquet", "--output", file).exit_code == 0
+    table = parquet.read_table(file).to_pylist()
+    assert [{name: row[name] for name in wanted} for row, wanted in zip(table, rows, strict=True)] == rows
+    lines = list(csv.DictReader(export(eventful, "--what", what, "--format", "csv").stdout.splitlines()))
+    assert lines == [{name: "" if value is None else str(value) for name, value in row.items()} for row in table]
+
+
+def test_what_there_is_beside_samples_is_an_object_with_everything(eventful: Path) -> None:
+    [test, _] = [json.loads(line) for line in export(eventful, "--what", "throughput").stdout.splitlines()]
+    assert (test["at_ns"], test["directions"][0]["streams"]) == (BEGIN_NS, [{}])
+    [block] = [json.loads(line) for line in export(eventful, "--what", "comparisons").stdout.splitlines()]
+    assert (block["candidate"], block["differences"]) == ("lte", {"loss": 0.25, "rtt_p99": 1500.0})
+
+
+@pytest.mark.parametrize(
+    ("what", "path", "found"),
+    [
+        ("comparisons", "vpn", 1),
+        ("comparisons", "lte", 1),
+        ("comparisons", "x", 0),
+        ("paths", "vpn", 2),
+        ("gaps", "x", 1),
+    ],
+)
+def test_what_there_is_beside_samples_is_chosen_by_its_paths(eventful: Path, what: str, path: str, found: int) -> None:
+    assert len(export(eventful, "--what", what, "--path", path).stdout.splitlines()) == found
+
+
+def test_a_measurement_that_is_damaged_is_left_out_and_told(eventful: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with closing(connect(eventful)) as connection:
+        connection.execute("UPDATE measurements SET data = '{' WHERE kind = 'comparison'")
+        connection.execute("UPDATE measurements SET data = '5' WHERE kind = 'hops'")
+    assert export(eventful, "--what", "comparisons").stdout == ""
+    assert len(export(eventful, "--what", "paths").stdout.splitlines()) == 1
+    assert f"a measurement of comparison at {BEGIN_NS + 2} ns is damaged, and left out" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (("--every", "90s"), "write for example 1m, 1h or 1d"),
         (("--every", "1h", "--format", "openmetrics"), "--every is for samples, as jsonl or csv"),
         (("--every", "1h", "--what", "gaps"), "--every is for samples, as jsonl or csv"),
-        (("--what", "throughput", "--format", "csv"), "written as jsonl alone"),
+        (("--what", "throughput", "--format", "openmetrics"), "has the minutes of samples alone: leave out --what"),
     ],
 )
 def test_what_does_not_go_together_is_told(history: Path, options: Sequence[str], message: str) -> None:

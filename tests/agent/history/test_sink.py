@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from agent.history.counts import HistoryCounts
-from agent.history.sink import HistorySink, OpenedStream
+from agent.history.sink import HOPS, HistorySink, Measured, OpenedStream
 from agent.plan import Probe
 from agent.sink import StreamKey
 from collectors.icmp.sender import IcmpOptions
@@ -65,3 +65,18 @@ def test_an_interval_that_changes_is_learned() -> None:
     history = History()
     history.sink.planned([replace(PROBE, interval_ns=S // 10)])
     assert history.stream("vpn").interval_ns == S // 10
+
+
+def test_a_ttl_of_answers_that_stays_is_told_with_the_one_before() -> None:
+    history = History()
+    take = history.sink.opened(key("vpn"))
+    for slot in range(30):
+        ttl = None if slot < 5 else 62 if slot < 15 else 61
+        take([Sample(slot=slot, sequence=slot, sent_at_ns=slot * S, outcome=Outcome.ANSWERED, ttl=ttl)])
+    told = [
+        (found.at_ns, found.kind, found.path, found.data) for found in history.sink.queue if isinstance(found, Measured)
+    ]
+    assert told == [
+        (5 * S, HOPS, "vpn", {"probe": "ping", "kind": "icmp", "answer_ttl": 62, "before": None}),
+        (15 * S, HOPS, "vpn", {"probe": "ping", "kind": "icmp", "answer_ttl": 61, "before": 62}),
+    ]
