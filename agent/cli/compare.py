@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -66,7 +67,11 @@ Exit codes:
     help="What p99 - p50 of each minute was agreed to stay within.",
 )
 @click.option(
-    "--samples", type=click.File(encoding="utf-8"), metavar="FILE", help="Samples as JSON lines; - for stdin."
+    "--samples",
+    type=click.File(encoding="utf-8"),
+    multiple=True,
+    metavar="FILE",
+    help="Samples as JSON lines; - for stdin. Several are read one after the other.",
 )
 @click.option(
     "--history",
@@ -102,34 +107,59 @@ def command(
     Each figure has the 95 % interval of its difference. The verdict is better or worse where p99, p99 - p50, loss or
     availability differ by more than the margin beyond doubt, same where none does, and insufficient otherwise.
     """
-    from agent.cli.evidence.margin import Limits
-    from agent.cli.evidence.sources import compared
-    from agent.cli.evidence.wanted import EvidenceError, Wanted
-
     if baseline == candidate:
         raise click.UsageError("--baseline and --candidate are the same path: name two")
-    source = _source(given, since)
-    wanted = Wanted(baseline=baseline, candidate=candidate, target=target, probe=probe)
-    limits = Limits(margin_ns=margin, loss=loss_margin / 100, limit_ns=limit, config=given["config"])
-    try:
-        with _progress(shown=sys.stderr.isatty()) as progress:
-            found = compared(source, wanted, limits, now_ns=time.time_ns(), progress=progress)
-    except EvidenceError as error:
-        click.echo(f"eragent: {error}", err=True)
-        sys.exit(USAGE)
-    _print(found, as_json=as_json)
+    _check(given, since)
+    with _or_exit(), _progress(shown=sys.stderr.isatty()) as progress:
+        from agent.cli.evidence.margin import Limits
+        from agent.cli.evidence.sources import compared
+        from agent.cli.evidence.wanted import Wanted
+
+        wanted = Wanted(baseline=baseline, candidate=candidate, target=target, probe=probe)
+        limits = Limits(margin_ns=margin, loss=loss_margin / 100, limit_ns=limit, config=given["config"])
+        found = compared(_source(given, since), wanted, limits, now_ns=time.time_ns(), progress=progress)
+    with _or_exit_unwritten():
+        _print(found, as_json=as_json)
+        sys.stdout.flush()
     sys.exit(EXIT_CODES[found.verdict])
 
 
+@contextmanager
+def _or_exit() -> Iterator[None]:
+    """Exit with :data:`USAGE` and a reason where no answer is found; click's own code for an interrupt is a verdict."""
+    try:
+        from agent.cli.evidence.wanted import EvidenceError
+
+        try:
+            yield
+        except EvidenceError as error:
+            click.echo(f"eragent: {error}", err=True)
+            sys.exit(USAGE)
+    except KeyboardInterrupt:
+        click.echo("eragent: interrupted before there was an answer: a shorter time takes less", err=True)
+        sys.exit(USAGE)
+
+
+@contextmanager
+def _or_exit_unwritten() -> Iterator[None]:
+    """Exit with :data:`USAGE` where the answer cannot be written; of a closed pipe, whoever reads has enough."""
+    try:
+        yield
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is not tried again at the end
+        if not isinstance(error, BrokenPipeError):
+            click.echo(f"eragent: the answer cannot be written: {error}", err=True)
+            sys.exit(USAGE)
+
+
 def _source(given: dict[str, Any], since_ns: int | None) -> Source:
-    """Choose where the evidence comes from; raise :class:`click.UsageError` for what does not go together."""
+    """Choose where the evidence comes from."""
     from agent.cli.evidence.sources import History, Measuring, Metrics, Samples
 
-    _check(given, since_ns)
     config = given["config"] or DEFAULT_CONFIG
     back_ns = _WEEK_NS if since_ns is None else since_ns
-    if given["samples"] is not None:
-        return Samples(file=given["samples"], since_ns=since_ns)
+    if given["samples"]:
+        return Samples(files=given["samples"], since_ns=since_ns)
     if given["prometheus"] is not None:
         return Metrics(url=given["prometheus"], agent=given["agent"], tenant=given["tenant"], since_ns=back_ns)
     if given["duration"] is not None:
@@ -138,7 +168,8 @@ def _source(given: dict[str, Any], since_ns: int | None) -> Source:
 
 
 def _check(given: dict[str, Any], since_ns: int | None) -> None:
-    sources = [f"--{name}" for name in ("samples", "history", "prometheus", "duration") if given[name] is not None]
+    """Raise :class:`click.UsageError` for what does not go together."""
+    sources = [f"--{name}" for name in ("samples", "history", "prometheus", "duration") if given[name]]
     if len(sources) > 1:
         raise click.UsageError(f"{' and '.join(sources)} exclude each other")
     for name in ("agent", "tenant"):

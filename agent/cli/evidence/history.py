@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.cli.evidence.wanted import EvidenceError, Progress, Wanted
+from agent.cli.evidence.wanted import EvidenceError, Progress, Wanted, another_interval
 from agent.columns import Columns
 from agent.compare.comparison import Names
 from agent.compare.pairs import Gathering, Pairs, pair
@@ -76,6 +76,4 @@ def _check_interval(stretches: Sequence[_Stretch], until_ns: int) -> None:
     telling = [stretch for stretch in stretches if stretch.pairs >= _LEAST_TELLING]
     others = [stretch for stretch in telling if not stretch.fits(telling[-1].interval_ns)]
     if others:
-        hours = (until_ns - others[-1].end_ns) // _HOUR_NS
-        remedy = f"add --since {hours}h for what came after" if hours else "wait an hour for what comes after"
-        raise EvidenceError(f"the probe had another interval in a part of this time, or the clock was off: {remedy}")
+        raise EvidenceError(another_interval(until_ns - others[-1].end_ns))

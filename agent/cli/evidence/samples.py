@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from typing import IO, Any
 
 import numpy as np
 
-from agent.cli.evidence.wanted import EvidenceError, Progress, Wanted
+from agent.cli.evidence.wanted import EvidenceError, Progress, Wanted, another_interval
 from agent.columns import OUTCOMES, UNKNOWN, Columns
 from agent.compare.comparison import Names
 from agent.compare.pairs import Pairs, pair
@@ -18,41 +18,50 @@ from collectors.sample import Outcome
 _NUMBER_OF = {outcome.value: number for number, outcome in enumerate(OUTCOMES)}
 _FURTHER = {outcome.value for outcome in Outcome if not outcome.settles}
 _TOLD_EVERY = 50_000  # lines, which take a quarter of a second
+_STRETCH = 100  # packets that tell an interval
+_OTHER = 0.01
 
 
-def pairs_of_file(file: IO[str], wanted: Wanted, *, since_ns: int | None, progress: Progress) -> tuple[Names, Pairs]:
-    """Pair the samples of an open file; errors as of :func:`pairs_of_samples`, and where it cannot be read."""
+def pairs_of_files(
+    files: Sequence[IO[str]], wanted: Wanted, *, since_ns: int | None, progress: Progress
+) -> tuple[Names, Pairs]:
+    """Pair the samples of open files, those of the last ``since_ns`` before the newest.
+
+    Raise :class:`EvidenceError`, with file and line where there is one, for what is no sample or cannot be read, and
+    where the probe had several intervals.
+    """
+    rows: dict[tuple[str, str, str], _Rows] = {}
+    for file in files:
+        _read(rows, file, progress)
+    names = wanted.among(rows, " and ".join(file.name for file in files))
+    both = [rows[names.probe, names.target, path] for path in (names.baseline, names.candidate)]
+    newest_ns = max(max(row.numbers[1::3]) for row in both)
+    ours, theirs = (row.columns(None if since_ns is None else newest_ns - since_ns) for row in both)
+    _check_interval(ours, newest_ns)
+    return names, pair(ours, theirs)
+
+
+def _read(rows: dict[tuple[str, str, str], _Rows], file: IO[str], progress: Progress) -> None:
+    """Read all lines, and tell how many that were: of a pipe nobody knows how long it is."""
+    progress(f"reading {file.name}")
     try:
-        return pairs_of_samples(_telling(file, progress), wanted, where=file.name, since_ns=since_ns)
+        for number, line in enumerate(file, 1):
+            if number % _TOLD_EVERY == 0:
+                progress(f"reading {file.name}, {number:,} lines")
+            if not line.isspace():
+                try:
+                    _take(rows, line)
+                except _LineError as error:
+                    raise EvidenceError(f"{file.name}, line {number}: {error}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise EvidenceError(f"{file.name} cannot be read: {error}") from error
 
 
-def _telling(file: IO[str], progress: Progress) -> Iterator[str]:
-    """Yield the lines, and tell how many that were: of a pipe nobody knows how long it is."""
-    progress("reading samples")
-    for number, line in enumerate(file, 1):
-        if number % _TOLD_EVERY == 0:
-            progress(f"reading samples, {number:,} lines")
-        yield line
+class _LineError(Exception):
+    """What a line is instead of a sample."""
 
 
-def pairs_of_samples(lines: Iterable[str], wanted: Wanted, *, where: str, since_ns: int | None) -> tuple[Names, Pairs]:
-    """Pair the samples of JSON lines, those of the last ``since_ns`` before the newest.
-
-    Raise :class:`EvidenceError`, with the line where there is one, for what is no sample.
-    """
-    rows: dict[tuple[str, str, str], _Rows] = {}
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            _take(rows, line, f"{where}, line {number}")
-    names = wanted.among(rows, where)
-    both = [rows[names.probe, names.target, path] for path in (names.baseline, names.candidate)]
-    first_ns = None if since_ns is None else max(max(row.numbers[1::3]) for row in both) - since_ns
-    return names, pair(*(row.columns(first_ns) for row in both))
-
-
-def _take(rows: dict[tuple[str, str, str], _Rows], line: str, place: str) -> None:
+def _take(rows: dict[tuple[str, str, str], _Rows], line: str) -> None:
     try:
         sample = json.loads(line)
         key = (_text(sample, "probe"), _text(sample, "target"), _text(sample, "path"))
@@ -60,12 +69,12 @@ def _take(rows: dict[tuple[str, str, str], _Rows], line: str, place: str) -> Non
         if outcome in _FURTHER:
             return
         numbers = (_whole(sample, "slot"), _whole(sample, "sent_at_ns"), _time(sample, "rtt_ns"))
-    except (ValueError, TypeError, KeyError, OverflowError) as error:
-        raise EvidenceError(f"{place}: no sample as `eragent export --format jsonl` writes them ({error})") from error
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+        raise _LineError(f"no sample as `eragent export --format jsonl` writes them ({error})") from error
     if outcome not in _NUMBER_OF:
-        raise EvidenceError(f"{place}: unknown outcome {outcome!r}: the file is of a newer version, or damaged")
+        raise _LineError(f"unknown outcome {outcome!r}: the file is of a newer version, or damaged")
     if OUTCOMES[_NUMBER_OF[outcome]].received and numbers[2] < 0:
-        raise EvidenceError(f"{place}: an answered packet without a round-trip time (rtt_ns)")
+        raise _LineError("an answered packet without a round-trip time (rtt_ns)")
     stream = rows.setdefault(key, _Rows())
     stream.numbers.extend(numbers)
     stream.outcome.append(_NUMBER_OF[outcome] | (128 if sample.get("noisy") else 0))
@@ -117,3 +126,21 @@ class _Rows:
         if since_ns is not None:
             columns = columns.where(columns.sent_at_ns >= since_ns)
         return columns.where(np.unique(columns.slot, return_index=True)[1])
+
+
+def _check_interval(columns: Columns, newest_ns: int) -> None:
+    """Raise :class:`EvidenceError` where the probe had another interval before: its slots then were other times.
+
+    A clock that was stepped moves one stretch of packets alone; another interval has two or more that agree in it.
+    """
+    ends = np.arange(0, len(columns), _STRETCH)
+    intervals = np.diff(columns.sent_at_ns[ends]) / np.diff(columns.slot[ends])
+    agreeing = np.flatnonzero(np.abs(np.diff(intervals)) <= _OTHER * np.abs(intervals[1:]))
+    if not len(agreeing):
+        return
+    last = intervals[agreeing[-1]]
+    others = agreeing[np.abs(intervals[agreeing] - last) > _OTHER * abs(last)]
+    if len(others):
+        # Behind the two that agree is the one in which it changed, and behind that what came after.
+        after_ns = int(columns.sent_at_ns[ends[min(others[-1] + 3, len(ends) - 1)]])
+        raise EvidenceError(another_interval(newest_ns - after_ns))

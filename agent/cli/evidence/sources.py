@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,9 +22,9 @@ _NS_PER_S = 1_000_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Samples:
-    """A file of samples, those of the last ``since_ns`` before the newest, or all."""
+    """Files of samples, those of the last ``since_ns`` before the newest, or all."""
 
-    file: IO[str]
+    files: Sequence[IO[str]]
     since_ns: int | None
 
 
@@ -79,9 +80,9 @@ def _noted(found: Comparison, note: str) -> Comparison:
 
 
 def _of_samples(source: Samples, wanted: Wanted, progress: Progress) -> tuple[Names, Pairs]:
-    from agent.cli.evidence.samples import pairs_of_file
+    from agent.cli.evidence.samples import pairs_of_files
 
-    return pairs_of_file(source.file, wanted, since_ns=source.since_ns, progress=progress)
+    return pairs_of_files(source.files, wanted, since_ns=source.since_ns, progress=progress)
 
 
 def _of_history(source: History, wanted: Wanted, now_ns: int, progress: Progress) -> tuple[Names, Pairs]:
@@ -106,10 +107,7 @@ def _measured(source: Measuring, wanted: Wanted, now_ns: int, progress: Progress
     plan = _plan(source.config, with_keys=True)
     ends = datetime.fromtimestamp((now_ns + source.duration_ns) / _NS_PER_S, UTC).astimezone()
     progress(f"measuring until {ends:%H:%M:%S}")
-    try:
-        return loop.run(pairs_of_paths(plan, wanted, where=str(source.config), duration_ns=source.duration_ns))
-    except KeyboardInterrupt:
-        raise EvidenceError("interrupted: a shorter --duration is a shorter run") from None
+    return loop.run(pairs_of_paths(plan, wanted, where=str(source.config), duration_ns=source.duration_ns))
 
 
 def _by_metrics(source: Metrics, wanted: Wanted, limits: Limits, now_ns: int, progress: Progress) -> Comparison:

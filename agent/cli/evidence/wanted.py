@@ -10,6 +10,9 @@ from agent.compare.comparison import Names
 Progress = Callable[[str], None]
 """Takes what is being done, in a few words, for whoever waits."""
 
+_MINUTE_NS = 60_000_000_000
+_HOUR = 60
+
 
 class EvidenceError(Exception):
     """There is nothing to compare; the message says why, and what to do."""
@@ -50,3 +53,11 @@ class Wanted:
             raise EvidenceError(f"{where} has several probes and targets of {both}: {names}: add --target and --probe")
         names = ", ".join(f"{probe} to {target} on {path}" for probe, target, path in known)
         raise EvidenceError(f"{where} has no probe and target in common to {both}, as asked for; it has: {names}")
+
+
+def another_interval(after_ns: int) -> str:
+    """Say that a probe had another interval before, and how to compare what came since, in the last ``after_ns``."""
+    minutes = after_ns // _MINUTE_NS
+    since = f"{minutes // 60}h" if minutes >= _HOUR else f"{minutes}m"
+    remedy = f"add --since {since} for what came after" if minutes else "wait for what comes after"
+    return f"the probe had another interval in a part of this time, or the clock was off: {remedy}"

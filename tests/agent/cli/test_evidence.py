@@ -8,10 +8,10 @@ import time
 from pathlib import Path
 
 from agent.cli.evidence.history import pairs_of_history
-from agent.cli.evidence.samples import pairs_of_file
+from agent.cli.evidence.samples import pairs_of_files
 from agent.cli.evidence.wanted import Wanted
 from agent.history.store import MINUTE_NS
-from tests.agent.cli.test_compare import keep, rows_for, sample
+from tests.agent.cli.comparing import keep, rows_for, sample
 
 BOTH = Wanted(baseline="vpn", candidate="expressroute")
 _HOUR_NS = 60 * MINUTE_NS
@@ -22,8 +22,8 @@ def test_whoever_waits_for_a_long_file_is_told_how_many_lines_were_read() -> Non
     file = io.StringIO("\n".join(lines * 600))
     file.name = "samples.jsonl"
     told: list[str] = []
-    _, pairs = pairs_of_file(file, BOTH, since_ns=None, progress=told.append)
-    assert told == ["reading samples", "reading samples, 50,000 lines", "reading samples, 100,000 lines"]
+    _, pairs = pairs_of_files([file], BOTH, since_ns=None, progress=told.append)
+    assert told == ["reading samples.jsonl", *(f"reading samples.jsonl, {count},000 lines" for count in (50, 100))]
     assert len(pairs) == 100
 
 
