@@ -19,6 +19,8 @@ from collectors.sample import RETRANSMITTED, DirectionalLoss, Outcome, ReceiveDr
 from collectors.session import SessionEvent
 from collectors.statistics import Rfc3550Jitter
 
+_REORDERED = Outcome.REORDERED  # to find a member takes CPython 3.11 0.1 µs
+
 
 class PeerCounts:
     """What the answers of a stream told of its reflector, beside their times; nothing where none of them can.
@@ -135,12 +137,14 @@ class StreamCounts:
         """Count a packet, as :meth:`take` does."""
         if sample.exchange is not None:
             self.exchanges.take(sample.exchange)
+        if sample.outcome.received:
+            self.reordered += sample.outcome is _REORDERED
+            self._take_received(sample)
+        else:
+            self._take_unanswered(sample)
+
+    def _take_unanswered(self, sample: Sample) -> None:
         match sample.outcome:
-            case Outcome.ANSWERED:
-                self._take_received(sample)
-            case Outcome.REORDERED:
-                self.reordered += 1
-                self._take_received(sample)
             case Outcome.LOST:
                 self._count_sent(sample)
                 self.lost += 1

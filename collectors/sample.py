@@ -39,15 +39,14 @@ class Outcome(StrEnum):
     DUPLICATE = "duplicate"
     """A further copy of an answer (RFC 5560)."""
 
-    @property
-    def received(self) -> bool:
-        """Whether the packet was answered in time."""
-        return self in _RECEIVED
+    received: bool
+    """Whether the packet was answered in time."""
+    settles: bool
+    """Whether this is a packet's one final outcome, not the report of a further answer."""
 
-    @property
-    def settles(self) -> bool:
-        """Whether this is a packet's one final outcome, not the report of a further answer."""
-        return self not in _FURTHER_ANSWERS
+    def __init__(self, value: str) -> None:
+        self.received = value in ("answered", "reordered")
+        self.settles = value not in ("late", "duplicate")
 
 
 RETRANSMITTED = "retransmitted"
@@ -55,9 +54,6 @@ RETRANSMITTED = "retransmitted"
 
 The time of such a connection is a second or more of waiting for that, which no packet needed.
 """
-
-_RECEIVED = (Outcome.ANSWERED, Outcome.REORDERED)
-_FURTHER_ANSWERS = (Outcome.LATE, Outcome.DUPLICATE)
 
 
 NOISE_NS = 1_000_000

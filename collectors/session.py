@@ -278,19 +278,16 @@ class Session:
         events: list[SessionEvent] = []
         for item in items:
             taken += 1
-            events += self._take(item)
+            if isinstance(item, Datagram):
+                events += self._take_datagram(item)
+            elif isinstance(item, TransmitStamp):
+                events += self._stream.transmitted(*item)
+            else:
+                events += self._take_error(item)
+        events += self._news()
         if events:
             self._deliver(events)
         return taken
-
-    def _take(self, item: TransmitStamp | IcmpError | Datagram) -> Sequence[SessionEvent]:
-        match item:
-            case TransmitStamp():
-                return self._stream.transmitted(item.id, item.stamp_ns)
-            case IcmpError():
-                return self._take_error(item)
-            case Datagram():
-                return self._take_datagram(item)
 
     def _take_datagram(self, datagram: Datagram) -> Sequence[SessionEvent]:
         stamp_ns = datagram.stamp_ns
@@ -301,15 +298,12 @@ class Session:
         answer = self._sender.answer(
             datagram, wall_ns=wall_ns, monotonic_ns=monotonic_ns, departure_of=self._stream.departure
         )
-        if answer is None:
-            return []
-        settled = self._stream.answered(answer) if isinstance(answer, Answer) else answer
-        if isinstance(settled, Rejection):
+        if not isinstance(answer, Answer):
+            return [] if answer is None else [RejectedAnswer(reason=answer, source=datagram.source[0])]
+        settled = self._stream.answered(answer)
+        if not isinstance(settled, list):
             return [RejectedAnswer(reason=settled, source=datagram.source[0])]
-        news = self._news()
-        if isinstance(answer, Answer) and answer.direct_measurement is not None:
-            return [*settled, *news, answer.direct_measurement]
-        return [*settled, *news] if news else settled
+        return settled if answer.direct_measurement is None else [*settled, answer.direct_measurement]
 
     def _take_error(self, error: IcmpError) -> Sequence[SessionEvent]:
         quote = self._sender.quote(error.quoted, self._stream.departure)

@@ -151,11 +151,12 @@ class Stream:
         if answer.stateful:
             self._direction.stateful = True
         events = self._no_longer_held(packet.sequence, answer) if self._held else []
-        if packet.outcome is not None:
-            return events + self._further_answer(packet, answer)
-        if packet.answer is None:
-            return events + self._first_answer(packet, answer)
-        return events + self._settle_answered(packet) + self._further_answer(packet, answer)
+        if packet.answer is None and packet.outcome is None:
+            events += self._first_answer(packet, answer)
+            return events
+        if packet.outcome is None:
+            events += self._settle_answered(packet)
+        return events + self._further_answer(packet, answer)
 
     def failed(self, quote: Quote, reason: str, offender: str | None) -> list[StreamEvent]:
         """Note that somebody who had to discard a packet said so; what was answered already stays so.
