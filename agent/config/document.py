@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 import yaml
 from yaml.reader import Reader
 
 from agent.config.problems import ConfigError, Key, Problem, dotted
 from agent.config.surprises import TEXT, surprise_in
+from agent.config.syntax import Position, position_of, syntax_problem
 
 Loader: TypeAlias = type[yaml.CSafeLoader | yaml.SafeLoader]
 FASTEST_LOADER: Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -32,14 +33,6 @@ _DEEPEST = 32
 _MOST_VALUES = 200_000
 
 Data: TypeAlias = "str | int | float | bool | list[Data] | dict[str, Data] | None"
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """A place in the file; both count from 1."""
-
-    line: int
-    column: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +75,7 @@ def parse_document(octets: bytes, *, file: str, loader: Loader = FASTEST_LOADER)
         _refuse_depth(text, file, loader)
         node = _composed(text, loader)
     except yaml.MarkedYAMLError as error:
-        raise ConfigError([_syntax_problem(error, text, file)]) from error
+        raise ConfigError([syntax_problem(error, text, file)]) from error
     except (yaml.YAMLError, ValueError, OverflowError) as error:
         # The loader without libyaml passes escapes such as "\UFFFFFFFF" to chr() and lets its error through.
         raise ConfigError([Problem(file=file, message=f"not YAML: {' '.join(str(error).split())}")]) from error
@@ -120,7 +113,7 @@ def _refuse_depth(text: str, file: str, loader: Loader) -> None:
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > _DEEPEST:
-            place = _position_of(event.start_mark)
+            place = position_of(event.start_mark)
             message = f"nested deeper than {_DEEPEST} levels: no key of this file is"
             raise ConfigError([Problem(file=file, line=place.line, column=place.column, message=message)])
 
@@ -133,37 +126,10 @@ def _composed(text: str, loader: Loader) -> yaml.Node | None:
         composer.dispose()
 
 
-def _syntax_problem(error: yaml.MarkedYAMLError, text: str, file: str) -> Problem:
-    place = _position_of(error.problem_mark or error.context_mark)
-    rest = "".join(text.splitlines()[place.line - 1 : place.line])[place.column - 1 :]
-    message = f"not YAML: {', '.join(part for part in (error.context, error.problem) if part)}"
-    if error.context == "expected a single document in the stream":
-        message = "a second YAML document begins here: remove the '---' and what follows"
-    elif error.problem and error.problem.startswith("mapping values are not allowed"):
-        message = "not YAML: no ':' can stand here: check the indentation, or put the value in quotes"
-    elif rest.startswith("\t"):
-        message = "a tab cannot indent YAML: use spaces"
-    elif rest[:1] in {"@", "`", "%"}:
-        message = f"a value cannot begin with {rest[0]!r}: put it in quotes"
-    return Problem(file=file, line=place.line, column=place.column, message=message)
-
-
 def _root_problem(node: yaml.Node, file: str) -> Problem:
-    place = _position_of(node.start_mark)
+    place = position_of(node.start_mark)
     message = "the file must be a mapping of sections such as 'paths:', 'targets:' and 'probes:'"
     return Problem(file=file, line=place.line, column=place.column, message=message)
-
-
-class _Mark(Protocol):
-    """A place as the parser says it, with libyaml or without; counts from 0."""
-
-    line: int
-    column: int
-
-
-def _position_of(mark: _Mark | None) -> Position:
-    assert mark is not None, "whatever is read from text has a place in it"
-    return Position(mark.line + 1, mark.column + 1)
 
 
 @dataclass(slots=True)
@@ -180,7 +146,7 @@ class _Walk:
         return Document(file=self.file, data=data, keys=self.keys, values=self.values, problems=tuple(self.problems))
 
     def _value(self, node: yaml.Node, key: Key) -> Data:
-        self.values[key] = _position_of(node.start_mark)
+        self.values[key] = position_of(node.start_mark)
         if len(key) > _DEEPEST or len(self.values) > _MOST_VALUES:
             self._refuse(node, key[:3], "the anchors of this file expand without end: write the values out")
             raise ConfigError(self.problems)
@@ -205,7 +171,7 @@ class _Walk:
                 first = self.keys[here]
                 self._refuse(name_node, here, f"given twice (first in line {first.line}): remove one")
                 continue
-            self.keys[here] = _position_of(name_node.start_mark)
+            self.keys[here] = position_of(name_node.start_mark)
             data[name] = self._value(value_node, here)
         return data
 
@@ -243,7 +209,7 @@ class _Walk:
                 return text
 
     def _refuse(self, node: yaml.Node, key: Key, message: str) -> None:
-        place = _position_of(node.start_mark)
+        place = position_of(node.start_mark)
         self.problems.append(
             Problem(file=self.file, line=place.line, column=place.column, key=dotted(key), message=message)
         )

@@ -97,6 +97,9 @@ def plan_of(
 def _octets(path: Path) -> bytes:
     try:
         return path.read_bytes()
+    except PermissionError as error:
+        message = f"cannot be read by this user (id {os.geteuid()}): chmod 0644, with 0755 for its folders"
+        raise ConfigError([Problem(file=str(path), message=message)]) from error
     except OSError as error:
         message = f"cannot be read: {error.strerror}; name the file with --config"
         raise ConfigError([Problem(file=str(path), message=message)]) from error

@@ -25,13 +25,13 @@ class _Quantity:
     examples: str
     usual_unit: str
 
-    def parse(self, text: str) -> int:
+    def parse(self, text: str, usual_unit: str | None = None) -> int:
         match = _NUMBER_AND_UNIT.fullmatch(text.strip())
         if match is None:
             raise ValueError(f"{text!r} is not a {self.noun}: write for example {self.examples}")
         number, unit = match.groups()
         if not unit:
-            raise ValueError(f"a {self.noun} needs a unit: write {number}{self.usual_unit}, not {number}")
+            raise ValueError(f"a {self.noun} needs a unit: write {number}{usual_unit or self.usual_unit}, not {number}")
         amount = Fraction(number) * self._multiple(unit, number)
         if amount.denominator != 1:
             raise ValueError(f"{text!r} is finer than 1{next(iter(self.units))}: write for example {self.examples}")
@@ -109,9 +109,12 @@ DSCP_NAMES: Mapping[str, int] = {
 _NAMES_OF_DSCP = {value: name for name, value in reversed(tuple(DSCP_NAMES.items()))}
 
 
-def parse_duration(text: str) -> int:
-    """Read a duration such as ``100ms`` as nanoseconds; raise :class:`ValueError` that shows a right one."""
-    return _DURATION.parse(text)
+def parse_duration(text: str, *, usual_unit: str = "ms") -> int:
+    """Read a duration such as ``100ms`` as nanoseconds; raise :class:`ValueError` that shows a right one.
+
+    ``usual_unit`` is suggested for a number without any.
+    """
+    return _DURATION.parse(text, usual_unit)
 
 
 def format_duration(duration_ns: int) -> str:

@@ -6,6 +6,7 @@ Every mistake is a ``ValueError`` whose message stands alone behind the key: ``m
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from pydantic import PlainValidator, WithJsonSchema
@@ -25,12 +26,15 @@ def said(value: Any) -> str:
 
 
 def text(read: Callable[[str], T]) -> PlainValidator:
-    """Read a text with ``read``."""
+    """Read a text with ``read``, whose errors show a right one: they serve for a number too that is none in quotes."""
 
     def validate(value: Any) -> T:
-        if not isinstance(value, str):
+        if isinstance(value, str):
+            return read(value)
+        if isinstance(value, (bool, dict, list)):
             raise ValueError(f"must be text, not {said(value)}")
-        return read(value)
+        read(str(value))
+        raise ValueError(f"must be text: write '{value}' in quotes")
 
     return PlainValidator(validate)
 
@@ -75,8 +79,9 @@ def quantity(parse: Callable[[str], int], *, least: int, most: int, bounds: str)
 
 def duration(least: str, most: str) -> PlainValidator:
     """Read a duration to ns, within bounds, both included."""
-    bounds = f"between {least} and {most}"
-    return quantity(parse_duration, least=parse_duration(least), most=parse_duration(most), bounds=bounds)
+    unit, bounds = least.lstrip("0123456789"), f"between {least} and {most}"
+    parse = partial(parse_duration, usual_unit=unit)
+    return quantity(parse, least=parse_duration(least), most=parse_duration(most), bounds=bounds)
 
 
 def seconds(least: int, most: int, bounds: str) -> PlainValidator:
@@ -107,7 +112,7 @@ def string_schema(*examples: str, pattern: str | None = None) -> WithJsonSchema:
 
 
 def _whole_seconds(text: str) -> int:
-    duration_ns = parse_duration(text)
+    duration_ns = parse_duration(text, usual_unit="s")
     if duration_ns % 1_000_000_000:
         raise ValueError(f"{text!r} is no whole number of seconds: write for example 10s")
     return duration_ns

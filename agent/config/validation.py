@@ -117,13 +117,31 @@ def _message(error: ErrorDetails, key: Key) -> str:
         case "extra_forbidden":
             return _unknown_key(key)
         case "model_type" | "dict_type":
-            return f"must be a mapping, not {said(error['input'])}"
+            return f"must be a mapping, not {said(error['input'])}: {_how_to_map(error['input'], key)}"
         case "list_type":
-            return f"must be a list, not {said(error['input'])}"
+            return f"must be a list, not {said(error['input'])}: {_how_to_list(error['input'], key)}"
         case "too_short":
             return "must not be empty: name one, or remove the key"
         case _:
             return error["msg"]
+
+
+def _how_to_map(found: Any, key: Key) -> str:
+    """Say how to write a mapping where something else was found."""
+    section = section_at(key)
+    if section is None:
+        return "write each of its parts as 'name: ...'"
+    fields = section.model_fields
+    if isinstance(found, str) and found.partition(":")[0] in fields:
+        return "put a space behind the ':'"
+    required = (name for name, field in fields.items() if field.is_required())
+    return f"write its keys, such as '{next(required, next(iter(fields)))}: ...'"
+
+
+def _how_to_list(found: Any, key: Key) -> str:
+    """Say how to write a list where something else was found."""
+    is_plain = not isinstance(found, dict) and section_at((*key, 0)) is None
+    return f"write [{found}]" if is_plain else "begin each of its parts with '- '"
 
 
 def _description(key: Key) -> str:

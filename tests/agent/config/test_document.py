@@ -7,8 +7,9 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from agent.config.document import FASTEST_LOADER, Document, Loader, Position, parse_document
+from agent.config.document import FASTEST_LOADER, Document, Loader, parse_document
 from agent.config.problems import ConfigError, Problem
+from agent.config.syntax import Position
 
 LOADERS = [pytest.param(FASTEST_LOADER, id="fastest"), pytest.param(yaml.SafeLoader, id="without-libyaml")]
 

@@ -39,7 +39,7 @@ def test_a_relative_directory_lies_beside_the_file() -> None:
     ("section", "message"),
     [
         ("keep: 1m", "history.keep: must be between 1h and 3650d"),
-        ("keep: 35", "history.keep: a duration needs a unit: write 35ms, not 35"),
+        ("keep: 35", "history.keep: a duration needs a unit: write 35h, not 35"),
         ("max_size: 1MB", "history.max_size: must be between 16MiB and 1TiB"),
         ("directory: ''", "history.directory: '' names no file"),
         ("size: 1GB", "history.size: unknown key"),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+import errno
 from ipaddress import ip_address, ip_network
-from pathlib import Path
+from pathlib import Path, PosixPath
 from typing import Any
 
 import pytest
@@ -49,6 +50,20 @@ def problems_of(text: str) -> tuple[Problem, ...]:
 def expected(file: Path) -> list[str]:
     prefix = "# expect: "
     return [line.removeprefix(prefix) for line in file.read_text().splitlines() if line.startswith(prefix)]
+
+
+class Forbidden(PosixPath):
+    """A file of somebody else: root, who runs some tests, may read all that there are."""
+
+    def read_bytes(self) -> bytes:
+        raise PermissionError(errno.EACCES, "Permission denied", str(self))
+
+
+def test_a_file_that_this_user_may_not_read_is_told_with_what_lets_it() -> None:
+    with pytest.raises(
+        ConfigError, match=r"^/etc/x\.yaml: cannot be read by this user \(id \d+\): chmod 0644, with 0755"
+    ):
+        load_plan(Forbidden("/etc/x.yaml"))
 
 
 @pytest.mark.parametrize("file", INVALID, ids=lambda file: file.stem)
