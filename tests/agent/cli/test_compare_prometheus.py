@@ -7,7 +7,8 @@ import json
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+import urllib.request
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -28,7 +29,7 @@ def run(url: str, *arguments: str) -> Result:
 
 
 def openmetrics(now_s: int) -> str:
-    """Return six hours of two paths of one agent, and of another agent that has only one."""
+    """Return six hours of two paths of one agent and of one that answers nothing, and of an agent that has only one."""
     families: dict[str, list[str]] = {
         name: [f"# TYPE {name} {kind}"]
         for name, kind in (
@@ -43,16 +44,17 @@ def openmetrics(now_s: int) -> str:
     for agent, path, base_ms, scale_ms in (
         ("here", "vpn", 9, 3),
         ("here", "expressroute", 5, 1),
+        ("here", "dead", 5, 1),
         ("there", "vpn", 9, 3),
     ):
         labels = f'agent="{agent}",probe="stamp",kind="stamp",target="hub",path="{path}"'
         rng = np.random.default_rng(len(path))
         counts = np.zeros(len(RTT_BOUNDS_NS) + 1, dtype=int)
         for minute in range(MINUTES + 1):
-            drawn = (base_ms + rng.exponential(scale_ms, PER_MINUTE if minute else 0)) * 1e6
+            drawn = (base_ms + rng.exponential(scale_ms, PER_MINUTE if minute and path != "dead" else 0)) * 1e6
             counts += np.bincount(np.searchsorted(RTT_BOUNDS_NS, drawn), minlength=len(counts))
             at = now_s - (MINUTES - minute) * 60
-            known, overlooked = int(counts.sum()), minute * 60
+            known, overlooked = minute * PER_MINUTE if path == "dead" else int(counts.sum()), minute * 60
             for name, value in (("sent", known + overlooked), ("lost", minute // 100), ("overlooked", overlooked)):
                 families[f"eragent_packets_{name}"].append(f"eragent_packets_{name}_total{{{labels}}} {value} {at}")
             failed = minute * 60 if path == "vpn" else 0
@@ -130,16 +132,34 @@ def test_what_the_server_does_not_have_is_named(server: str, arguments: tuple[st
     )
 
 
+def test_a_path_that_answers_nothing_is_insufficient(server: str) -> None:
+    arguments = ("--baseline", "vpn", "--candidate", "dead", "--agent", "here", "--since", "6h")
+    found = CliRunner().invoke(main, ["compare", "--prometheus", server, *arguments])
+    assert found.exit_code == 3
+    assert "dead answered nothing in this window: without its delays there is nothing to compare." in found.stdout
+
+
+def test_warnings_of_the_server_are_in_the_answer(server: str) -> None:
+    def warned(path: str, form: bytes) -> bytes:
+        with urllib.request.urlopen(server + path, form) as response:
+            return json.dumps(json.load(response) | {"warnings": ["a store did not answer"]}).encode()
+
+    with serving(lambda path, form: (200, warned(path, form))) as url:
+        report = json.loads(run(url, "--agent", "here", "--since", "6h", "--json").stdout)
+    assert report["notes"].count("The server warns: a store did not answer") == 1
+    assert report["verdict"] == "better"
+
+
 @contextmanager
-def answering(status: int, text: str) -> Iterator[str]:
-    """Serve the same answer to everything."""
+def serving(answer: Callable[[str, bytes], tuple[int, bytes]]) -> Iterator[str]:
+    """Serve what ``answer`` makes of each request's path and form: a status and a body."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            status, body = answer(self.path, self.rfile.read(int(self.headers.get("Content-Length", 0))))
             self.send_response(status)
             self.end_headers()
-            self.wfile.write(text.encode())
+            self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
             pass
@@ -166,7 +186,7 @@ def answering(status: int, text: str) -> Iterator[str]:
     ],
 )
 def test_a_server_that_is_none_or_refuses_is_told(status: int, text: str, message: str) -> None:
-    with answering(status, text) as url:
+    with serving(lambda *_: (status, text.encode())) as url:
         found = run(url)
     assert (found.exit_code, found.stdout) == (2, "")
     assert message in found.stderr
