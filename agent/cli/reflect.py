@@ -177,7 +177,7 @@ def command(
     with (
         select.epoll() as ready,
         termination() as stop,
-        _refusals_told(),
+        _refusals_told(with_parent),
         answering(plan, key=key, ready=ready, writer=writer) as found,
     ):
         if with_parent is not None and not _ends_with(with_parent):
@@ -225,10 +225,12 @@ def _counts_writer(descriptor: int) -> CountsWriter:
 
 
 @contextmanager
-def _refusals_told() -> Iterator[None]:
+def _refusals_told(parent: int | None) -> Iterator[None]:
     try:
         yield
     except CollectorError as error:
+        if parent is None:
+            systemd.notify(systemd.cannot_start(str(error)))
         raise CannotAnswer(str(error)) from error
 
 

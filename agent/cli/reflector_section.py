@@ -15,6 +15,7 @@ from agent.config.apart import ReadingError, read_apart
 from agent.config.problems import ConfigError
 from agent.keys import KeyFileError, read_key
 from agent.plan import Iperf3ServerPlan, ReflectorPlan
+from agent.service import systemd
 from collectors.stamp.authentication import Key
 
 _WRONG_CONFIGURATION = 2
@@ -44,6 +45,7 @@ def read_section(config: Path) -> ReflectorSection:
     except (ConfigError, KeyFileError) as error:
         _refuse(str(error))
     except ReadingError as error:
+        systemd.notify(systemd.cannot_start(str(error)))
         raise CannotAnswer(str(error)) from error
     if plan.reflector is None:
         example = '`reflector: {stamp: {listen: "[::]:862", allow: [10.1.0.0/16]}}`'
@@ -53,6 +55,7 @@ def read_section(config: Path) -> ReflectorSection:
 
 def _refuse(message: str) -> NoReturn:
     click.echo(message, err=True)
+    systemd.notify(systemd.cannot_start(message))
     sys.exit(_WRONG_CONFIGURATION)
 
 

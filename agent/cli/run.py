@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -52,11 +53,9 @@ def command(config: Path) -> None:
         passed = systemd.passed_sockets()
         sockets = passed or [listening_socket(plan.listen)]
     except ConfigError as error:
-        click.echo(str(error), err=True)
-        sys.exit(WRONG_CONFIGURATION)
+        _end(str(error), WRONG_CONFIGURATION)
     except (ReadingError, ListenError) as error:
-        click.echo(f"eragent: {error}", err=True)
-        sys.exit(COULD_NOT_START)
+        _end(f"eragent: {error}", COULD_NOT_START)
     kept = capabilities.to_keep(plan, host, held)
     given_up = capabilities.keep_only(kept)
     running = serve(
@@ -72,7 +71,14 @@ def command(config: Path) -> None:
 
 def _allowed(lacking: list[str]) -> None:
     """End the program where something is lacking that trying again does not bring."""
-    for line in lacking:
-        click.echo(f"eragent: {line}", err=True)
     if lacking:
-        sys.exit(NOT_ALLOWED)
+        _end("\n".join(f"eragent: {line}" for line in lacking), NOT_ALLOWED)
+
+
+def _end(reasons: str, code: int) -> NoReturn:
+    """Say what is in the way, on stderr and to the service manager."""
+    from agent.service import systemd
+
+    click.echo(reasons, err=True)
+    systemd.notify(systemd.cannot_start(reasons))
+    sys.exit(code)

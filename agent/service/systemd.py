@@ -11,6 +11,7 @@ STOPPING = "STOPPING=1"
 ALIVE = "WATCHDOG=1"
 
 _FIRST_PASSED_DESCRIPTOR = 3  # sd_listen_fds(3)
+_LONGEST = 1000  # characters: systemd ignores a message of more than 4096 octets
 
 
 def ready(status: str) -> str:
@@ -21,6 +22,16 @@ def ready(status: str) -> str:
 def reloading(monotonic_ns: int) -> str:
     """Return the state of a service that reloads; systemd tells by the time which READY=1 is the answer to it."""
     return f"RELOADING=1\nMONOTONIC_USEC={monotonic_ns // 1000}"
+
+
+def cannot_start(reasons: str) -> str:
+    """Return the state of a service that ends: the first line of what is in the way, and how many there are besides.
+
+    It stays in `systemctl status` between two tries, where systemd shows no log.
+    """
+    first, *others = reasons.splitlines()
+    besides = f" ({len(others)} more in the log)" if others else ""
+    return f"STATUS={first[:_LONGEST]}{besides}"
 
 
 def notify(state: str, environment: Mapping[str, str] = os.environ) -> None:

@@ -155,13 +155,58 @@ def test_the_service_answers_on_the_socket_that_it_is_passed(configuration: tupl
             _end(process, signal.SIGTERM, log)
 
 
-def test_a_wrong_configuration_ends_with_the_code_that_is_not_tried_again(tmp_path: Path) -> None:
-    file = tmp_path / "eragent.yaml"
-    file.write_text("probs: []\n", encoding="utf-8")
-    log = tmp_path / "log"
-    with running(agent_command(file), log=log) as process:
+@pytest.mark.parametrize(
+    ("text", "code", "said"),
+    [
+        ("probs: []\n", 2, "{file}:1:1: probs: unknown key"),
+        ("probs: []\nprobees: []\n", 2, "{file}:1:1: probs: unknown key"),
+        ("listen: 192.0.2.77:9469\n", 3, "eragent: cannot listen on 192.0.2.77:9469"),
+    ],
+)
+@pytest.mark.parametrize("manager", ["path"], indirect=True)
+def test_what_keeps_it_from_starting_is_in_its_status_and_told_by_a_code(
+    tmp_path: Path, manager: tuple[socket.socket, str], text: str, code: int, said: str
+) -> None:
+    listener, name = manager
+    file, log = tmp_path / "eragent.yaml", tmp_path / "log"
+    file.write_text(text, encoding="utf-8")
+    with running(agent_command(file), log=log, environment={"NOTIFY_SOCKET": name}) as process:
+        assert process.wait(_START_TIMEOUT_S) == code
+    status = _told(listener, log)
+    assert status.startswith("STATUS=" + said.format(file=file))
+    lines = log.read_text().splitlines()
+    assert lines[0].startswith(said.format(file=file))
+    assert status.endswith(f" ({len(lines) - 1} more in the log)") is (len(lines) > 1)
+
+
+@pytest.mark.parametrize("manager", ["path"], indirect=True)
+@pytest.mark.parametrize(
+    ("text", "said"), [("probes: []\n", "reflector: missing"), ("probs: []\n", "probs: unknown key")]
+)
+def test_what_keeps_the_reflector_from_starting_is_in_its_status(
+    tmp_path: Path, manager: tuple[socket.socket, str], text: str, said: str
+) -> None:
+    listener, name = manager
+    file, log = tmp_path / "eragent.yaml", tmp_path / "log"
+    file.write_text(text, encoding="utf-8")
+    command = [sys.executable, "-m", "agent", "reflect", "--config", str(file)]
+    with running(command, log=log, environment={"NOTIFY_SOCKET": name}) as process:
         assert process.wait(_START_TIMEOUT_S) == 2
-    assert "probs" in log.read_text()
+    assert said in _told_of(listener, log, "STATUS=")
+
+
+@pytest.mark.parametrize("manager", ["path"], indirect=True)
+def test_a_reflector_whose_port_is_taken_says_so_in_its_status(
+    tmp_path: Path, manager: tuple[socket.socket, str]
+) -> None:
+    listener, name = manager
+    log = tmp_path / "log"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        command = [sys.executable, "-m", "agent", "reflect", "--listen", f"127.0.0.1:{taken.getsockname()[1]}"]
+        with running(command, log=log, environment={"NOTIFY_SOCKET": name}) as process:
+            assert process.wait(_START_TIMEOUT_S) == 3
+    assert "another process listens there" in _told_of(listener, log, "STATUS=")
 
 
 def _told(listener: socket.socket, log: Path) -> str:

@@ -34,10 +34,15 @@ def _port_taken(service: Installed) -> Iterator[None]:
         host.run("systemctl", "stop", "taker")
 
 
+def _is_told_between_tries(service: Installed, said: str) -> bool:
+    status = service.status()
+    return "(auto-restart)" in status and said in status
+
+
 def test_a_port_in_use_is_named_and_tried_again_until_it_is_free(service: Installed) -> None:
     with _port_taken(service):
         service.restart()
-        service.host.wait_until(lambda: "stop what uses the port" in service.status(), "what is wrong")
+        service.host.wait_until(lambda: _is_told_between_tries(service, "stop what uses the port"), "what is wrong")
         service.host.wait_until(lambda: service.exit_code() == _COULD_NOT_START, "exit code")
     service.host.wait_until(service.is_sending, "samples")
 
@@ -45,7 +50,7 @@ def test_a_port_in_use_is_named_and_tried_again_until_it_is_free(service: Instal
 def test_an_address_that_the_host_has_not_is_named(service: Installed) -> None:
     service.configure(f"listen: 10.99.0.1:9469\n{_PING}")
     service.restart()
-    service.host.wait_until(lambda: "one of this host's addresses" in service.status(), "what is wrong")
+    service.host.wait_until(lambda: _is_told_between_tries(service, "one of this host's addresses"), "what is wrong")
     service.host.wait_until(lambda: service.exit_code() == _COULD_NOT_START, "exit code")
 
 
@@ -85,7 +90,7 @@ def test_another_python_than_the_packages_is_named(service: Installed, release: 
     try:
         said = service.host.run("eragent", "--version", check=False)
         service.restart()
-        service.host.wait_until(lambda: "install the package for it" in service.status(), "what is wrong")
+        service.host.wait_until(lambda: _is_told_between_tries(service, "install the package for it"), "what is wrong")
     finally:
         program.write_text(text, encoding="utf-8")
     assert said.returncode == _COULD_NOT_START
