@@ -25,12 +25,13 @@ class Progress:
 
     def ended(self, tried: Tried) -> None:
         """Say what came of it."""
+        from agent.throughput.words import mbit
+
         carried = (
             ""
             if tried.result is None
             else ", ".join(
-                f"{transfer.direction} {transfer.bits_per_second / 1e6:.4g} Mbit/s"
-                for transfer in tried.result.transfers
+                f"{transfer.direction} {mbit(transfer.bits_per_second)}" for transfer in tried.result.transfers
             )
         )
         click.echo(f"  {tried.outcome}{': ' if carried or tried.message else ''}{carried or tried.message}", err=True)

@@ -288,10 +288,19 @@ def _trials(asked: _Asked, path: NetworkPath) -> list[Trial]:
 
 def _print(measurements: list[Measurement]) -> None:
     from rich.console import Console
+    from rich.padding import Padding
+    from rich.text import Text
 
-    from agent.throughput.text import lines, table
+    from agent.throughput.text import LEGEND, lines, tables
 
     console = Console(highlight=False)
-    console.print(table(measurements))
+    for table in tables(measurements):
+        console.print(table)
+        console.print()
+    console.print(LEGEND, soft_wrap=not console.is_terminal)
     for line in lines(measurements):
-        console.print(line, soft_wrap=True, markup=False)
+        if console.is_terminal:
+            said = line.lstrip()
+            console.print(Padding(Text(said), (0, 0, 0, len(line) - len(said))))
+        else:  # one line for each sentence, for whoever looks through them
+            console.print(line, soft_wrap=True, markup=False)

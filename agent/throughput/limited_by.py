@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from agent.throughput.observed import Observed
 from agent.throughput.rfc6349 import Figures, figures_of
-from agent.throughput.words import evidence, flows, growth, mbit, ms, rate_in_words, size
+from agent.throughput.words import evidence, flows, growth, mbit, ms, percent, rate_in_words, size
 from collectors.iperf3.options import Protocol
 
 
@@ -88,6 +88,8 @@ def limited_by(seen: Observed) -> LimitedBy:
 
 _POLICER_TOO = " (a policer drops so too: a UDP test above its rate tells)"
 
+_EITHER_WAY = "a queue stood, in this direction or in the other one, which was tested with it: test each by itself"
+
 Found = tuple[Limit, str]
 _Rule = Callable[[Observed, Figures], Found | None]
 
@@ -136,11 +138,18 @@ def _processor(seen: Observed, _: Figures) -> Found | None:
 
 
 def _shaper(seen: Observed, _: Figures) -> Found | None:
-    if not _queue_ns(seen) or seen.steadiness is None or seen.steadiness > STEADY:
+    if seen.both_ways or not _queue_ns(seen) or seen.steadiness is None or seen.steadiness > STEADY:
         return None
     return Limit.SHAPER, (
         f"a queue stood and the rate was steady (deviation {seen.steadiness:.1%} of the mean): {growth(seen)}"
     )
+
+
+def _queue_of_either_way(seen: Observed, figures: Figures) -> Found | None:
+    """Find a queue that may be the other direction's, so that losses in this one are not the path's own for sure."""
+    if not seen.both_ways or not _queue_ns(seen):
+        return None
+    return _host(seen, figures) or (Limit.UNKNOWN, f"{growth(seen)}: {_EITHER_WAY}")
 
 
 def _window(seen: Observed, figures: Figures) -> Found | None:
@@ -178,7 +187,7 @@ def _losses(seen: Observed, figures: Figures) -> Found | None:
     if bound is None or not _slows_down(seen) or flow > NEAR_BOUND * bound:
         return None
     return Limit.LOSS, (
-        f"{seen.loss_share:.3%} of the segments were sent again; at that loss a flow of "
+        f"{percent(seen.loss_share or 0.0)} of the segments were sent again; at that loss a flow of "
         f"{seen.congestion_control or 'TCP'} reaches about {mbit(bound)}, and each of {flows(seen.streams)} carried "
         f"{mbit(flow)}{_POLICER_TOO}"
     )
@@ -189,8 +198,9 @@ def _bursts(seen: Observed, _: Figures) -> Found | None:
     if not _slows_down(seen) or (seen.loss_share or 0) < BURSTY_LOSS:
         return None
     return Limit.LOSS, (
-        f"{seen.loss_share:.3%} of the segments were sent again, and no queue stood; each of {flows(seen.streams)} "
-        f"carried more than single losses of that share allow, so they came in bursts{_POLICER_TOO}"
+        f"{percent(seen.loss_share or 0.0)} of the segments were sent again, and no queue stood; each of "
+        f"{flows(seen.streams)} carried more than single losses of that share allow, so they came in bursts"
+        f"{_POLICER_TOO}"
     )
 
 
@@ -212,13 +222,15 @@ def _losses_too(seen: Observed) -> str:
     if loss is None or loss < BURSTY_LOSS:
         return ""
     lost = "datagrams were lost" if seen.protocol is Protocol.UDP else "segments were sent again"
-    return f"; {loss:.3%} of the {lost} meanwhile, by it or on the way"
+    return f"; {percent(loss)} of the {lost} meanwhile, by it or on the way"
 
 
 def _datagram_losses(seen: Observed, figures: Figures) -> Found | None:
     loss = seen.loss_share
     if loss is None or loss <= RARE_LOSS or seen.lost_packets is None or seen.lost_packets < FEWEST_LOSSES:
         return None
+    if _queue_ns(seen) and seen.both_ways:
+        return _host(seen, figures) or (Limit.UNKNOWN, f"{loss:.1%} of the datagrams were lost; {_EITHER_WAY}")
     if _queue_ns(seen):
         return Limit.SHAPER, f"{loss:.1%} of the datagrams were lost, and a queue stood: {growth(seen)}"
     idle = seen.idle.loss_share if seen.idle is not None and seen.idle.tells else None
@@ -257,6 +269,7 @@ _TCP_RULES: tuple[_Rule, ...] = (
     _processor,
     _shaper,
     _window,
+    _queue_of_either_way,
     _losses,
     _buffer,
     _host,

@@ -31,6 +31,7 @@ class Observed:
     ``host_buffer_bytes`` is the most that this host's kernel lets a socket have at its end of the flow.
     ``sender_cpu`` and ``receiver_cpu`` are shares of one core, of which a test can use ``cores``;
     ``host_busy`` is the share of all of this host's processors that anybody used meanwhile, the kernel included.
+    ``both_ways``: data went the other way too at the same time, so that a queue may have stood in either direction.
     ``rates`` are what the path's parts are known to carry. ``steadiness`` is the deviation of the intervals' rates as a
     share of their mean.
     """
@@ -38,6 +39,7 @@ class Observed:
     protocol: Protocol
     bits_per_second: float
     streams: int
+    both_ways: bool = False
     asked_bits_per_second: int | None = None
     mss_bytes: int = 1448
     headers_bytes: int = 52
@@ -112,6 +114,7 @@ def observed(
         protocol=options.protocol,
         bits_per_second=transfer.bits_per_second,
         streams=streams,
+        both_ways=options.direction is Direction.BOTH,
         asked_bits_per_second=options.bits_per_second,
         mss_bytes=(options.payload_bytes if udp else result.mss_bytes) or 1448,
         headers_bytes=28 if udp else 52,

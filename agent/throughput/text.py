@@ -1,4 +1,4 @@
-"""Tests of throughput as a person reads them: a table, and below it why each was as fast as it was."""
+"""Tests of throughput as a person reads them: a table of each path, and below it why each was as fast as it was."""
 
 from __future__ import annotations
 
@@ -23,29 +23,33 @@ LIMITS = {
     Limit.ASKED: "nothing",
     Limit.UNKNOWN: "not known",
 }
-_COLUMNS = ("path", "load", "", "Mbit/s", "limited by", "p50 ms", "p99 ms", "lost", "RPM")
+_COLUMNS = (("load", 13), ("Mbit/s", 8), ("limited by", 14), ("p50 ms", 6), ("p99 ms", 6), ("lost", 6), ("RPM", 7))
+"""With the least width of each, so that the tables of several paths are alike; together they fit 80 columns."""
+LEGEND = "Mbit/s are of payload. p50, p99, lost and RPM (round trips per minute) are a probe's, beside the test."
 
 
-def table(measurements: Sequence[Measurement]) -> Table:
-    """Return a row for each path without load, and one for each direction of each test.
+def tables(measurements: Sequence[Measurement]) -> Iterator[Table]:
+    """Yield a table for each path: a row without load, and one for each direction of each test.
 
     What stands right of the limit is of a probe's round trips: their percentiles, losses, and how many fit a minute.
     """
+    for path in dict.fromkeys(each.tried.trial.path.name for each in measurements):
+        yield _table(path, [each for each in measurements if each.tried.trial.path.name == path])
+
+
+def _table(path: str, measurements: Sequence[Measurement]) -> Table:
     from rich import box
     from rich.table import Table
 
-    drawn = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for place, name in enumerate(_COLUMNS):
-        drawn.add_column(name, justify="left" if place in (0, 1, 2, 4) else "right", overflow="fold")
-    idle_shown: set[str] = set()
+    drawn = Table(title=path, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for place, (name, width) in enumerate(_COLUMNS):
+        drawn.add_column(name, justify="left" if place in (0, 2) else "right", min_width=width, no_wrap=True)
+    idle = next((each.latency.idle for each in measurements if each.latency is not None), None)
+    if idle is not None:
+        drawn.add_row("none", "", "", *_latency(idle))
     for measurement in measurements:
-        path = measurement.tried.trial.path.name
-        beside = measurement.latency
-        if path not in idle_shown and beside is not None:
-            idle_shown.add(path)
-            drawn.add_row(path, "none", "", "", "", *_latency(beside.idle))
         for row in _rows(measurement):
-            drawn.add_row(path, measurement.tried.trial.stage.name, *row)
+            drawn.add_row(*row)
     return drawn
 
 
@@ -58,7 +62,7 @@ def lines(measurements: Sequence[Measurement]) -> Iterator[str]:
             yield f"{name}, {direction}: limited by {LIMITS[verdict.limit]}: {verdict.because}."
             yield f"  {'; '.join(verdict.evidence)}."
         if measurement.tried.message:
-            yield f"{name}: {measurement.tried.outcome}: {measurement.tried.message}"
+            yield f"{name}: {measurement.tried.outcome} ({measurement.tried.reason}): {measurement.tried.message}"
         for each in measurement.leaks:
             if each.leak.leaked:
                 yield f"{name}: {each.stream.path} felt it: {each.leak.evidence}."
@@ -69,15 +73,16 @@ def _rows(measurement: Measurement) -> Iterator[tuple[str, ...]]:
     latency = ("", "", "", "") if beside is None or beside.loaded is None else _latency(beside.loaded)
     result = measurement.tried.result
     transfers = () if result is None else result.transfers
+    stage = measurement.tried.trial.stage.name
     for transfer in transfers:
         verdict = measurement.verdicts.get(transfer.direction)
         said = "" if verdict is None else LIMITS[verdict.limit]
         if measurement.tried.outcome is Outcome.PARTIAL:
-            said = f"incomplete ({measurement.tried.reason})"
-        yield (transfer.direction, f"{transfer.bits_per_second / 1e6:,.1f}", said, *latency)
+            said = "incomplete"
+        yield (f"{stage} {transfer.direction}", f"{transfer.bits_per_second / 1e6:,.1f}", said, *latency)
     if not transfers:
         direction = measurement.tried.trial.options.direction
-        yield (direction, "", f"{measurement.tried.outcome} ({measurement.tried.reason})", "", "", "", "")
+        yield (f"{stage} {direction}", "", measurement.tried.outcome, "", "", "", "")
 
 
 def _latency(seen: Latency) -> tuple[str, str, str, str]:
@@ -87,4 +92,7 @@ def _latency(seen: Latency) -> tuple[str, str, str, str]:
 
 
 def _ms(duration_ns: int | None) -> str:
-    return "" if duration_ns is None else f"{duration_ns / 1e6:.3g}"
+    """Say a round trip in six characters: to three digits, and to the microsecond at most."""
+    if duration_ns is None:
+        return ""
+    return f"{duration_ns / 1e6:.3f}" if duration_ns < 100_000 else f"{duration_ns / 1e6:.3g}"

@@ -37,7 +37,7 @@ def _of_flows(seen: Observed, figures: Figures) -> Iterator[str]:
     if figures.under_way_bytes is not None and seen.protocol is Protocol.TCP:
         yield f"{size(figures.under_way_bytes)} of each flow under way on the mean"
     if figures.loss_share is not None:
-        yield f"{figures.loss_share:.3%} {'lost' if seen.protocol is Protocol.UDP else 'sent again'}"
+        yield f"{percent(figures.loss_share)} {'lost' if seen.protocol is Protocol.UDP else 'sent again'}"
     if figures.loss_bound_bits_per_second is not None:
         yield f"at that loss one flow reaches about {mbit(figures.loss_bound_bits_per_second)}"
 
@@ -74,6 +74,11 @@ def mbit(bits_per_second: float) -> str:
         if bits_per_second >= multiple:
             return f"{bits_per_second / multiple:.4g} {unit}"
     return f"{bits_per_second / 1e6:.4g} Mbit/s"
+
+
+def percent(part: float) -> str:
+    """Say a share that may be small, such that it does not look like nothing."""
+    return f"{part:.3%}" if part >= 0.0001 else "none" if part == 0 else f"{part * 100:.1g}%"
 
 
 def size(octets: int) -> str:

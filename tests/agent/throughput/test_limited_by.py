@@ -13,6 +13,7 @@ from agent.throughput.limited_by import Limit, limited_by
 from agent.throughput.load import Latency
 from agent.throughput.observed import Observed, observed
 from agent.throughput.rfc6349 import figures_of
+from agent.throughput.words import percent
 from collectors.iperf3.options import Direction, Iperf3Options, Protocol
 from collectors.iperf3.result import Iperf3Result, Transfer
 
@@ -73,6 +74,21 @@ def test_a_standing_queue_and_a_steady_rate_are_a_shaper_of_unknown_rate() -> No
     assert verdict(queued) is Limit.SHAPER
     assert verdict(replace(queued, steadiness=0.3, retransmits=0)) is Limit.UNKNOWN
     assert verdict(replace(queued, loaded=saw(24), retransmits=0)) is Limit.UNKNOWN  # less than a quarter of 20 ms
+
+
+def test_a_queue_beside_a_test_both_ways_is_nobodys_in_particular() -> None:
+    queued = replace(QUIET, loaded=saw(48), retransmits=900, both_ways=True)
+    found = limited_by(queued)
+    assert found.limit is Limit.UNKNOWN
+    assert "in this direction or in the other one" in found.because
+    assert verdict(replace(queued, host_busy=0.95)) is Limit.CPU
+    assert verdict(replace(queued, bits_per_second=191.0 * MBIT, rates=(BOUGHT,))) is Limit.SHAPER
+    datagrams = replace(UDP, bits_per_second=98.8 * MBIT, lost_packets=24_000, loaded=saw(60), both_ways=True)
+    assert verdict(datagrams) is Limit.UNKNOWN
+
+
+def test_shares_that_are_small_do_not_look_like_nothing() -> None:
+    assert [percent(part) for part in (0.0, 0.000_003, 0.001_23, 0.3)] == ["none", "0.0003%", "0.123%", "30.000%"]
 
 
 def test_a_window_that_is_used_up_limits() -> None:

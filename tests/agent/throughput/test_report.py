@@ -13,7 +13,8 @@ from agent.sink import StreamKey
 from agent.throughput.load import Load, Period, Probed
 from agent.throughput.measurement import Measurement, measurement
 from agent.throughput.report import report
-from agent.throughput.text import lines, table
+from agent.throughput.stages import Stage
+from agent.throughput.text import lines, tables
 from agent.throughput.trial import Outcome, Tried, outcome_of
 from collectors.iperf3.failing import Iperf3Failure
 from collectors.iperf3.result import Iperf3Result
@@ -46,15 +47,17 @@ def measured(result: Iperf3Result = COMPLETE) -> Measurement:
 
 def printed(*measurements: Measurement) -> str:
     file = StringIO()
-    Console(file=file, width=120).print(table(measurements))
+    Console(file=file, width=80).print(*tables(measurements))
     return file.getvalue() + "\n".join(lines(measurements))
 
 
 def test_a_table_has_the_path_without_load_and_under_it_and_why() -> None:
     text = printed(measured())
-    idle, loaded = [line.split() for line in text.splitlines() if line.startswith("vpn ")]
-    assert idle == ["vpn", "none", "5", "5", "0.0%", "12,000"]
-    assert loaded[:5] == ["vpn", "1", "flow", "up", "1.2"]
+    [name, head, _, *rows] = text.splitlines()
+    idle, loaded = (row.split() for row in rows[:2])
+    assert (name.split(), head.split()[:2]) == (["vpn"], ["load", "Mbit/s"])
+    assert idle == ["none", "5", "5", "0.0%", "12,000"]
+    assert loaded[:4] == ["1", "flow", "up", "1.2"]
     assert loaded[-4:] == ["50", "50", "0.0%", "1,200"]
     assert "vpn, 1 flow, up: limited by" in text
     assert "vpn, 1 flow: dsl felt it: median 5 ms idle (p95 5), 30 ms meanwhile" in text
@@ -63,16 +66,34 @@ def test_a_table_has_the_path_without_load_and_under_it_and_why() -> None:
 def test_a_test_that_ended_early_says_so_beside_what_it_found() -> None:
     cut = replace(troubled(Iperf3Failure.ENDED_EARLY, moved=1_448), up=COMPLETE.up)
     text = printed(measured(cut))
-    assert "incomplete (ended_early)" in text
-    assert "vpn, 1 flow: partial: so it is: ended_early" in text
+    assert "1.2  incomplete" in " ".join(text.split("  "))
+    assert "vpn, 1 flow: partial (ended_early): so it is: ended_early" in text
     assert "limited by not" not in text
 
 
 def test_a_test_that_was_skipped_says_why() -> None:
     skipped = Tried(trial=TRIAL, at=AT, outcome=Outcome.SKIPPED, reason="budget", message="it would move too much")
     text = printed(measurement(skipped, {}, ()))
-    assert "skipped (budget)" in text
-    assert "vpn, 1 flow: skipped: it would move too much" in text
+    assert "1 flow up" in text
+    assert "vpn, 1 flow: skipped (budget): it would move too much" in text
+
+
+def test_the_widest_figures_of_the_longest_path_fold_nothing_in_80_columns() -> None:
+    fast = replace(
+        COMPLETE,
+        up=replace(COMPLETE.up, received_bits_per_second=99_999_900_000.0),  # type: ignore[type-var]  # it is
+    )
+    wide = replace(
+        measured(fast),
+        tried=replace(measured(fast).tried, trial=replace(TRIAL, stage=Stage(name="32 flows", streams=32))),
+    )
+    quick = {key: [sample._replace(rtt_ns=12_345) for sample in samples] for key, samples in RECORDED.items()}
+    wide = measurement(wide.tried, quick, [PERIOD])
+    file = StringIO()
+    Console(file=file, width=80).print(*tables([wide]))
+    [row] = [line for line in file.getvalue().splitlines() if line.startswith("32 flows up")]
+    assert row.split()[3:4] == ["99,999.9"]
+    assert row.split()[-3:] == ["0.012", "0.0%", "4,860,267"]
 
 
 def test_the_json_object_has_figures_verdict_latency_and_leaks() -> None:
