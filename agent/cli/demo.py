@@ -177,10 +177,12 @@ def _tell(outcome: _Outcome) -> None:
     from rich.console import Console
 
     from agent.lab.screen import event_line
+    from agent.report.folding import folded
     from agent.report.pairs import comparison_lines
     from agent.report.text import streams_table
 
-    Console().print(streams_table(outcome.report))
+    console = Console()
+    console.print(streams_table(outcome.report))
     lines = ["", *comparison_lines(outcome.report), ""]
     if outcome.events:
         lines += ["What the scenario did:", *map(event_line, outcome.events), ""]
@@ -191,7 +193,8 @@ def _tell(outcome: _Outcome) -> None:
             "",
         ]
     lines += [f"Metrics of {name} were on {url}" for name, url in outcome.metrics.items()]
-    click.echo("\n".join(lines))
+    for line in lines:
+        click.echo("\n".join(folded(line, console.width)) if console.is_terminal else line)
 
 
 def _errors(links: Mapping[str, Mapping[str, Any] | None]) -> Iterator[str]:

@@ -239,10 +239,11 @@ def _run(
 def _print(report: Json) -> None:
     from rich.console import Console
 
+    from agent.report.folding import folded
     from agent.report.pairs import comparison_lines
     from agent.report.text import streams_table
 
     console = Console(highlight=False)
     console.print(streams_table(report))
-    for line in comparison_lines(report):
-        console.print(line, soft_wrap=True)
+    for line in comparison_lines(report):  # whole lines for programs such as grep
+        click.echo("\n".join(folded(line, console.width)) if console.is_terminal else line)
