@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +14,7 @@ import pytest
 
 from tests.systemd.releases import Release, root_of
 
+_CONTROL_GROUPS = [Path("/sys/fs/cgroup", name) for name in ("", "systemd", "unified")]  # version 2, or both
 _BOOT_S = 60.0
 _WAIT_S = 30.0
 
@@ -65,8 +68,9 @@ def booted(release: Release, folder: Path) -> Iterator[Container]:
     log = folder / "console"
     with (
         log.open("wb") as console,
+        _own_groups(f"eragent-{secrets.token_hex(4)}") as enter,
         subprocess.Popen(
-            [*command, "--private-network", "--console=pipe"],
+            ["sh", "-c", f'{enter}exec "$@"', "sh", *command, "--private-network", "--console=pipe"],
             stdin=subprocess.DEVNULL,
             stdout=console,
             stderr=subprocess.STDOUT,
@@ -82,6 +86,23 @@ def booted(release: Release, folder: Path) -> Iterator[Container]:
                 nspawn.wait(_WAIT_S)
             except subprocess.TimeoutExpired:
                 nspawn.kill()
+
+
+@contextmanager
+def _own_groups(name: str) -> Iterator[str]:
+    """Make control groups; yield the shell's words that enter them. They are removed at the end.
+
+    With --keep-unit two systems begun from the same group would share all below it, and end each other's services.
+    """
+    groups = [folder / name for folder in _CONTROL_GROUPS if (folder / "cgroup.procs").exists()]
+    for group in groups:
+        group.mkdir()
+    try:
+        yield "".join(f"echo $$ >{group / 'cgroup.procs'} && " for group in groups)
+    finally:
+        for group in groups:
+            for folder, _, _ in os.walk(group, topdown=False):
+                Path(folder).rmdir()
 
 
 def _leader(nspawn: subprocess.Popen[bytes], log: Path) -> int:
