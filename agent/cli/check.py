@@ -53,24 +53,31 @@ Exit codes:
     help="The file to check.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@click.option("--offline", is_flag=True, help="Do not look up the targets' names.")
+@click.option("--offline", is_flag=True, help="Look up no names of targets, and no addresses and links of this host.")
 def command(config: Path, as_json: bool, offline: bool) -> None:
-    """Check a configuration file; every error with file, line and key."""
+    """Check a configuration file; every error with file, line and key.
+
+    What this host lacks for it at present is no error, since the file may be for another one: that is told beside.
+    """
     from agent.config.problems import ConfigError
 
     try:
-        plan = _checked(config, offline=offline)
+        plan, warnings = _checked(config, offline=offline)
     except ConfigError as error:
         if as_json:
-            click.echo(_json(error.problems, (), ()))
+            click.echo(_json(error.problems))
         else:
             click.echo(str(error), err=True)
         raise SystemExit(_INVALID) from None
     from agent.throughput.transfers import transfers
 
     loads = path_loads(plan)
-    moved = tuple(transfers(plan.throughput))
-    click.echo(_json((), loads, moved) if as_json else summary(plan, loads, str(config)))
+    if as_json:
+        click.echo(_json((), warnings, loads, tuple(transfers(plan.throughput))))
+        return
+    click.echo(summary(plan, loads, str(config)))
+    for warning in warnings:
+        click.echo(f"warning: {warning}", err=True)
 
 
 def path_loads(plan: Plan) -> tuple[PathLoad, ...]:
@@ -129,23 +136,33 @@ def _serves(server: Iperf3ServerPlan) -> str:
     return f"It serves tests by iperf3 on {server.listen} for {allowed}{users}."
 
 
-def _checked(config: Path, *, offline: bool) -> Plan:
+def _checked(config: Path, *, offline: bool) -> tuple[Plan, Sequence[Problem]]:
+    """Return the plan, and what this host lacks for it."""
+    from agent.config.here import missing_here
     from agent.config.load import load
     from agent.config.names import unresolved
     from agent.config.problems import ConfigError
 
     loaded = load(config)
-    problems = [] if offline else unresolved(loaded.plan, loaded.document)
+    if offline:
+        return loaded.plan, ()
+    problems = unresolved(loaded.plan, loaded.document)
     if problems:
         raise ConfigError(problems)
-    return loaded.plan
+    return loaded.plan, missing_here(loaded.plan, loaded.document)
 
 
-def _json(problems: Sequence[Problem], loads: Sequence[PathLoad], moved: Sequence[Transfer]) -> str:
+def _json(
+    problems: Sequence[Problem],
+    warnings: Sequence[Problem] = (),
+    loads: Sequence[PathLoad] = (),
+    moved: Sequence[Transfer] = (),
+) -> str:
     answer: dict[str, Any] = {
         "schema": _SCHEMA,
         "ok": not problems,
         "errors": [asdict(problem) for problem in problems],
+        "warnings": [asdict(warning) for warning in warnings],
         "paths": [asdict(load) for load in loads],
         "throughput": [asdict(each) for each in moved],
     }

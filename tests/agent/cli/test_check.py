@@ -19,7 +19,7 @@ def check(file: Path, *options: str) -> Result:
 
 
 def test_a_valid_file_is_summed_up() -> None:
-    result = check(DATA / "valid-example.yaml")
+    result = check(DATA / "valid-example.yaml", "--offline")
     assert result.exit_code == 0
     assert result.stderr == ""
     assert result.stdout.splitlines() == [
@@ -32,7 +32,7 @@ def test_a_valid_file_is_summed_up() -> None:
 
 
 def test_a_valid_file_is_one_json_object() -> None:
-    result = check(DATA / "valid-example.yaml", "--json")
+    result = check(DATA / "valid-example.yaml", "--json", "--offline")
     assert result.exit_code == 0
     # 10 packets/s of 20 + 8 + 128 octets and 1 packet/s of 20 + 8 + 56, in bits.
     load = {"streams": 2, "packets_per_second": 11.0, "bits_per_second": 13152.0}
@@ -40,6 +40,7 @@ def test_a_valid_file_is_one_json_object() -> None:
         "schema": "eragent.check/1",
         "ok": True,
         "errors": [],
+        "warnings": [],
         "paths": [{"path": "expressroute", **load}, {"path": "vpn", **load}],
         "throughput": [],
     }
@@ -69,7 +70,7 @@ def test_every_mistake_is_in_the_json_object() -> None:
         "key": "probes.0.stamp.port",
         "message": "must be between 1 and 65535",
     }
-    nothing: dict[str, list[object]] = {"paths": [], "throughput": []}
+    nothing: dict[str, list[object]] = {"warnings": [], "paths": [], "throughput": []}
     assert json.loads(result.stdout) == {"schema": "eragent.check/1", "ok": False, "errors": [problem], **nothing}
 
 
@@ -77,6 +78,37 @@ def test_a_file_that_is_not_there_has_no_line(tmp_path: Path) -> None:
     result = check(tmp_path / "eragent.yaml", "--json")
     (error,) = json.loads(result.stdout)["errors"]
     assert (result.exit_code, error["line"], error["column"]) == (2, None, None)
+
+
+LACKING = """
+listen: 192.0.2.9:9469
+paths:
+  expressroute: {source: 192.0.2.10}
+  vpn: {interface: nosuch0}
+  here: {source: 127.0.0.1}
+targets: {hub: {address: 127.0.0.3}}
+probes: [{name: ping, icmp: {}, targets: [hub]}]
+reflector: {stamp: {listen: "192.0.2.11:8862"}, twamp: {}}
+"""
+
+
+def test_what_this_host_lacks_is_told_beside_and_is_no_mistake_of_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "eragent.yaml"
+    file.write_text(LACKING)
+    told, as_json = check(file), check(file, "--json")
+    assert (told.exit_code, as_json.exit_code) == (0, 0)
+    assert told.stderr.splitlines() == [
+        f"warning: {file}:{place}: this host has no {what}"
+        for place, what in (
+            ("4:26: paths.expressroute.source", "address 192.0.2.10 now (`ip addr`): nothing is sent on this path"),
+            ("5:20: paths.vpn.interface", "interface nosuch0 now (`ip link`): nothing is sent on this path"),
+            ("2:9: listen", "address 192.0.2.9 now (`ip addr`): nobody is answered there"),
+            ("9:29: reflector.stamp.listen", "address 192.0.2.11 now (`ip addr`): nobody is answered there"),
+        )
+    ]
+    keys = [warning["key"] for warning in json.loads(as_json.stdout)["warnings"]]
+    assert keys == ["paths.expressroute.source", "paths.vpn.interface", "listen", "reflector.stamp.listen"]
+    assert check(file, "--offline").stderr == ""
 
 
 def test_names_are_not_looked_up_offline() -> None:
