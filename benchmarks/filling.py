@@ -6,6 +6,7 @@ nanoseconds.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -27,7 +28,9 @@ _DIFFERENT = 100  # minutes are made, the rest is copies at their own time: maki
 _TIMES = HAS_RTT | HAS_FORWARD | HAS_BACKWARD
 
 
-def fill(directory: Path, streams: Sequence[StreamKey], *, first_minute: int, minutes: int) -> None:
+def fill(
+    directory: Path, streams: Sequence[StreamKey], *, first_minute: int, minutes: int, with_samples: bool = True
+) -> None:
     """Write so many minutes of each stream, ten samples a second, from ``first_minute`` (since the Unix epoch) on."""
     with closing(Store(connect(directory))) as store:
         connection = store._connection  # whole minutes at once, without the parts that they are made of
@@ -35,30 +38,26 @@ def fill(directory: Path, streams: Sequence[StreamKey], *, first_minute: int, mi
             made = [_minute_of(place * _DIFFERENT + number) for number in range(min(_DIFFERENT, minutes))]
             stream = store.stream(key, _INTERVAL_NS)
             store.begin()
-            for number in range(minutes):
+            for number, minute in enumerate(made, start=first_minute):
+                store.summarise(stream, number, summarised(minute, Extras()))
+            _copy_summaries(connection, block_id(stream, first_minute), minutes)
+            for number in range(minutes if with_samples else 0):
                 rows = _at(made[number % _DIFFERENT], first_minute + number)
-                block = encode(rows, interval_ns=_INTERVAL_NS)
-                place_of_it = block_id(stream, first_minute + number)
-                connection.execute("INSERT INTO blocks VALUES (?, ?)", (place_of_it, block))
-                if number < _DIFFERENT:
-                    store.summarise(stream, first_minute + number, summarised(rows, Extras()))
+                block = (block_id(stream, first_minute + number), encode(rows, interval_ns=_INTERVAL_NS))
+                connection.execute("INSERT INTO blocks VALUES (?, ?)", block)
             store.commit()
-        _copy_summaries(store, first_minute)
 
 
-def _copy_summaries(store: Store, first_minute: int) -> None:
-    """Give every minute a summary, as large as those that were made."""
-    connection = store._connection
+def _copy_summaries(connection: sqlite3.Connection, first: int, minutes: int) -> None:
+    """Give every further minute one of the summaries that were made; ``first`` is the id of the stream's first."""
     names = [row[1] for row in connection.execute("PRAGMA table_info(minutes)")][1:]
-    store.begin()
     connection.execute(
         f"INSERT INTO minutes (id, {', '.join(names)})"  # noqa: S608  # names of columns
-        f" SELECT b.id, {', '.join(f'm.{name}' for name in names)} FROM blocks b JOIN minutes m ON m.id ="
-        " (b.id & ~0xFFFFFFFF) + ? + ((b.id & 0xFFFFFFFF) - ?) % ?"
-        " WHERE b.id NOT IN (SELECT id FROM minutes)",
-        (first_minute, first_minute, _DIFFERENT),
+        " WITH RECURSIVE further (number) AS (SELECT ?1 UNION ALL SELECT number + 1 FROM further)"
+        f" SELECT ?2 + number, {', '.join(names)}"
+        " FROM (SELECT number FROM further LIMIT max(?3 - ?1, 0)) CROSS JOIN minutes ON id = ?2 + number % ?1",
+        (_DIFFERENT, first, minutes),
     )
-    store.commit()
 
 
 def _minute_of(seed: int) -> Rows:
