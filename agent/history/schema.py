@@ -48,6 +48,9 @@ MIGRATIONS = (
     """
     CREATE TABLE sent (stream INTEGER PRIMARY KEY, minute INTEGER NOT NULL) STRICT;
     """,
+    """
+    CREATE INDEX addresses_of ON addresses (stream);
+    """,
 )
 """What leads from each schema to the next; the first one begins with an empty file."""
 

@@ -20,7 +20,6 @@ from agent.sink import StreamKey
 MINUTE_NS = 60_000_000_000
 _EXTRAS = ("late", "duplicate", "lost_forward", "lost_backward")
 _BUSY_S = 1.0  # so long another program that writes is waited for
-_SHRINK_PAGES = 256  # a MiB at a time: what is given back moves pages, and nothing else is written meanwhile
 
 
 def block_id(stream: int, minute: int) -> int:
@@ -55,11 +54,14 @@ def _prepare(connection: sqlite3.Connection) -> None:
 
 
 class Store:
-    """An open history. Every method runs in the transaction that is open, or in one of its own."""
+    """An open history. Every method runs in the transaction that is open, or in one of its own.
+
+    ``damaged`` counts what was there already and could not be read; ``execute`` is for other SQL.
+    """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._execute = connection.execute
+        self.execute = connection.execute
         self.damaged = 0
 
     def close(self) -> None:
@@ -68,38 +70,38 @@ class Store:
 
     def begin(self) -> None:
         """Begin a transaction."""
-        self._execute("BEGIN IMMEDIATE")
+        self.execute("BEGIN IMMEDIATE")
 
     def commit(self) -> None:
         """Put everything since :meth:`begin` on disk."""
-        self._execute("COMMIT")
+        self.execute("COMMIT")
 
     def roll_back(self) -> None:
         """Forget everything since :meth:`begin`, if that was successful."""
         if self._connection.in_transaction:
-            self._execute("ROLLBACK")
+            self.execute("ROLLBACK")
 
     def run_began(self, agent: str, at_ns: int) -> int:
         """Note that a service began, and since when there was none; return this run's number."""
-        last = self._execute("SELECT seen_at_ns, ended FROM runs ORDER BY id DESC LIMIT 1").fetchone()
+        last = self.execute("SELECT seen_at_ns, ended FROM runs ORDER BY id DESC LIMIT 1").fetchone()
         if last is not None and last[0] < at_ns:
             self.gap(last[0], at_ns, "stopped" if last[1] else "killed")
         sql = "INSERT INTO runs (agent, version, started_at_ns, seen_at_ns) VALUES (?, ?, ?, ?)"
-        return int(self._execute(sql, (agent, __version__, at_ns, at_ns)).lastrowid or 0)
+        return int(self.execute(sql, (agent, __version__, at_ns, at_ns)).lastrowid or 0)
 
     def run_seen(self, run: int, at_ns: int, *, ended: bool = False) -> None:
         """Note that a service was there at this time, or ended then."""
-        self._execute("UPDATE runs SET seen_at_ns = ?, ended = ? WHERE id = ?", (at_ns, ended, run))
+        self.execute("UPDATE runs SET seen_at_ns = ?, ended = ? WHERE id = ?", (at_ns, ended, run))
 
     def gap(self, from_ns: int, until_ns: int, reason: str, samples: int = 0) -> None:
         """Note a time of which samples are missing through no fault of a path, and how many if that is known."""
         sql = "INSERT INTO gaps (from_ns, until_ns, reason, samples) VALUES (?, ?, ?, ?)"
-        self._execute(sql, (from_ns, until_ns, reason, samples))
+        self.execute(sql, (from_ns, until_ns, reason, samples))
 
     def measured(self, at_ns: int, kind: str, target: str, path: str, data: Mapping[str, Any]) -> None:
         """Keep the result of a measurement that is no stream's: a throughput, a route."""
         sql = "INSERT INTO measurements (at_ns, kind, target, path, data) VALUES (?, ?, ?, ?, ?)"
-        self._execute(sql, (at_ns, kind, target, path, json.dumps(data, separators=(",", ":"))))
+        self.execute(sql, (at_ns, kind, target, path, json.dumps(data, separators=(",", ":"))))
 
     def stream(self, key: StreamKey, interval_ns: int) -> int:
         """Return the number of a stream, new or known."""
@@ -107,26 +109,26 @@ class Store:
             "INSERT INTO streams (probe, kind, target, path, interval_ns) VALUES (?, ?, ?, ?, ?)"
             " ON CONFLICT (probe, target, path, kind) DO UPDATE SET interval_ns = excluded.interval_ns RETURNING id"
         )
-        row = self._execute(sql, (key.probe, key.kind, key.target, key.path, interval_ns)).fetchone()
+        row = self.execute(sql, (key.probe, key.kind, key.target, key.path, interval_ns)).fetchone()
         return int(row[0])
 
     def last_slot(self, probe: str, target: str) -> int:
         """Return the last slot of a probe at a target on any path, -1 where there are no samples."""
-        streams = self._execute("SELECT id FROM streams WHERE probe = ? AND target = ?", (probe, target)).fetchall()
+        streams = self.execute("SELECT id FROM streams WHERE probe = ? AND target = ?", (probe, target)).fetchall()
         return max((slot for (stream,) in streams for slot in self._last_slots(stream)), default=-1)
 
     def address(self, stream: int, since_ns: int, address: str | None) -> None:
         """Note where a stream is sent from now on, if that is another address than before."""
         sql = "SELECT address FROM addresses WHERE stream = ? ORDER BY id DESC LIMIT 1"
-        if self._execute(sql, (stream,)).fetchone() != (address,):
+        if self.execute(sql, (stream,)).fetchone() != (address,):
             sql = "INSERT INTO addresses (stream, since_ns, address) VALUES (?, ?, ?)"
-            self._execute(sql, (stream, since_ns, address))
+            self.execute(sql, (stream, since_ns, address))
 
     def append(self, stream: int, minute: int, rows: Rows, extras: Extras, *, interval_ns: int) -> None:
         """Keep what came of a minute that is not over yet."""
         data = encode(rows, interval_ns=interval_ns) if len(rows) else b""
         sql = f"INSERT INTO parts (stream, minute, data, {', '.join(_EXTRAS)}) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608  # names of columns
-        self._execute(sql, (stream, minute, data, *asdict(extras).values()))
+        self.execute(sql, (stream, minute, data, *asdict(extras).values()))
 
     def complete(self, stream: int, minute: int) -> None:
         """Make one block of the parts of a minute, and of what is there of it already; summarise it."""
@@ -139,9 +141,9 @@ class Store:
             rows.sort()
             interval_ns = self._interval_ns(stream)
             sql = "INSERT OR REPLACE INTO blocks (id, data) VALUES (?, ?)"
-            self._execute(sql, (block_id(stream, minute), encode(rows, interval_ns=interval_ns)))
+            self.execute(sql, (block_id(stream, minute), encode(rows, interval_ns=interval_ns)))
         self.summarise(stream, minute, summarised(rows, extras))
-        self._execute("DELETE FROM parts WHERE stream = ? AND minute = ?", (stream, minute))
+        self.execute("DELETE FROM parts WHERE stream = ? AND minute = ?", (stream, minute))
 
     def summarise(self, stream: int, minute: int, summary: Summary) -> None:
         """Keep what is said of a minute, in place of what was said before."""
@@ -152,14 +154,14 @@ class Store:
             "histogram": packed(summary.histogram),
         }
         places = ", ".join("?" * len(values))
-        self._execute(
+        self.execute(
             f"INSERT OR REPLACE INTO minutes ({', '.join(values)}) VALUES ({places})",  # noqa: S608  # as above
             tuple(values.values()),
         )
 
     def incomplete(self) -> Sequence[tuple[int, int]]:
         """Return stream and minute of everything that a run left in parts."""
-        return self._execute("SELECT DISTINCT stream, minute FROM parts ORDER BY minute, stream").fetchall()
+        return self.execute("SELECT DISTINCT stream, minute FROM parts ORDER BY minute, stream").fetchall()
 
     def sent(self, until: Mapping[int, int]) -> None:
         """Note up to which minute streams were sent away, in one transaction."""
@@ -168,62 +170,17 @@ class Store:
         self._connection.executemany(sql, list(until.items()))
         self.commit()
 
-    def oldest_minute(self) -> int | None:
-        """Return the first minute that samples are there of, ``None`` where there are none."""
-        (in_parts,) = self._execute("SELECT min(minute) FROM parts").fetchone()
-        return min((minute for minute in (in_parts, self.oldest_block()) if minute is not None), default=None)
-
-    def oldest_block(self) -> int | None:
-        """Return the first minute that is summed up, ``None`` where none is."""
-        return min((minute for minute in map(self._oldest_of, self._streams()) if minute is not None), default=None)
-
-    def forget_before(self, minute: int, *, at_most: int) -> int:
-        """Delete what is older than a minute, so many blocks at most; return how many those were."""
-        deleted = 0
-        for stream in self._streams():
-            span = (block_id(stream, 0), block_id(stream, minute))
-            for table in ("blocks", "minutes"):
-                sql = f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE id >= ? AND id < ? LIMIT ?)"  # noqa: S608  # one of two names
-                deleted += self._execute(sql, (*span, max(at_most - deleted, 0))).rowcount
-        before_ns = minute * MINUTE_NS
-        for table, column in (("measurements", "at_ns"), ("gaps", "until_ns"), ("runs", "seen_at_ns")):
-            self._execute(f"DELETE FROM {table} WHERE {column} < ?", (before_ns,))  # noqa: S608  # as above
-        return deleted
-
-    def used_octets(self) -> int:
-        """Return what the file holds, without the pages that are free in it."""
-        return (self._pragma("page_count") - self.free_pages()) * self._pragma("page_size")
-
-    def free_pages(self) -> int:
-        """Return how many pages of the file hold nothing."""
-        return self._pragma("freelist_count")
-
-    def shrink(self) -> None:
-        """Give free pages back, some at a time; outside of a transaction."""
-        self._execute(f"PRAGMA incremental_vacuum({_SHRINK_PAGES})").fetchall()
-
-    def _pragma(self, name: str) -> int:
-        return int(self._execute(f"PRAGMA {name}").fetchone()[0])
-
-    def _streams(self) -> Iterator[int]:
-        return (number for (number,) in self._execute("SELECT id FROM streams").fetchall())
-
-    def _oldest_of(self, stream: int) -> int | None:
-        sql = "SELECT min(id) FROM blocks WHERE id >= ? AND id < ?"
-        (found,) = self._execute(sql, (block_id(stream, 0), block_id(stream + 1, 0))).fetchone()
-        return None if found is None else found & 0xFFFFFFFF
-
     def _last_slots(self, stream: int) -> Iterator[int]:
         newest = "SELECT data FROM blocks WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT 1"
-        blocks = self._execute(newest, (block_id(stream, 0), block_id(stream + 1, 0))).fetchall()
-        parts = self._execute("SELECT data FROM parts WHERE stream = ? AND length(data) > 0", (stream,)).fetchall()
+        blocks = self.execute(newest, (block_id(stream, 0), block_id(stream + 1, 0))).fetchall()
+        parts = self.execute("SELECT data FROM parts WHERE stream = ? AND length(data) > 0", (stream,)).fetchall()
         for (data,) in (*blocks, *parts):
             rows = Rows()
             self._add(rows, data)
             yield max(rows.slot, default=-1)
 
     def _interval_ns(self, stream: int) -> int:
-        found = self._execute("SELECT interval_ns FROM streams WHERE id = ?", (stream,)).fetchone()
+        found = self.execute("SELECT interval_ns FROM streams WHERE id = ?", (stream,)).fetchone()
         if found is None:
             error = sqlite3.DatabaseError(f"there are samples of a stream {stream}, and no such stream")
             error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
@@ -232,16 +189,16 @@ class Store:
 
     def _there(self, stream: int, minute: int) -> tuple[Rows, Extras]:
         place = (block_id(stream, minute),)
-        found = self._execute("SELECT data FROM blocks WHERE id = ?", place).fetchone()
+        found = self.execute("SELECT data FROM blocks WHERE id = ?", place).fetchone()
         rows = Rows()
         if found is not None:
             self._add(rows, found[0])
-        counts = self._execute(f"SELECT {', '.join(_EXTRAS)} FROM minutes WHERE id = ?", place).fetchone()  # noqa: S608  # names of columns
+        counts = self.execute(f"SELECT {', '.join(_EXTRAS)} FROM minutes WHERE id = ?", place).fetchone()  # noqa: S608  # names of columns
         return rows, Extras() if counts is None else Extras(**dict(zip(_EXTRAS, counts, strict=True)))
 
     def _parts(self, stream: int, minute: int) -> Sequence[Any]:
         sql = f"SELECT id, data, {', '.join(_EXTRAS)} FROM parts WHERE stream = ? AND minute = ? ORDER BY id"  # noqa: S608  # as above
-        return self._execute(sql, (stream, minute)).fetchall()
+        return self.execute(sql, (stream, minute)).fetchall()
 
     def _add(self, rows: Rows, data: bytes) -> None:
         try:

@@ -6,21 +6,21 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from agent.history.counts import HistoryCounts
-from agent.history.files import Lock, LockedError, identity, set_aside, size
+from agent.history.files import LockedError, set_aside, size
+from agent.history.held import HeldFile
+from agent.history.pending import Pending
 from agent.history.retention import give_back, keep_within
 from agent.history.rows import Rows
 from agent.history.schema import NewerSchemaError
 from agent.history.sink import AddressFound, Measured, Missing, OpenedStream, Queue
+from agent.history.space import Space
 from agent.history.store import MINUTE_NS, Store, connect
-from agent.history.summary import Extras
 from agent.history.trouble import Reason, Trouble, trouble_of
 from agent.plan import HistoryPlan
-from collectors.sample import DirectionalLoss, Outcome, Sample
 
 _log = logging.getLogger(__name__)
 
@@ -32,17 +32,6 @@ _AT_THE_END = 16
 """Minutes that are summed up in one transaction at the end: some 50 ms, so that little is done twice."""
 _TURNS = 30
 """Turns in which all that is due is summed up, however much it is."""
-
-_LATE = Extras(late=1)
-_DUPLICATE = Extras(duplicate=1)
-
-
-@dataclass(slots=True)
-class _Pending:
-    """What came of a stream's minute and is not written."""
-
-    rows: Rows = field(default_factory=Rows)
-    extras: Extras = field(default_factory=Extras)
 
 
 class Writer:
@@ -65,21 +54,16 @@ class Writer:
         self._counts = counts
         self._wall_ns = wall_ns
         self._monotonic_ns = monotonic_ns
-        self._connect = connect
-        self._lock: Lock | None = None
-        self._store: Store | None = None
-        self._file: tuple[int, int] | None = None
+        self._file = HeldFile(plan.directory, agent, connect)
         self._run: int | None = None
         self._numbers: dict[OpenedStream, int] = {}
-        self._pending: dict[tuple[OpenedStream, int], _Pending] = {}
-        self._told: list[AddressFound | Missing | Measured] = []
+        self._pending = Pending()
         self._open_minutes: set[tuple[int, int]] = set()
-        self._last_minutes: dict[OpenedStream, int] = {}
         self._retained_ns: int | None = None
 
     def turn(self) -> None:
         """Take what is queued and try to write it; what cannot be written is tried again in the next turn."""
-        self._take()
+        self._pending.take(self._queue, self._wall_ns())
         self._try(lambda store: self._write(store, self._due(self._wall_ns())))
 
     def finish(self) -> None:
@@ -87,67 +71,35 @@ class Writer:
 
         That can take longer than the end is waited for: then the next agent does it.
         """
-        self._take()
+        self._pending.take(self._queue, self._wall_ns())
         self._try(lambda store: self._write(store, [], ending=True))
         left = self._counts.held
         if left:
             _log.warning("history: the last %d samples could not be written", left)
         else:
             self._try(self._sum_up)
-        self._close()
+        self._file.close()
 
     def _try(self, write: Callable[[Store], None]) -> None:
         try:
             self._notice_removal()
-            write(self._store or self._open())
+            write(self._file.store or self._open())
         except (sqlite3.Error, OSError, LockedError, NewerSchemaError) as error:
             self._failed(trouble_of(error, self._plan.directory))
         else:
             self._succeeded()
 
     def _notice_removal(self) -> None:
-        """Begin anew where somebody took the file away: SQLite would go on writing to what nobody can open any more."""
-        if self._store is None or identity(self._plan.directory) == self._file:
-            return
-        _log.warning("history: %s was removed; a new file is begun", self._plan.directory)
-        self._close()
-        self._begin_anew()
+        """Begin anew where somebody took the file away."""
+        if self._file.was_removed:
+            _log.warning("history: %s was removed; a new file is begun", self._plan.directory)
+            self._file.close()
+            self._begin_anew()
 
     def _open(self) -> Store:
-        directory = self._plan.directory
-        directory.mkdir(mode=0o750, parents=True, exist_ok=True)
-        if self._lock is None:
-            self._lock = Lock(directory, self._agent)
-        store = self._store = Store(self._connect(directory))
-        self._file = identity(directory)
+        store = self._file.open()
         self._open_minutes = set(store.incomplete())
         return store
-
-    def _take(self) -> None:
-        queue = self._queue
-        for _ in range(len(queue)):
-            happening = queue.popleft()
-            if isinstance(happening, tuple):
-                stream, event = happening
-                self._take_event(stream, event)
-            else:
-                self._told.append(happening)
-
-    def _take_event(self, stream: OpenedStream, event: Sample | DirectionalLoss) -> None:
-        if isinstance(event, DirectionalLoss):  # told by a later answer: it belongs to that one's minute
-            extras = Extras(lost_forward=event.forward, lost_backward=event.backward)
-            self._pending_of(stream, self._last_minutes.get(stream, self._wall_ns() // MINUTE_NS)).extras += extras
-            return
-        minute = event.sent_at_ns // MINUTE_NS
-        pending = self._pending_of(stream, minute)
-        if event.outcome.settles:
-            self._last_minutes[stream] = minute
-            pending.rows.append(event)
-        else:
-            pending.extras += _LATE if event.outcome is Outcome.LATE else _DUPLICATE
-
-    def _pending_of(self, stream: OpenedStream, minute: int) -> _Pending:
-        return self._pending.setdefault((stream, minute), _Pending())
 
     def _sum_up(self, store: Store) -> None:
         """Sum up every minute, a few in a transaction."""
@@ -177,7 +129,7 @@ class Writer:
 
     def _append(self, store: Store) -> set[tuple[int, int]]:
         touched = set()
-        for (stream, minute), pending in self._pending.items():
+        for (stream, minute), pending in self._pending.minutes.items():
             number = self._number(store, stream)
             rows = pending.rows.counted_from(_first_slot(store, stream, pending.rows))
             store.append(number, minute, rows, pending.extras, interval_ns=stream.interval_ns)
@@ -185,7 +137,7 @@ class Writer:
         return touched
 
     def _tell(self, store: Store) -> None:
-        for told in self._told:
+        for told in self._pending.told:
             match told:
                 case AddressFound():
                     store.address(self._number(store, told.stream), told.at_ns, told.address)
@@ -212,9 +164,8 @@ class Writer:
         self._run = run
         self._open_minutes |= touched
         self._open_minutes.difference_update(due)
-        counts.written += sum(len(pending.rows) for pending in self._pending.values())
+        counts.written += self._pending.samples
         self._pending.clear()
-        self._told.clear()
         counts.commits += 1
         counts.commit_ns += self._monotonic_ns() - began_ns
         counts.last_commit_ns = now_ns
@@ -223,11 +174,12 @@ class Writer:
     def _retain(self, store: Store, now_ns: int) -> None:
         if self._retained_ns is not None and self._monotonic_ns() - self._retained_ns < MINUTE_NS:
             return
+        space = Space(store)
         store.begin()
-        more = keep_within(store, now_ns=now_ns, keep_ns=self._plan.keep_ns, max_octets=self._plan.max_octets)
-        oldest = store.oldest_minute()
+        more = keep_within(space, now_ns=now_ns, keep_ns=self._plan.keep_ns, max_octets=self._plan.max_octets)
+        oldest = space.oldest_minute()
         store.commit()
-        give_back(store)
+        give_back(space)
         self._counts.oldest_ns = None if oldest is None else oldest * MINUTE_NS
         if not more:
             self._retained_ns = self._monotonic_ns()
@@ -236,10 +188,10 @@ class Writer:
         counts = self._counts
         counts.errors[trouble.reason] += 1
         self._numbers.clear()  # some may be of a transaction that is not to be
-        if self._store is not None and trouble.may_pass:
-            self._roll_back()
+        if trouble.may_pass:
+            self._file.roll_back()
         else:
-            self._close()
+            self._file.close()
         if trouble.reason is Reason.DAMAGED:
             self._set_aside(trouble)
         elif counts.trouble is None or counts.trouble.reason is not trouble.reason:
@@ -250,21 +202,6 @@ class Writer:
         if self._counts.trouble is not None:
             _log.warning("history: written again; %d samples were dropped so far", self._counts.dropped.total())
         self._counts.trouble = None
-
-    def _roll_back(self) -> None:
-        assert self._store is not None
-        try:
-            self._store.roll_back()
-        except sqlite3.Error:  # then the file cannot stay open
-            self._close()
-
-    def _close(self) -> None:
-        store, self._store = self._store, None
-        if store is not None:
-            store.close()
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
 
     def _begin_anew(self) -> None:
         self._run = None

@@ -155,7 +155,7 @@ def test_a_page_of_noise_ends_neither_the_agent_nor_a_reader(two_minutes: tuple[
 def test_samples_of_no_stream_are_damage(tmp_path: Path) -> None:
     agent = Agent(tmp_path)
     agent.second()
-    agent.writer._close()  # as a kill does
+    agent.writer._file.close()  # as a kill does
     with closing(sqlite3.connect(tmp_path / FILE)) as connection, connection:
         connection.execute("UPDATE parts SET stream = 9")
     agent = Agent(tmp_path, at_ns=BEGIN_NS + 100 * SECOND_NS)

@@ -108,7 +108,7 @@ def test_a_newer_schema_is_refused_with_both_versions(store: Store, tmp_path: Pa
 
 def test_an_older_schema_is_brought_up_to_this_one_with_all_that_is_there(store: Store, tmp_path: Path) -> None:
     keep(store, list(on_a_path(20)))
-    store._connection.executescript("DROP TABLE sent; PRAGMA user_version = 1")
+    store._connection.executescript("DROP TABLE sent; DROP INDEX addresses_of; PRAGMA user_version = 1")
     assert len(read(tmp_path)) == 20
     with closing(connect(tmp_path)) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (VERSION,)

@@ -4,6 +4,7 @@ import logging
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -107,7 +108,7 @@ def test_slots_ascend_over_a_restart_and_are_the_same_on_both_paths(tmp_path: Pa
 def test_a_killed_agent_leaves_what_it_wrote_and_the_next_one_sums_it_up(tmp_path: Path) -> None:
     killed = Agent(tmp_path)
     rows = [*killed.second(), *killed.second()]
-    killed.writer._close()  # as the kernel does for a process that is killed: nothing more is written
+    killed.writer._file.close()  # as the kernel does for a process that is killed: nothing more is written
     following = Agent(tmp_path, at_ns=killed.now_ns + 120 * SECOND_NS)
     rows += following.second()
     assert read(tmp_path).sent_at_ns.tolist() == sent(rows)
@@ -287,6 +288,20 @@ def test_what_is_older_than_an_hour_goes(agent: Agent, tmp_path: Path) -> None:
     rows += agent.second()
     assert read(tmp_path).sent_at_ns.tolist() == sent(rows)
     assert agent.counts.oldest_ns == rows[0].sent_at_ns // MINUTE_NS * MINUTE_NS
+
+
+def test_where_a_stream_is_sent_is_known_for_as_long_as_it_is(agent: Agent, tmp_path: Path) -> None:
+    agent.sink.opened(OTHER)
+    for address in ("10.1.0.4", "10.1.0.5"):
+        for key in (KEY, OTHER):
+            agent.sink.resolved(key, address)
+        agent.second()
+    agent.passes(2 * 3600 * SECOND_NS)
+    agent.sink.resolved(KEY, "10.1.0.6")
+    agent.second()
+    with closing(sqlite3.connect(tmp_path / FILE)) as connection:
+        addresses = connection.execute("SELECT address FROM addresses ORDER BY id").fetchall()
+    assert addresses == [("10.1.0.5",), ("10.1.0.6",)]
 
 
 def test_what_is_old_goes_also_after_a_clock_that_was_years_ahead(agent: Agent, tmp_path: Path) -> None:
