@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 
 from agent.throughput.budget import Expected, expected
 from agent.throughput.gateways import NamedRate
@@ -17,7 +18,7 @@ from collectors.path import NetworkPath, Target
 IDLE_S, SETTLE_S = 5.0, 3.0
 """How long latency is measured without load ahead of a path's tests, and how long queues drain after each test."""
 
-_SOME_DAY = datetime(2026, 1, 14, tzinfo=UTC)  # one on which no clocks change anywhere
+_SOME_MONDAY, _WEEKS = date(2026, 1, 5), 8  # no clocks change in the weeks from it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,15 +62,17 @@ class ThroughputPlan:
         one = expected(self.options, purchased=path.rate)
         return replace(one, octets=one.octets * len(self.flows) * len(self.targets))
 
-    def rounds_a_day(self) -> float:
-        """Return how often tests are due: on a day, or where that is less than once, on the mean."""
+    def rounds_by_day(self) -> tuple[int, ...]:
+        """Return how often tests are due on each local day of whole weeks from a Monday on, without jitter.
+
+        It is one week, or where tests are due less than once a day as many as show their rhythm.
+        """
         table = replace(self.timetable, jitter=timedelta())
-        if table.every > timedelta(days=1):
-            return timedelta(days=1) / table.every
-        moment, count = _SOME_DAY - timedelta(microseconds=1), 0
-        while (moment := table.next_due(moment, "")) < _SOME_DAY + timedelta(days=1):
-            count += 1
-        return count
+        monday = datetime.combine(_SOME_MONDAY, time.min, table.zone)
+        days = 7 if table.every <= timedelta(days=1) else 7 * _WEEKS
+        end = datetime.combine(_SOME_MONDAY + timedelta(days=days), time.min, table.zone)
+        counts = Counter(due.astimezone(table.zone).date() for due in table.due_within(monday, end))
+        return tuple(counts[_SOME_MONDAY + timedelta(days=day)] for day in range(days))
 
 
 def settling_s(timeouts_ns: Iterable[int]) -> float:

@@ -178,7 +178,9 @@ class ProbeSection(Section):
         "0s", validate_default=True, description="Random time by which each round of tests is later, 0s to 1d."
     )
     windows: list[WindowOfDay] = Field(
-        [], description="Times of the day in which tests may run, such as `01:00-05:00`. Without any: always."
+        [],
+        description="Times of the day in which tests may run, such as `01:00-05:00`, or of some days, such as "
+        "`'Sat,Sun 01:00-05:00'` or `Mon-Fri 22:00-04:00`: the days on which they begin. Without any: always.",
     )
     timezone: TimeZone = Field(
         "UTC", validate_default=True, description="Time zone of the windows and of the budget's day."

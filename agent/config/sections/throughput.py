@@ -50,7 +50,7 @@ PasswordFile = Annotated[Path, text(file_name), string_schema("/etc/eragent/iper
 PublicKeyFile = Annotated[Path, text(file_name), string_schema("/etc/eragent/iperf3-server.pem")]
 Every = Annotated[int, duration("1m", "30d"), duration_schema("1h", "24h")]
 Jitter = Annotated[int, duration("0s", "1d"), duration_schema("5m")]
-WindowOfDay = Annotated[Window, text(Window.parse), string_schema("01:00-05:00", "22:00-04:00")]
+WindowOfDay = Annotated[Window, text(Window.parse), string_schema("01:00-05:00", "Sat,Sun 22:00-04:00")]
 TimeZone = Annotated[tzinfo, text(parse_zone), string_schema("Europe/Paris", "UTC")]
 Budget = Annotated[int, text(parse_budget), string_schema("50GiB/day")]
 

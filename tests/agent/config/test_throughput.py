@@ -78,11 +78,29 @@ def test_what_a_day_moves_is_rounds_times_rate_times_directions_and_a_budget_cap
     assert "every 7 days, 4 tests each" in list(lines(plan.throughput))[2]
 
 
+def test_windows_of_some_days_are_told_by_the_week(tmp_path: Path) -> None:
+    file = tmp_path / "eragent.yaml"
+    file.write_text(
+        "paths: {vpn: {rate: 100Mbit}}\ntargets: {hub: {address: 10.1.0.4}}\nprobes:\n"
+        "  - {name: t, iperf3: {}, every: 1h, windows: ['Sat,Sun 01:00-05:00'], budget: 400MB/day, targets: [hub]}\n"
+    )
+    [moved] = transfers(load_plan(file).throughput)
+    assert (round(7 * moved.rounds_a_day), moved.most_rounds_a_day) == (8, 4)
+    assert (moved.octets_a_round, moved.most_octets, moved.most_octets_a_week) == (125 * 10**6, 4 * 10**8, 8 * 10**8)
+    assert list(lines(load_plan(file).throughput)) == [
+        "Probe t tests throughput over vpn 8 times a week (Sat,Sun 01:00-05:00), at most 4 times a day, 1 test each: "
+        "about 1 GB a week at 100 Mbit/s, at most 400 MB a day and 800 MB a week, the rest is skipped."
+    ]
+
+
 @pytest.mark.parametrize(
     ("second", "together"),
     [
-        ("", "about 2.5 GB a day, at most 2 GB."),  # the budget of the one, and what the other moves
-        ("budget: 1.5GB/day, ", "about 2.5 GB a day, at most 1.5 GB."),
+        (
+            "",
+            "about 2.5 GB a day on the mean, at most 2 GB; about 17.5 GB a week.",
+        ),  # the budget of the one, and what the other moves
+        ("budget: 1.5GB/day, ", "about 2.5 GB a day on the mean, at most 1.5 GB; about 17.5 GB a week."),
     ],
 )
 def test_what_all_probes_move_over_a_path_is_told_and_a_budget_is_of_all_of_them(
@@ -105,6 +123,6 @@ def test_a_path_of_unknown_rate_says_what_is_assumed(tmp_path: Path) -> None:
     )
     [line] = lines(load_plan(file).throughput)
     assert line == (
-        "Probe t tests throughput over default 24 times a day, 1 test each: about 300 GB a day at 10 Gbit/s (assumed: "
-        "the path has no 'rate'), at most 20 GB, the rest is skipped."
+        "Probe t tests throughput over default 24 times a day, 1 test each: about 300 GB a day and 2.1 TB a week at 10 "
+        "Gbit/s (assumed: the path has no 'rate'), at most 20 GB a day and 140 GB a week, the rest is skipped."
     )
