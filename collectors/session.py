@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from ipaddress import ip_address
@@ -51,8 +52,8 @@ class Sender(Protocol):
     def close(self) -> None:
         """Let go of whatever was opened beside that socket."""
 
-    def request(self, sequence: int, wall_ns: int) -> bytes:
-        """Build the packet with this number, which leaves at ``wall_ns``."""
+    def request(self, sequence: int, wall_ns: int, monotonic_ns: int) -> bytes:
+        """Build the packet with this number, which leaves when both clocks show this."""
 
     def answer(
         self, datagram: Datagram, *, wall_ns: int, monotonic_ns: int, departure_of: DepartureOf
@@ -135,9 +136,10 @@ class Session:
             return
         if self._watch is not None:  # else with the answers
             self._note_drops(sock)  # before it leaves: the answer may come while the kernel still sends
-        sequence = self._stream.next_sequence
-        monotonic_ns, wall_ns = self._clock.monotonic_ns(), self._clock.wall_ns()
-        request = self._sender.request(sequence, wall_ns)
+        stream, clock = self._stream, self._clock
+        sequence = stream.next_sequence
+        monotonic_ns, wall_ns = clock.monotonic_ns(), clock.wall_ns()
+        request = self._sender.request(sequence, wall_ns, monotonic_ns)
         lateness_ns = monotonic_ns - due_ns if monotonic_ns > due_ns else 0
         departure = Departure(slot, wall_ns, monotonic_ns, lateness_ns, len(request))
         assert self._address is not None
@@ -149,7 +151,7 @@ class Session:
         self.trouble = None
         if sock.set_aside:  # an ICMP error may concern the only packet on its way, which this one is not yet
             self._take_all(sock.drain_error_queue())
-        self._stream.sent(departure)
+        stream.sent(departure)
         self._idle.clear()
         if self._timer is None:  # else it is for an earlier deadline than this packet's
             self._arm()
@@ -219,8 +221,14 @@ class Session:
         if self._address is None:
             raise self.trouble or CollectorError("the target has no address", reason="unresolved")
         if self._socket is None:
-            self._socket = self._sender.open(self.path, self._address)
-            self._watch = Watch(self._loop, self._socket, self._on_ready)  # until it is seen that answers are stamped
+            sock = self._sender.open(self.path, self._address)
+            try:
+                self._watch = Watch(self._loop, sock, self._on_ready)  # until it is seen that answers are stamped
+            except CollectorError:
+                sock.close()
+                self._sender.close()
+                raise
+            self._socket = sock
             events = self._stream.reopened()
             if events:
                 self._deliver(events)
@@ -264,7 +272,8 @@ class Session:
     def _read_at_once(self) -> None:
         self._wants_slots = False
         if self._watch is None and self._socket is not None:
-            self._watch = Watch(self._loop, self._socket, self._on_ready)
+            with contextlib.suppress(CollectorError):  # no descriptor is left: slots and timeouts go on reading
+                self._watch = Watch(self._loop, self._socket, self._on_ready)
 
     def _drain(self) -> int:
         """Take what waits in the socket, up to a bound, and return how many items that were."""

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 
 from collectors import ancillary
 from collectors.ancillary import Datagram, IcmpError, TransmitStamp, parse_drops
-from collectors.errors import CollectorError
+from collectors.errors import CollectorError, reason_of
 from collectors.intake import READ_AT_MOST, Intake
 from collectors.path import Address, NetworkPath, PacketMarks
 from collectors.pinning import is_on_path, new_socket, put_on_path
@@ -164,12 +164,16 @@ class Watch:
     """Calls back whenever a socket has something to read, its error queue included.
 
     The socket sits in an epoll of its own and the loop watches that: uvloop's ``add_reader`` on the socket itself goes
-    deaf after the first entry in the error queue.
+    deaf after the first entry in the error queue. Raise :class:`CollectorError` where this process may not have one.
     """
 
     def __init__(self, loop: AbstractEventLoop, sock: StampedSocket, on_ready: Callable[[], None]) -> None:
         self._loop = loop
-        self._epoll = select.epoll()
+        try:
+            self._epoll = select.epoll()
+        except OSError as error:
+            message = f"cannot watch a socket: {error.strerror}: raise LimitNOFILE, or probe less often"
+            raise CollectorError(message, reason=reason_of(error)) from error
         self._epoll.register(sock.fileno(), select.EPOLLIN)  # EPOLLERR is always reported
         loop.add_reader(self._epoll.fileno(), on_ready)
 

@@ -201,23 +201,28 @@ class Stream:
 
     def _first_answer(self, packet: Packet, answer: Answer) -> list[StreamEvent]:
         packet.answer, packet.reflector_sequence = answer, answer.reflector_sequence
-        packet.reordered = packet.sequence < self._next_expected
-        if not packet.reordered:
+        if packet.sequence >= self._next_expected:
             self._next_expected = packet.sequence + 1
-        timeout_at_ns, packet.due_ns = packet.due_ns, answer.monotonic_ns + STAMP_GRACE_NS
-        if self._is_followed_up(packet, answer, timeout_at_ns):
-            assert answer.reflector_sequence is not None
-            packet.held = True
-            # The first packet's answer may wait as long as it can: when the next one leaves is not known yet.
-            wait_ns = max(2 * self._interval_ns, FOLLOW_UP_GRACE_NS) if self._interval_ns else self.timeout_ns
-            packet.due_ns = min(answer.monotonic_ns + wait_ns, timeout_at_ns)
-            self._held[answer.reflector_sequence] = packet
+        else:
+            packet.reordered = True
+        if answer.follow_up_due and self._is_followed_up(packet, answer):
+            self._hold(packet, answer)
             return []
+        packet.due_ns = answer.monotonic_ns + STAMP_GRACE_NS
         return self._settle_answered(packet) if packet.transmit_ns is not None else []
 
-    def _is_followed_up(self, packet: Packet, answer: Answer, timeout_at_ns: int) -> bool:
+    def _is_followed_up(self, packet: Packet, answer: Answer) -> bool:
         is_last = self._ended and packet.sequence == self.next_sequence - 1
-        return answer.follow_up_due and not is_last and answer.monotonic_ns + max(self._interval_ns, 1) <= timeout_at_ns
+        return not is_last and answer.monotonic_ns + (self._interval_ns or 1) <= packet.due_ns
+
+    def _hold(self, packet: Packet, answer: Answer) -> None:
+        assert answer.reflector_sequence is not None
+        packet.held = True
+        # The first packet's answer may wait as long as it can: when the next one leaves is not known yet.
+        interval_ns = self._interval_ns
+        wait_ns = max(2 * interval_ns, FOLLOW_UP_GRACE_NS) if interval_ns else self.timeout_ns
+        packet.due_ns = min(answer.monotonic_ns + wait_ns, packet.due_ns)
+        self._held[answer.reflector_sequence] = packet
 
     def _no_longer_held(self, sequence: int, answer: Answer) -> list[StreamEvent]:
         """Settle the packet whose answer is followed up, and those before it, whose follow-ups got lost.

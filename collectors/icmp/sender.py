@@ -53,7 +53,7 @@ class IcmpSender:
     def close(self) -> None:
         """There is nothing beside the socket."""
 
-    def request(self, sequence: int, wall_ns: int) -> bytes:  # noqa: ARG002  # the time is not in the packet
+    def request(self, sequence: int, wall_ns: int, monotonic_ns: int) -> bytes:  # noqa: ARG002  # no time is in it
         """Build the echo request with this number."""
         return self._form.packet(sequence)
 

@@ -81,9 +81,8 @@ class StampSender:
             self._check.close()
             self._check = None
 
-    def request(self, sequence: int, wall_ns: int) -> bytes:
+    def request(self, sequence: int, wall_ns: int, monotonic_ns: int) -> bytes:
         """Build the test packet with this number."""
-        monotonic_ns = self._clock.monotonic_ns()
         self._keep_estimate(wall_ns, monotonic_ns)
         if self._check is not None:
             self._look(self._check, wall_ns, monotonic_ns)

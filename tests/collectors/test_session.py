@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
+import resource
 import socket
 import struct
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from ipaddress import ip_address
 
 import pytest
@@ -51,7 +53,7 @@ class NumberSender:
     def close(self) -> None:
         self.closed += 1
 
-    def request(self, sequence: int, wall_ns: int) -> bytes:
+    def request(self, sequence: int, wall_ns: int, monotonic_ns: int) -> bytes:
         return NUMBER.pack(sequence)
 
     def answer(
@@ -113,7 +115,7 @@ class KeptSender(NumberSender):
 class LongSender(NumberSender):
     """Sends, and gets back, more octets than may wait in a socket."""
 
-    def request(self, sequence: int, wall_ns: int) -> bytes:
+    def request(self, sequence: int, wall_ns: int, monotonic_ns: int) -> bytes:
         return NUMBER.pack(sequence).ljust(4000)
 
     def answer(
@@ -179,9 +181,10 @@ class FarEnd:
 
 
 @pytest.fixture
-def far_end() -> Iterator[FarEnd]:
+async def far_end() -> AsyncIterator[FarEnd]:
     end = FarEnd()
     yield end
+    asyncio.get_running_loop().remove_reader(end.socket)  # uvloop would keep it open, and leave it to the collector
     end.socket.close()
 
 
@@ -357,6 +360,51 @@ async def test_a_refused_packet_is_not_a_loss_and_its_reason_is_kept() -> None:
     assert isinstance(event, Sample)
     assert (event.outcome, event.reason) == (Outcome.NOT_SENT, "source_unavailable")
     assert "cannot send from 192.0.2.77" in str(running.session.trouble)
+
+
+@contextlib.contextmanager
+def descriptors_left(count: int) -> Iterator[None]:
+    """Let this process have so many descriptors more, and no further ones."""
+    taken = [os.dup(0) for _ in range(count + 1)]  # the lowest that are free
+    for descriptor in taken:
+        os.close(descriptor)
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (taken[-1], before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+async def test_without_a_descriptor_to_watch_its_socket_with_a_session_leaves_none_open(far_end: FarEnd) -> None:
+    asyncio.get_running_loop().add_reader(far_end.socket, far_end.answer)
+    sender = KeptSender(far_end.port)
+    running = Running(sender)
+    running.session.aim("127.0.0.1")
+    with descriptors_left(1):
+        running.session.prepare()
+        assert (sender.opened.fileno(), sender.closed) == (-1, 1)
+        running.session.send(0, due_ns=SystemClock.monotonic_ns())
+    [event] = running.events
+    assert isinstance(event, Sample)
+    assert (event.outcome, event.reason) == (Outcome.NOT_SENT, "too_many_files")
+    assert "raise LimitNOFILE" in str(running.session.trouble)
+    running.session.send(1, due_ns=SystemClock.monotonic_ns())
+    await asyncio.wait_for(running.session.idle(), 5)
+    assert running.outcomes() == [Outcome.NOT_SENT, Outcome.ANSWERED]
+    running.session.close()
+
+
+async def test_answers_that_waited_are_read_at_timeouts_where_no_descriptor_is_left(far_end: FarEnd) -> None:
+    running = await Waiting.begun(far_end, NumberSender(far_end.port))
+    running.session.send(1, due_ns=SystemClock.monotonic_ns())
+    with descriptors_left(0):
+        idle = asyncio.ensure_future(running.session.idle())
+        await turn_of_the_loop()
+    far_end.answer()
+    await asyncio.wait_for(idle, 5)
+    assert running.outcomes() == [Outcome.ANSWERED]
+    running.session.close()
 
 
 async def test_the_session_follows_its_target_to_another_address_and_family(far_end: FarEnd) -> None:

@@ -274,12 +274,12 @@ async def test_after_a_silence_packets_are_plain_until_the_reflector_was_asked_a
         sizes = []
         for number in range(40):
             clock.now_ns += 1_000_000_000
-            sizes.append(len(sender.request(number, clock.wall_ns())))
+            sizes.append(len(sender.request(number, clock.wall_ns(), clock.monotonic_ns())))
         assert sizes == [64] * 9 + [44] * 31
         for _ in range(2):
             reflector.on_ready()
         clock.now_ns += 10_000_000_000
-        assert len(sender.request(40, clock.wall_ns())) == 64
+        assert len(sender.request(40, clock.wall_ns(), clock.monotonic_ns())) == 64
         sender.close()
 
 
@@ -294,7 +294,7 @@ async def test_a_reflector_that_understands_no_tlvs_any_more_gets_plain_packets_
         sizes = []
         for number in range(30):
             clock.now_ns += 1_000_000_000
-            data = sender.request(number, clock.wall_ns())
+            data = sender.request(number, clock.wall_ns(), clock.monotonic_ns())
             sizes.append(len(data))
             heard = sender.answer(
                 Datagram(copied(data, clock.wall_ns()), ("127.0.0.1", reflector.port)),
@@ -344,7 +344,7 @@ async def test_hours_of_silence_cost_two_sockets_and_a_packet_in_ten_seconds(ref
         before = open_files()
         for number in range(2 * 3600):
             clock.now_ns += 1_000_000_000
-            sender.request(number, clock.wall_ns())
+            sender.request(number, clock.wall_ns(), clock.monotonic_ns())
             with contextlib.suppress(BlockingIOError):
                 while reflector.socket.recv(2000):
                     asked += 1
@@ -362,7 +362,8 @@ async def test_a_step_of_the_clock_is_known_before_the_next_packet_leaves(reflec
         for step_ns in (0, 0, -3_600_000_000_000, 0):
             clock.now_ns += 1_000_000_000
             clock.offset_ns += step_ns
-            claims.append(parse_sender_packet(sender.request(0, clock.wall_ns())).error_estimate.synchronised)
+            request = sender.request(0, clock.wall_ns(), clock.monotonic_ns())
+            claims.append(parse_sender_packet(request).error_estimate.synchronised)
         assert claims == [True, True, False, False]
         sender.close()
 
@@ -378,7 +379,7 @@ async def test_packets_tell_what_the_senders_clock_is_worth_since_its_last_updat
     with contextlib.closing(sender.open(NetworkPath(name="p"), ("127.0.0.1", reflector.port))):
         claims = []
         for _ in range(4):
-            claims.append(parse_sender_packet(sender.request(0, clock.wall_ns())).error_estimate)
+            claims.append(parse_sender_packet(sender.request(0, clock.wall_ns(), clock.monotonic_ns())).error_estimate)
             clock.now_ns += 10_000_000_000
         told = [40_000, 340_000]  # it may be ten seconds older than when it was seen
         assert claims[1:3] == [ErrorEstimate.from_error_ns(error_ns, synchronised=True) for error_ns in told]
