@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 import click
 
+from agent.cli.bare import OptionsOnly
+
 if TYPE_CHECKING:
     from agent.config.problems import Problem
     from agent.plan import HistoryPlan, Iperf3ServerPlan, Plan, Probe, ProbeOptions, ReflectorPlan
@@ -35,6 +37,8 @@ class PathLoad:
 
 
 @click.command(
+    cls=OptionsOnly,
+    bare="--config",
     epilog="""\b
 Example:
   eragent check --config /etc/eragent/eragent.yaml
@@ -43,7 +47,7 @@ Example:
 Exit codes:
   0  the file is valid
   2  it is not; each mistake with file, line and key
-"""
+""",
 )
 @click.option(
     "--config",

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent import loop
+from agent.cli.bare import OptionsOnly
 from agent.cli.packets import PACKET_OPTIONS, options_of_packets, packet_options
 from agent.cli.parsed import Parsed
 from agent.cli.paths import PATH_OPTIONS, chosen_paths, options_of_paths
@@ -63,6 +64,8 @@ class _Limits:
 
 
 @click.command(
+    cls=OptionsOnly,
+    bare="--target",
     epilog="""\b
 Examples:
   eragent probe --target 10.1.0.4
@@ -78,7 +81,7 @@ Exit codes:
   2  wrong usage or configuration
   3  nothing could be measured (no permission, no such address or interface, name does not resolve)
   4  not all samples could be recorded
-"""
+""",
 )
 @click.option(
     "--target",

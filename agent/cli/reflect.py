@@ -16,6 +16,7 @@ from typing import Any
 
 import click
 
+from agent.cli.bare import OptionsOnly
 from agent.cli.parsed import Parsed
 from agent.cli.reflector_section import CannotAnswer, read_section, refuse_options
 from agent.config.hosts import literal_address
@@ -54,6 +55,8 @@ def _network(text: str) -> IPNetwork:
 
 
 @click.command(
+    cls=OptionsOnly,
+    bare="--config",
     epilog="""\b
 Exit codes:
   0  ended by SIGTERM or SIGINT
@@ -63,7 +66,7 @@ Exit codes:
 \b
 Examples:
   eragent reflect --listen [::]:862 --allow 10.1.0.0/16 --allow 10.20.0.0/16
-  eragent reflect --config /etc/eragent/eragent.yaml"""
+  eragent reflect --config /etc/eragent/eragent.yaml""",
 )
 @click.option(
     "--config",

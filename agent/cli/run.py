@@ -9,6 +9,8 @@ from typing import NoReturn
 
 import click
 
+from agent.cli.bare import OptionsOnly
+
 DEFAULT_CONFIG = Path("/etc/eragent/eragent.yaml")
 WRONG_CONFIGURATION = 2
 COULD_NOT_START = 3
@@ -16,6 +18,8 @@ NOT_ALLOWED = 4
 
 
 @click.command(
+    cls=OptionsOnly,
+    bare="--config",
     epilog="""\b
 Example:
   eragent run --config /etc/eragent/eragent.yaml
@@ -26,7 +30,7 @@ Exit codes:
   2  wrong usage or configuration
   3  could not start: for example the port of `listen` is taken
   4  this host does not let it: a capability is missing, the kernel or Python is too old
-"""
+""",
 )
 @click.option("--config", type=click.Path(path_type=Path), default=DEFAULT_CONFIG, show_default=True, metavar="FILE")
 def command(config: Path) -> None:
