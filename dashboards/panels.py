@@ -144,7 +144,8 @@ def pair_of_values(
     if decimals is not None:
         panel.decimals(decimals)
     for ref, role in zip(ascii_uppercase, ROLES, strict=False):
-        panel.with_target(query(value(role), "{{path}}", ref)).override_by_query(ref, [fixed_colour(role.colour)])
+        panel.with_target(query(value(role), "{{path}}", ref, instant=True))
+        panel.override_by_query(ref, [fixed_colour(role.colour)])
     return panel
 
 

@@ -72,9 +72,9 @@ def _distribution() -> Section:
         panels=(
             bars(
                 "Share of packets slower than …",
-                "Both paths, over all that is shown. The path whose bars fall earlier and more steeply is the faster "
-                "and the more predictable one; low bars to the right are its tail. Bounds that all packets or none "
-                "exceed are left out.",
+                "Both paths, over all that is shown, in steps of five minutes. The path whose bars fall earlier and "
+                "more steeply is the faster and the more predictable one; low bars to the right are its tail. Bounds "
+                "that all packets or none exceed are left out.",
                 "percentunit",
                 category="Slower than",
                 share=promql.slower_than,

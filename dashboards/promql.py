@@ -65,8 +65,11 @@ def curve(record: str, role: Role, how: str = "max") -> str:
 
 
 def usual(record: str, role: Role) -> str:
-    """Return the median of the week before; until a day is known, of what is shown."""
-    shown = f"max by (path) (quantile_over_time(0.5, stream:{record}_5m{{{role.streams}}}[{SHOWN}]))"
+    """Return the median of the week before; until a day is known, of what is shown.
+
+    The latter is one value, at the end: another one for each point sorted a month for each of them.
+    """
+    shown = f"max by (path) (quantile_over_time(0.5, stream:{record}_5m{{{role.streams}}}[{SHOWN}] @ end()))"
     return f"max by (path) (stream:{record}_usual{{{role.streams}}}) or {shown}"
 
 
@@ -167,10 +170,12 @@ def _cumulative(streams: str) -> str:
 def heat(role: Role) -> str:
     """Return the rate of packets by cumulative bucket, which a heat map takes apart.
 
-    Buckets below the fastest packet of all that is shown are left out: there are many of them.
+    Buckets below the fastest packet of all that is shown are left out: there are many of them. Which those are the
+    records of five minutes tell, and those of a minute of the time since the last of them.
     """
     recorded = f"stream:{RTT}_bucket:rate_1m{{{role.streams}}}"
-    reached = f"sum by (le) (avg_over_time({recorded}[{SHOWN}] @ end())) > 0"
+    whole = f"avg_over_time(stream:{RTT}_bucket:rate_5m{{{role.streams}}}[{SHOWN}] @ end())"
+    reached = f"(sum by (le) ({whole}) > 0 or sum by (le) (avg_over_time({recorded}[5m] @ end())) > 0)"
     return f"sum by (le) (avg_over_time({recorded}[{STEP}])) and on (le) {reached}"
 
 

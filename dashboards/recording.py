@@ -56,6 +56,12 @@ def groups() -> tuple[Group, ...]:
             interval="30s",
         ),
         Group(
+            name="eragent-distributions",
+            about="How long packets took, each in one window alone: a month of these is read at once.",
+            rules=[_buckets(NOW)],
+            interval=NOW,
+        ),
+        Group(
             name="eragent-budgets",
             about="Shares of bad minutes, which alerts on burn rates compare with what the objectives allow.",
             rules=[rule for window in BUDGET_WINDOWS for rule in _bad_minutes(window)],
@@ -102,17 +108,24 @@ def _delays(window: str) -> Iterator[Rule]:
     for histogram in ("eragent_rtt_seconds", "eragent_ipdv_seconds"):
         total, count = (f"sum {_ONE_INSTANCE} (rate({histogram}_{part}[{window}]))" for part in ("sum", "count"))
         yield Rule(record=f"stream:{histogram}:mean_{window}", expr=f"{total}\n  / ({count} > 0)")
-    # A curve and a heat map read the buckets once, so every quantile of a minute comes from one recorded sum.
-    buckets = f"sum {_ONE_INSTANCE} (rate(eragent_rtt_seconds_bucket[{window}]))"
-    recorded = f"stream:eragent_rtt_seconds_bucket:rate_{window}"
-    yield Rule(record=recorded, expr=buckets)
+    buckets = _buckets(window)
+    if window == PANEL:  # a heat map of hours reads them as finely as curves do
+        yield buckets
+    counted = buckets.record if window == PANEL else buckets.expr
     for name, q in QUANTILES[window].items():
         yield Rule(
-            record=f"stream:eragent_rtt_seconds:{name}_{window}", expr=f"histogram_quantile({q:g}, {recorded}) >= 0"
+            record=f"stream:eragent_rtt_seconds:{name}_{window}", expr=f"histogram_quantile({q:g}, {counted}) >= 0"
         )
     yield Rule(
         record=f"stream:eragent_rtt_seconds:spread_{window}",
         expr=f"stream:eragent_rtt_seconds:p99_{window} - stream:eragent_rtt_seconds:p50_{window}",
+    )
+
+
+def _buckets(window: str) -> Rule:
+    return Rule(
+        record=f"stream:eragent_rtt_seconds_bucket:rate_{window}",
+        expr=f"sum {_ONE_INSTANCE} (rate(eragent_rtt_seconds_bucket[{window}]))",
     )
 
 
