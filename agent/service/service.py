@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 
 _STATUSES = {Refusal.INVALID: 400, Refusal.RESTART: 409}
 _SWITCH_S = 0.0005
-"""How long a thread that reads a configuration may keep Python's lock from the loop that sends."""
+"""How long a thread that compares a configuration with what runs may keep Python's lock from the loop that sends."""
 
 
 async def serve(
