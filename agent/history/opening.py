@@ -11,6 +11,9 @@ from urllib.parse import quote
 from agent.history.files import FILE
 from agent.history.schema import NewerSchemaError, version_of
 
+_OF_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_DAMAGED = ": once it is run, the agent sets it aside and begins a new one; `sqlite3` may recover some of it"
+
 
 class HistoryError(Exception):
     """A history cannot be read; the message says which, why, and what to do."""
@@ -24,14 +27,17 @@ def reading(directory: Path) -> Iterator[sqlite3.Connection]:
         raise HistoryError(f"{directory} has no {FILE}: name the directory that `history` has in the configuration")
     try:
         connection = _connected(file)
-    except sqlite3.Error as error:
+    except sqlite3.OperationalError as error:
         raise HistoryError(f"{file} cannot be opened: {error}: it and its directory must be readable") from error
+    except sqlite3.DatabaseError as error:
+        raise HistoryError(f"{file} cannot be read: {error}{_DAMAGED}") from error
     try:
         connection.execute("BEGIN")
         _check_version(connection, file)
         yield connection
     except sqlite3.DatabaseError as error:
-        raise HistoryError(f"{file} cannot be read: {error}") from error
+        remedy = _DAMAGED if getattr(error, "sqlite_errorcode", 0) & 0xFF in _OF_DAMAGE else ""
+        raise HistoryError(f"{file} cannot be read: {error}{remedy}") from error
     finally:
         connection.close()
 

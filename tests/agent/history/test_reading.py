@@ -118,7 +118,7 @@ def test_an_older_schema_is_brought_up_to_this_one_with_all_that_is_there(store:
 
 def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / FILE).write_bytes(b"no database" * 1000)
-    with pytest.raises(HistoryError, match=r"cannot be .*file is not a database"):
+    with pytest.raises(HistoryError, match="cannot be read: file is not a database: once it is run, the agent sets it"):
         streams(tmp_path)
 
 
