@@ -15,12 +15,14 @@ class Arrivals:
     def __init__(self) -> None:
         self._wall_ns = self._monotonic_ns = self._since_ns = 0
         self._offset_ns = self._offset_before_ns = 0
+        self._is_stepped = False
 
     def reading(self, *, wall_ns: int, monotonic_ns: int) -> None:
         """Begin to read, at these times, what came since the reading before."""
         self._wall_ns = wall_ns
         self._since_ns, self._monotonic_ns = self._monotonic_ns, monotonic_ns
         self._offset_before_ns, self._offset_ns = self._offset_ns, wall_ns - monotonic_ns
+        self._is_stepped = abs(self._offset_ns - self._offset_before_ns) > _STEP_NS
 
     def arrived(self, stamp_ns: int | None) -> tuple[int, int]:
         """Return when a datagram with this stamp came, by the wall clock of then and by the monotonic clock.
@@ -29,7 +31,7 @@ class Arrivals:
         """
         if stamp_ns is not None:
             came_ns = stamp_ns - self._offset_ns
-            if -_STEP_NS <= self._offset_ns - self._offset_before_ns <= _STEP_NS or self._is_since(came_ns):
+            if not self._is_stepped or self._is_since(came_ns):
                 return stamp_ns, came_ns
             came_ns = stamp_ns - self._offset_before_ns
             if self._is_since(came_ns):

@@ -66,23 +66,26 @@ class Intake:
             found.append(Datagram(octets[at : at + size], source, stamp_ns, ttl, tos))
         return found
 
-    def errors(self) -> list[TransmitStamp | IcmpError]:
-        """Return what waits in the error queue, as many entries as are read in one go."""
+    def errors(self) -> tuple[list[TransmitStamp], list[IcmpError]]:
+        """Return what waits in the error queue, as many entries as are read in one go: stamps, and the errors."""
         inbox, controls = self._inbox, self._inbox.controls
-        found: list[TransmitStamp | IcmpError] = []
+        stamps: list[TransmitStamp] = []
+        errors: list[IcmpError] = []
         received = inbox.receive(self._socket.fileno(), socket.MSG_ERRQUEUE)
         for slot, (control_size, size) in enumerate(inbox.sizes(received)):
             layout = self._stamps
             if control_size == layout.size:
                 seconds, nanoseconds, origin, number = layout.unpack_from(controls, slot * CONTROL_SIZE)
                 if origin == ORIGIN_TIMESTAMPING and seconds:
-                    found.append(TransmitStamp(number, seconds * _NS + nanoseconds))
+                    stamps.append(TransmitStamp(number, seconds * _NS + nanoseconds))
                     continue
             at = slot * inbox.slot_size
             entry = self._entry(inbox.control(slot, control_size), inbox.octets[at : at + min(size, _QUOTED)])
-            if entry is not None:
-                found.append(entry)
-        return found
+            if isinstance(entry, TransmitStamp):
+                stamps.append(entry)
+            elif entry is not None:
+                errors.append(entry)
+        return stamps, errors
 
     def _arrival(self, control: bytes) -> Arrival:
         """Read a control area in any layout, and learn this one if it is complete."""

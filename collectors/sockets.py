@@ -12,7 +12,7 @@ import select
 import socket
 import struct
 from asyncio import AbstractEventLoop
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from collectors import ancillary
 from collectors.ancillary import Datagram, IcmpError, TransmitStamp, parse_drops
@@ -83,7 +83,7 @@ class StampedSocket:
         try:
             self._send(data, to, stamp_id)
         except OSError as error:
-            self._set_aside = [*self.drain_error_queue()]
+            self._set_aside = self.drain_error_queue()
             self._restart_count()
             if error.errno not in _PENDING_ERRORS:
                 raise
@@ -116,17 +116,14 @@ class StampedSocket:
         if len(self._counted_ids) > 4096:  # stamps that never came
             del self._counted_ids[next(iter(self._counted_ids))]
 
-    def drain(self) -> Iterator[TransmitStamp | IcmpError | Datagram]:
-        """Yield what waits in the socket: transmit stamps that are due first, so that they precede their answers.
+    def drain(self) -> Sequence[TransmitStamp | IcmpError | Datagram]:
+        """Return what waits in the socket: transmit stamps that are due first, so that they precede their answers.
 
-        What else the error queue holds comes last: it woke us, if no datagram did.
+        What else the error queue holds is read last: it woke us, if no datagram did.
         """
-        if self._stamps_due > 0 or self._set_aside:
-            yield from self.drain_error_queue()
+        entries = self.drain_error_queue() if self._stamps_due > 0 or self._set_aside else []
         datagrams = self._datagrams()
-        yield from datagrams
-        if not datagrams:
-            yield from self.drain_error_queue()
+        return [*entries, *(datagrams or self.drain_error_queue())]
 
     def _datagrams(self) -> list[Datagram]:
         """Return as many as are read in one go, so that no socket can starve the loop."""
@@ -137,27 +134,25 @@ class StampedSocket:
                 continue
         return []
 
-    def drain_error_queue(self) -> Iterator[TransmitStamp | IcmpError]:
-        """Yield transmit stamps and ICMP errors.
+    def drain_error_queue(self) -> list[TransmitStamp | IcmpError]:
+        """Return transmit stamps and ICMP errors.
 
         The stamps of packets that were just sent are mostly there already: reading them now spares being woken for
         them.
         """
-        set_aside, self._set_aside = self._set_aside, []
-        yield from set_aside
+        entries, self._set_aside = self._set_aside, []
         while True:
-            entries = self._intake.errors()
-            for entry in entries:
-                if isinstance(entry, IcmpError):
-                    yield entry
-                    continue
-                self._stamps_due -= 1
-                if self._own_ids:
-                    yield entry
-                elif entry.id in self._counted_ids:
-                    yield TransmitStamp(self._counted_ids.pop(entry.id), entry.stamp_ns)
-            if len(entries) < READ_AT_MOST:
-                return
+            stamps, errors = self._intake.errors()
+            self._stamps_due -= len(stamps)
+            entries += stamps if self._own_ids else self._with_own_ids(stamps)
+            entries += errors
+            if len(stamps) + len(errors) < READ_AT_MOST:
+                return entries
+
+    def _with_own_ids(self, stamps: Iterable[TransmitStamp]) -> Iterator[TransmitStamp]:
+        for counted, stamp_ns in stamps:
+            if counted in self._counted_ids:
+                yield TransmitStamp(self._counted_ids.pop(counted), stamp_ns)
 
 
 class Watch:

@@ -230,8 +230,12 @@ class Stream:
         Where the reflector's numbers fall back while ours go on it has forgotten what it sent, and gives its old
         numbers to others.
         """
-        number = answer.reflector_sequence
         told, left_ns = answer.follow_up or (None, None)
+        if len(self._held) == 1 and told in self._held:  # as nearly always
+            packet = self._held[told]
+            packet.reflector_stamp_ns = left_ns
+            return self._release(packet)
+        number = answer.reflector_sequence
         events: list[StreamEvent] = []
         for held, packet in list(self._held.items()):
             if told is not None and _is_up_to(held, told):

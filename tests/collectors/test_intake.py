@@ -132,18 +132,20 @@ def test_transmit_stamps_and_icmp_errors_are_told_apart(ends: Ends) -> None:
     nobody = far.getsockname()
     far.close()
     intake = Intake(near)
-    found: list[TransmitStamp | IcmpError] = []
+    stamps: list[TransmitStamp] = []
+    errors: list[IcmpError] = []
     for number in range(3):
         near.sendto(bytes([number]) * 200, nobody)
         with pytest.raises(ConnectionRefusedError):
             intake.datagrams()
-        found += intake.errors()
-    assert [entry.id for entry in found if isinstance(entry, TransmitStamp)] == [0, 1, 2]
-    errors = [entry for entry in found if isinstance(entry, IcmpError)]
+        more_stamps, more_errors = intake.errors()
+        stamps += more_stamps
+        errors += more_errors
+    assert [stamp.id for stamp in stamps] == [0, 1, 2]
     assert [(error.offender, error.quoted) for error in errors] == [
         (HOSTS[near.family], bytes([number]) * 64) for number in range(3)
     ]
-    assert intake.errors() == []
+    assert intake.errors() == ([], [])
 
 
 def test_a_closed_socket_is_an_error_and_not_the_one_that_has_its_number_now() -> None:

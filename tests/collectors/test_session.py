@@ -128,8 +128,8 @@ class LongSender(NumberSender):
 class FloodedSocket(StampedSocket):
     """Always has one more datagram, as where somebody sends them faster than they are read."""
 
-    def drain(self) -> Iterator[TransmitStamp | IcmpError | Datagram]:
-        yield Datagram(b"noise", ("192.0.2.1", 9))
+    def drain(self) -> Sequence[TransmitStamp | IcmpError | Datagram]:
+        return [Datagram(b"noise", ("192.0.2.1", 9))]
 
 
 class FloodedSender(NumberSender):
@@ -142,9 +142,8 @@ class FloodedSender(NumberSender):
 class RedirectedSocket(StampedSocket):
     """Is told of its first packet that another router is nearer, before the answer comes."""
 
-    def drain(self) -> Iterator[TransmitStamp | IcmpError | Datagram]:
-        yield IcmpError(errno.EREMOTEIO, 5, 1, 0, "192.0.2.1", 4, NUMBER.pack(0))
-        yield from super().drain()
+    def drain(self) -> Sequence[TransmitStamp | IcmpError | Datagram]:
+        return [IcmpError(errno.EREMOTEIO, 5, 1, 0, "192.0.2.1", 4, NUMBER.pack(0)), *super().drain()]
 
 
 class RedirectedSender(NumberSender):
