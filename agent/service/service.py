@@ -20,7 +20,7 @@ from agent.exposition.probing import Probing
 from agent.exposition.server import Exposition
 from agent.metrics.reloads import ReloadMetrics
 from agent.metrics.streams import Metrics
-from agent.plan import ComparisonPlan, Plan
+from agent.plan import ComparisonPlan, Plan, SocketAddress
 from agent.report.figures import RECENT, Figures, StreamFigures
 from agent.report.streams import Json, stream_summary
 from agent.report.summary import assembled, comparison_summaries, host_summary
@@ -212,4 +212,5 @@ def _told_by(*numbers: signal.Signals) -> asyncio.Event:
 
 
 def _names(sockets: Sequence[socket.socket]) -> str:
-    return ", ".join("{}:{}".format(*sock.getsockname()[:2]) for sock in sockets)
+    addresses = (sock.getsockname()[:2] for sock in sockets)
+    return ", ".join(str(SocketAddress(host=host, port=port)) for host, port in addresses)

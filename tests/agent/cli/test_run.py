@@ -207,6 +207,16 @@ def test_a_reflector_that_dies_is_started_again(agent: Agent) -> None:
     assert agent.value("eragent_reflector_up") == 1
 
 
+def test_an_ipv6_address_is_told_in_the_brackets_that_a_url_needs(tmp_path: Path) -> None:
+    file, port = tmp_path / "eragent.yaml", free_port(socket.SOCK_STREAM)
+    file.write_text(f'listen: "[::1]:{port}"\n')
+    with subprocess.Popen([*ERAGENT, "run", "--config", str(file)], stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline().rstrip().endswith(f"metrics on [::1]:{port}")
+        process.terminate()
+        process.communicate(timeout=20)
+
+
 def test_a_taken_port_is_exit_code_3_with_a_remedy(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         file = tmp_path / "eragent.yaml"
