@@ -84,4 +84,7 @@ async def _said(path: str) -> str:
             output, _ = await process.communicate()
     except TimeoutError:
         output = await ended(process)
+    except asyncio.CancelledError:
+        await ended(process)
+        raise
     return output.decode(errors="replace")

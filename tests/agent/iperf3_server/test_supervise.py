@@ -25,8 +25,8 @@ from collectors.iperf3.options import Authentication, Direction, Protocol
 from collectors.iperf3.program import find_program
 from collectors.iperf3.run import run_test
 from collectors.path import NetworkPath
-from tests.collectors.iperf3.servers import SHORT, children, free_port, no_child_left
-from tests.collectors.iperf3.test_run import alive, until, waited_for
+from tests.collectors.iperf3.servers import SHORT, children, free_port, no_child_left, until
+from tests.collectors.iperf3.test_run import alive, waited_for
 
 pytestmark = pytest.mark.root  # newer kernels want CAP_NET_ADMIN for a filter of a TCP socket
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -98,3 +99,9 @@ def children(pid: int | str = "self") -> set[int]:
         with contextlib.suppress(FileNotFoundError):  # a thread may have ended meanwhile
             found |= {int(child) for child in file.read_text().split()}
     return found
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110  # nobody is told when another process gets there
+            await asyncio.sleep(0.01)

@@ -10,7 +10,7 @@ import pytest
 from collectors.iperf3.command import OLDEST
 from collectors.iperf3.failing import Iperf3Error, Iperf3Failure
 from collectors.iperf3.program import find_program, started
-from tests.collectors.iperf3.servers import fake, no_child_left
+from tests.collectors.iperf3.servers import fake, no_child_left, until
 
 
 async def test_the_installed_one_is_found() -> None:
@@ -37,6 +37,17 @@ async def test_cancelled_while_nothing_can_be_started_it_is_cancelled_all_the_sa
     starting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await starting
+
+
+async def test_cancelled_while_the_program_is_asked_it_leaves_no_process(tmp_path: Path) -> None:
+    asked = tmp_path / "asked"
+    program = fake(tmp_path, f"open({str(asked)!r}, 'w')\ntime.sleep(60)")
+    async with no_child_left():
+        finding = asyncio.create_task(find_program(program.path))
+        await until(asked.exists)
+        finding.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await finding
 
 
 async def test_the_version_is_read_by_its_numbers(tmp_path: Path) -> None:
