@@ -50,6 +50,9 @@ def _unreadable(document: Document, section: Mapping[str, Data], environment: Ma
             if path is not None and not os.access(path, os.R_OK):
                 message = f"{path} is not there, or cannot be read: iperf3 is to read it as this user"
                 yield document.problem((*_PLACE, given), message)
+            elif path is not None and not path.is_file():
+                holds = "private key (PEM)" if what == "key" else "users"
+                yield document.problem((*_PLACE, given), f"{path} is no file: name the one that holds the {holds}")
             elif what == "key" and path is not None and is_open_to_everyone(path):
                 message = f"{path} is open to every user of this host: chmod 0640 {path}"
                 yield document.problem((*_PLACE, given), message)

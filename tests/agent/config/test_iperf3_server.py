@@ -61,6 +61,18 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     )
 
 
+def test_a_directory_in_place_of_a_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "users").touch()
+    (tmp_path / "keys").mkdir(mode=0o700)
+    assert message_of("iperf3: {key_file: keys, users_file: users}", tmp_path) == (
+        f"3:22: reflector.iperf3.key_file: {tmp_path}/keys is no file: name the one that holds the private key (PEM)"
+    )
+    (tmp_path / "key.pem").touch(mode=0o600)
+    assert message_of("iperf3: {key_file: key.pem, users_file: keys}", tmp_path) == (
+        f"3:43: reflector.iperf3.users_file: {tmp_path}/keys is no file: name the one that holds the users"
+    )
+
+
 def test_a_key_that_everybody_may_read_is_refused(tmp_path: Path) -> None:
     for name in ("key.pem", "users"):
         (tmp_path / name).touch(mode=0o600)
