@@ -122,6 +122,7 @@ def test_a_key_is_in_nothing_that_is_told(configuration: tuple[Path, int], tmp_p
     url = f"http://127.0.0.1:{port}"
     with running(agent_command(file), log=log):
         wait_until(lambda: "Answering on" in log.read_text(), "reflector", log)
+        wait_until(lambda: fetch(f"{url}/-/ready") == "ready\n", "start", log)  # which the reflector does not wait for
         key.chmod(0o644)
         answers = [_reloaded(port), fetch(f"{url}/metrics"), fetch(f"{url}/summary")]
         assert "is open to every user of this host: chmod 0640" in answers[0]
