@@ -24,6 +24,7 @@ from benchmarks import (
     flood,
     history,
     memory,
+    month,
     rate,
     reflector,
     start,
@@ -45,6 +46,7 @@ BENCHMARKS: dict[str, Callable[[], Iterable[Figure]]] = {
     "throughput": throughput.run,
     "exposition": exposition.run,
     "compare": compare.run,
+    "month": month.run,
 }
 
 
