@@ -51,7 +51,7 @@ Exit codes:
 )
 @click.option(
     "--config",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),  # who reads it says what to do where it may not
     default=Path("/etc/eragent/eragent.yaml"),
     show_default=True,
     help="The file to check.",

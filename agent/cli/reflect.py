@@ -70,7 +70,7 @@ Examples:
 )
 @click.option(
     "--config",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),  # who reads it says what to do where it may not
     metavar="FILE",
     help="Do what the section `reflector` of this file says; in the place of all options but --json.",
 )

@@ -32,7 +32,13 @@ Exit codes:
   4  this host does not let it: a capability is missing, the kernel or Python is too old
 """,
 )
-@click.option("--config", type=click.Path(path_type=Path), default=DEFAULT_CONFIG, show_default=True, metavar="FILE")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, readable=False),  # who reads it says what to do where it may not
+    default=DEFAULT_CONFIG,
+    show_default=True,
+    metavar="FILE",
+)
 def command(config: Path) -> None:
     """Measure all the time, as a configuration file says, and serve the metrics over HTTP.
 

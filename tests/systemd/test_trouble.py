@@ -11,7 +11,7 @@ from functools import partial
 
 import pytest
 
-from tests.systemd.installed import Installed
+from tests.systemd.installed import CONFIGURATION, Installed
 from tests.systemd.releases import Release
 
 pytestmark = [pytest.mark.root, pytest.mark.systemd]
@@ -69,6 +69,7 @@ def test_a_missing_capability_is_named_with_the_remedy_and_not_waited_for(servic
     ("text", "said"),
     [
         ("mesh: {peers: 3}\n" + _PING, "mesh: unknown key"),  # a later version's
+        ("version: 2\n" + _PING, "install the newer one"),
         ('reflector: {stamp: {listen: "127.0.0.1:8620", key_file: /etc/open-key}}\n' + _PING, "chmod 0640"),
     ],
 )
@@ -81,6 +82,18 @@ def test_a_configuration_that_does_not_serve_is_refused_once(service: Installed,
     assert service.host.show("eragent", "ActiveState") == "failed"
     assert service.exit_code() == _WRONG_CONFIGURATION
     assert said in service.status()
+
+
+def test_a_configuration_that_the_services_user_may_not_read_is_refused_with_the_remedy(service: Installed) -> None:
+    file = service.host.root / CONFIGURATION
+    file.chmod(0o600)
+    try:
+        service.restart()
+        assert service.exit_code() == _WRONG_CONFIGURATION
+        assert "cannot be read by this user" in service.status()
+        assert "chmod 0644" in service.status()
+    finally:
+        file.chmod(0o644)
 
 
 def test_another_python_than_the_packages_is_named(service: Installed, release: Release) -> None:
