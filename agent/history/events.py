@@ -97,7 +97,8 @@ def _changes(connection: sqlite3.Connection, begin_ns: int, end_ns: int) -> Iter
     names = ("at_ns", "probe", "kind", "target", "path", "address")
     resolved = [dict(zip(names, row, strict=True)) for row in connection.execute(sql, (begin_ns, end_ns))]
     hops = [
-        {"at_ns": at_ns, "target": target, "path": path, **data}
+        {"at_ns": at_ns, "target": target, "path": path}
+        | {name: value for name, value in data.items() if value is not None}
         for at_ns, target, path, data in _measured(connection, HOPS, begin_ns, end_ns)
     ]
     yield from sorted([*resolved, *hops], key=lambda change: int(change["at_ns"]))

@@ -265,6 +265,10 @@ def test_what_there_is_beside_samples_is_an_object_with_everything(eventful: Pat
     [test, _] = [json.loads(line) for line in export(eventful, "--what", "throughput").stdout.splitlines()]
     assert (test["at_ns"], test["directions"][0]["streams"]) == (BEGIN_NS, [{}])
     [block] = [json.loads(line) for line in export(eventful, "--what", "comparisons").stdout.splitlines()]
+    with closing(Store(connect(eventful))) as store:
+        store.measured(BEGIN_NS + 5, "hops", "hub", "lte", {"probe": "stamp", "answer_ttl": 64, "before": None})
+    line = export(eventful, "--what", "paths", "--path", "lte").stdout
+    assert json.loads(line).keys() == {"at_ns", "target", "path", "probe", "answer_ttl"}
     assert (block["candidate"], block["differences"]) == ("lte", {"loss": 0.25, "rtt_p99": 1500.0})
 
 
