@@ -10,11 +10,11 @@ from agent.cli.evidence.wanted import EvidenceError, Progress, Wanted, another_i
 from agent.columns import Columns
 from agent.compare.comparison import Names
 from agent.compare.pairs import Gathering, Pairs, pair
-from agent.history.opening import HistoryError
-from agent.history.reading import read_columns, streams
+from agent.history.opening import HistoryError, reading
+from agent.history.reading import LAST_MINUTE, read_columns, span_in, streams_in
 
-_HOUR_NS = 3_600_000_000_000
-_STRETCH_NS = 6 * _HOUR_NS
+_MINUTE_NS = 60_000_000_000
+_STRETCH_NS = 360 * _MINUTE_NS
 _LEAST_TELLING = 100  # pairs that tell an interval
 _OTHER = 0.01
 
@@ -28,10 +28,10 @@ def pairs_of_history(
     """
     gathering, stretches = Gathering(), []
     try:
-        known = streams(directory)
-        names = wanted.among(((one.probe, one.target, one.path) for one in known), str(directory))
-        for begin_ns in range(since_ns, until_ns, _STRETCH_NS):
-            progress(f"reading the history, {(begin_ns - since_ns) / (until_ns - since_ns):.0%}")
+        names, oldest_ns = _there(directory, wanted)
+        first_ns = max(since_ns, oldest_ns)
+        for begin_ns in range(first_ns, until_ns, _STRETCH_NS):
+            progress(f"reading the history, {(begin_ns - first_ns) / (until_ns - first_ns):.0%}")
             end_ns = min(begin_ns + _STRETCH_NS, until_ns)
             part = pair(*(_columns(directory, names, path, begin_ns, end_ns) for path in _paths(names)))
             gathering.take(part)
@@ -40,6 +40,18 @@ def pairs_of_history(
         raise EvidenceError(str(error)) from error
     _check_interval(stretches, until_ns)
     return names, gathering.pairs()
+
+
+def _there(directory: Path, wanted: Wanted) -> tuple[Names, int]:
+    """Return what is compared, and since when there are samples of it (wall time): before, nothing has to be read."""
+    with reading(directory) as connection:
+        known = streams_in(connection)
+        names = wanted.among(((one.probe, one.target, one.path) for one in known), str(directory))
+        both = [
+            one for one in known if (one.probe, one.target) == (names.probe, names.target) and one.path in _paths(names)
+        ]
+        spans = [span for one in both if (span := span_in(connection, one)) is not None]
+    return names, min((first for first, _ in spans), default=LAST_MINUTE) * _MINUTE_NS
 
 
 def _paths(names: Names) -> tuple[str, str]:

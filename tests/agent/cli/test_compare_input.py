@@ -181,9 +181,9 @@ def test_a_probe_whose_interval_was_changed_is_compared_only_since_then(tmp_path
     assert (found.exit_code, found.stdout) == (2, "")
     assert found.stderr == (
         "eragent: the probe had another interval in a part of this time, or the clock was off:"
-        " add --since 18h for what came after\n"
+        " add --since 14h for what came after\n"
     )
-    after = run(*PATHS, "--history", str(tmp_path), "--since", "18h", "--json")
+    after = run(*PATHS, "--history", str(tmp_path), "--since", "14h", "--json")
     assert json.loads(after.stdout)["pairs"] > 2800
 
 

@@ -30,7 +30,16 @@ def test_whoever_waits_for_a_long_file_is_told_how_many_lines_were_read() -> Non
 def test_whoever_waits_for_a_history_is_told_how_much_of_it_was_read(tmp_path: Path) -> None:
     now_ns = time.time_ns() // MINUTE_NS * MINUTE_NS
     for path in ("vpn", "expressroute"):
+        keep(tmp_path, path, rows_for(path, now_ns - 24 * _HOUR_NS))
+    told: list[str] = []
+    pairs_of_history(tmp_path, BOTH, since_ns=now_ns - 48 * _HOUR_NS, until_ns=now_ns, progress=told.append)
+    assert told == [f"reading the history, {share}%" for share in (0, 25, 50, 75)]
+
+
+def test_before_the_first_sample_of_a_history_there_is_nothing_to_read(tmp_path: Path) -> None:
+    now_ns = time.time_ns() // MINUTE_NS * MINUTE_NS
+    for path in ("vpn", "expressroute"):
         keep(tmp_path, path, rows_for(path, now_ns - 10 * MINUTE_NS))
     told: list[str] = []
-    pairs_of_history(tmp_path, BOTH, since_ns=now_ns - 24 * _HOUR_NS, until_ns=now_ns, progress=told.append)
-    assert told == [f"reading the history, {share}%" for share in (0, 25, 50, 75)]
+    _, pairs = pairs_of_history(tmp_path, BOTH, since_ns=-(10**21), until_ns=now_ns, progress=told.append)
+    assert (len(told), len(pairs) + pairs.excluded.total) == (1, 3000)
