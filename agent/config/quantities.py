@@ -17,11 +17,15 @@ _PERCENTAGE = re.compile(r"([0-9]{1,3}(?:\.[0-9]+)?) ?%?")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Quantity:
-    """One kind of quantity: its units, each as a multiple of the smallest one, ascending."""
+    """One kind of quantity: its units, each as a multiple of the smallest one, ascending.
+
+    ``synonyms`` are taken; ``slips`` are refused with the unit that was meant.
+    """
 
     noun: str
     units: Mapping[str, int]
     synonyms: Mapping[str, str]
+    slips: Mapping[str, str]
     examples: str
     usual_unit: str
 
@@ -50,12 +54,27 @@ class _Quantity:
         multiple = self.units.get(self.synonyms.get(unit, unit))
         if multiple is not None:
             return multiple
-        alike = [known for known in self.units if known.casefold() == unit.casefold()]
-        if alike:
-            raise ValueError(f"unknown unit {unit!r}: write {number}{alike[0]}")
+        alike = (known for known in self.units if known.casefold() == unit.casefold())
+        meant = self.slips.get(unit) or next(alike, None)
+        if meant is not None:
+            raise ValueError(f"unknown unit {unit!r}: write {number}{meant}")
         raise ValueError(f"unknown unit {unit!r}: write for example {self.examples} (units: {', '.join(self.units)})")
 
 
+_OF_TIME = {
+    **dict.fromkeys(("msec", "msecs", "millisecond", "milliseconds"), "ms"),
+    **dict.fromkeys(("sec", "secs", "second", "seconds"), "s"),
+    **dict.fromkeys(("min", "mins", "minute", "minutes"), "m"),
+    **dict.fromkeys(("hr", "hrs", "hour", "hours"), "h"),
+    **dict.fromkeys(("day", "days"), "d"),
+}
+# With a small b, which means bits to most; what somebody means by 100MB/s is not ours to guess.
+_OF_RATES = {
+    f"{written}{behind}": f"{prefix}bit"
+    for prefix in ("", "k", "M", "G", "T")
+    for written in {prefix, prefix.lower(), prefix.upper()}
+    for behind in ("bps", "bit/s", "bits/s", "b/s", "b")
+}
 _DURATION = _Quantity(
     noun="duration",
     units={
@@ -69,6 +88,7 @@ _DURATION = _Quantity(
     },
     # Both of Unicode's signs for micro (U+00B5 and the Greek letter U+03BC): keyboards differ in which they give.
     synonyms={"\u00b5s": "us", "\u03bcs": "us"},
+    slips=_OF_TIME,
     examples="100ms, 2s or 1h",
     usual_unit="ms",
 )
@@ -76,6 +96,7 @@ _RATE = _Quantity(
     noun="rate",
     units={"bit": 1, "kbit": 10**3, "Mbit": 10**6, "Gbit": 10**9, "Tbit": 10**12},
     synonyms={},
+    slips=_OF_RATES,
     examples="1Gbit or 650Mbit",
     usual_unit="Mbit",
 )
@@ -93,6 +114,7 @@ _SIZE = _Quantity(
         "TiB": 2**40,
     },
     synonyms={},
+    slips={"k": "kB", "K": "KiB", "Ki": "KiB", "M": "MB", "Mi": "MiB", "G": "GB", "Gi": "GiB", "T": "TB", "Ti": "TiB"},
     examples="2GiB or 500MB",
     usual_unit="MB",
 )

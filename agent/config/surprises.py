@@ -30,7 +30,7 @@ def surprise_in(text: str, kind: str, *, plain: bool) -> str | None:
     ``kind`` is the tag that YAML gives to the scalar, without its prefix; ``plain`` is a scalar without quotes.
     """
     if kind == "null":
-        return "has no value: write one, or remove the key"
+        return "has no value: write one ({} takes the defaults of a section), or remove the key"
     if kind in TEXT:
         if plain and _NUMBER_READ_AS_TEXT.fullmatch(text):
             return f"YAML reads {text} as text: write the number in plain digits, or '{text}' in quotes"

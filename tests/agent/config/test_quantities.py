@@ -89,7 +89,9 @@ def test_dscp_is_a_number_or_a_name(text: str | int, dscp: int) -> None:
         ("", "'' is not a duration: write for example 100ms, 2s or 1h"),
         ("1h30m", "'1h30m' is not a duration: write for example 100ms, 2s or 1h"),
         ("9" * 5000 + "s", f"'{'9' * 5000}s' is not a duration: write for example 100ms, 2s or 1h"),
-        ("2 sec", "unknown unit 'sec': write for example 100ms, 2s or 1h (units: ns, us, ms, s, m, h, d)"),
+        ("2 weeks", "unknown unit 'weeks': write for example 100ms, 2s or 1h (units: ns, us, ms, s, m, h, d)"),
+        ("2 sec", "unknown unit 'sec': write 2s"),
+        ("35days", "unknown unit 'days': write 35d"),
         ("2MS", "unknown unit 'MS': write 2ms"),
         ("0.5ns", "'0.5ns' is finer than 1ns: write for example 100ms, 2s or 1h"),
     ],
@@ -105,11 +107,21 @@ def test_a_wrong_rate_is_refused_with_a_right_one() -> None:
         parse_rate("1gbit")
     with pytest.raises(ValueError, match=r"^a rate needs a unit: write 650Mbit, not 650$"):
         parse_rate("650")
+    with pytest.raises(ValueError, match=r"^unknown unit 'MB/s': write for example 1Gbit or 650Mbit \(units: "):
+        parse_rate("100 MB/s")
+
+
+@pytest.mark.parametrize("text", ["1Gbps", "1gbps", "1 Gbit/s", "1Gb/s", "1Gb"])
+def test_a_rate_by_another_name_is_told_with_ours(text: str) -> None:
+    with pytest.raises(ValueError, match=r": write 1Gbit$"):
+        parse_rate(text)
 
 
 def test_a_wrong_size_is_refused_with_a_right_one() -> None:
     with pytest.raises(ValueError, match=r"^unknown unit 'Mbit': write for example 2GiB or 500MB"):
         parse_size("500Mbit")
+    with pytest.raises(ValueError, match=r"^unknown unit 'G': write 2GB$"):
+        parse_size("2G")
 
 
 @pytest.mark.parametrize("text", ["101", "100.1%", "-1", "half", "1e1", ""])
