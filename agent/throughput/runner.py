@@ -155,7 +155,9 @@ class Runner:
         attempt = 0
         while True:
             before = processors()
+            self._recorder.part(self._clock.wall_ns())
             result, period = await self._once(trial)
+            self._recorder.part(self._clock.wall_ns())
             delay_s = wait_s(attempt, self._rng) if _is_busy(result) and not self._stop.is_set() else None
             if delay_s is None:
                 break

@@ -17,7 +17,7 @@ import pytest
 
 from agent.sink import StreamKey
 from agent.throughput.load import Load, tag
-from agent.throughput.recorder import Recorder
+from agent.throughput.recorder import MOST_SAMPLES, Recorder
 from agent.throughput.runner import Pauses, Runner
 from agent.throughput.trial import Outcome, Trial, period_of
 from agent.throughput.turns import ATTEMPTS, Turns, TurnTakenError, wait_s
@@ -335,7 +335,26 @@ def test_a_recorder_keeps_nothing_while_it_does_not_record_and_nothing_of_other_
     recorder.start("hub")
     here([sample(0, 0, 1), sample(1, 1, None), sample(2, 2, 1)._replace(outcome=SampleOutcome.NOT_SENT)])
     [(_, kept)] = recorder.stop().items()
-    assert [each.rtt_ns for each in kept] == [1, None]
+    assert {each.slot: each.rtt_ns for each in kept} == {0: 1, 1: None}
+
+
+def test_a_recorder_keeps_so_many_samples_and_no_more_of_the_same_slots_of_all_paths() -> None:
+    recorder = Recorder()
+    keys = [StreamKey(probe="ping", kind="icmp", target="hub", path=path) for path in ("vpn", "expressroute")]
+    first, second = (recorder.opened(key) for key in keys)
+    recorder.start("hub")
+    for slot in range(100):
+        first([sample(slot, slot, 1)])
+    recorder.part(100)
+    for slot in range(100, 100 + 3 * MOST_SAMPLES):
+        first([sample(slot, slot, 1)])
+        second([sample(slot, slot, 2)])
+    recorder.part(100 + 3 * MOST_SAMPLES)
+    second([sample(103, 103, None), sample(104, 104, None)])  # lost, which shows later, and is of the part before
+    kept = recorder.stop()
+    slots = [sorted(each.slot for each in kept[key]) for key in keys]
+    assert slots[0] == [*range(100), *range(100, 100 + 3 * MOST_SAMPLES, 4)]
+    assert slots[1] == sorted([*range(100, 100 + 3 * MOST_SAMPLES, 4), 104])
 
 
 HOLD = """
