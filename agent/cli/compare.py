@@ -28,6 +28,7 @@ _DURATION = Parsed("duration", parse_duration)
 _PERCENTAGE = Parsed("percent", parse_percentage)
 _WEEK_NS = 7 * 86_400_000_000_000
 _LEAST_NS = 1_000_000_000
+_MOST_NS = 86_400_000_000_000  # of what is measured now every packet waits in memory, 350 octets each
 
 
 @click.command(
@@ -181,6 +182,8 @@ def _check(given: dict[str, Any], since_ns: int | None) -> None:
         raise click.UsageError("--since looks back, --duration measures now: leave one out")
     if given["duration"] is not None and given["duration"] < _LEAST_NS:
         raise click.UsageError("--duration is at least 1s")
+    if given["duration"] is not None and given["duration"] > _MOST_NS:
+        raise click.UsageError("--duration is at most 1d: for longer let an agent keep a history, and look back")
 
 
 @contextmanager

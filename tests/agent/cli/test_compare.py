@@ -167,6 +167,8 @@ def test_what_cannot_be_compared_is_exit_code_3_with_a_sentence(stream: list[dic
         (("--baseline", "vpn", "--candidate", "vpn"), "are the same path"),
         ((*PATHS, "--samples", "-", "--history", "."), "--samples and --history exclude each other"),
         ((*PATHS, "--duration", "1m", "--since", "1d"), "--since looks back, --duration measures now"),
+        ((*PATHS, "--duration", "2d"), "--duration is at most 1d: for longer let an agent keep a history"),
+        ((*PATHS, "--duration", "0s"), "--duration is at least 1s"),
         ((*PATHS, "--agent", "site"), "--agent goes with --prometheus"),
         ((*PATHS, "--samples", "/nonexistent"), "No such file or directory"),
         ((*PATHS, "--history", "/nonexistent"), "/nonexistent has no "),

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import pty
+import subprocess
+import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from agent.cli.evidence.history import pairs_of_history
 from agent.cli.evidence.samples import pairs_of_files
 from agent.cli.evidence.wanted import Wanted
 from agent.history.store import MINUTE_NS
-from tests.agent.cli.comparing import keep, rows_for, sample
+from tests.agent.cli.comparing import PATHS, keep, of_a_worse_vpn, rows_for, sample
 
 BOTH = Wanted(baseline="vpn", candidate="expressroute")
 _HOUR_NS = 60 * MINUTE_NS
@@ -25,6 +30,24 @@ def test_whoever_waits_for_a_long_file_is_told_how_many_lines_were_read() -> Non
     _, pairs = pairs_of_files([file], BOTH, since_ns=None, progress=told.append)
     assert told == ["reading samples.jsonl", *(f"reading samples.jsonl, {count},000 lines" for count in (50, 100))]
     assert len(pairs) == 100
+
+
+def test_whoever_waits_at_a_terminal_sees_what_is_being_done(tmp_path: Path) -> None:
+    file = tmp_path / "samples.jsonl"
+    file.write_text(of_a_worse_vpn())
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "agent", "compare", *PATHS, "--samples", str(file)]
+    told = b""
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=theirs, env=os.environ | {"TERM": "xterm", "COLUMNS": "500"}
+    ) as process:
+        os.close(theirs)
+        with suppress(OSError):  # that is how the end of a terminal looks
+            while more := os.read(ours, 65536):
+                told += more
+    os.close(ours)
+    assert process.returncode == 0
+    assert f"reading {file}" in told.decode()
 
 
 def test_whoever_waits_for_a_history_is_told_how_much_of_it_was_read(tmp_path: Path) -> None:
