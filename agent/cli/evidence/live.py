@@ -20,7 +20,10 @@ from collectors.sample import Sample
 
 
 async def pairs_of_paths(plan: Plan, wanted: Wanted, *, where: str, duration_ns: int) -> tuple[Names, Pairs]:
-    """Measure both paths for so long, as a probe of the configuration does, and pair what was seen."""
+    """Measure both paths for so long, as a probe of the configuration does, and pair what was seen.
+
+    Raise :class:`EvidenceError` where the plan has no such paths, or packets could not be sent.
+    """
     there = [
         (probe.name, target.name, path.name)
         for probe in plan.probes
@@ -32,8 +35,8 @@ async def pairs_of_paths(plan: Plan, wanted: Wanted, *, where: str, duration_ns:
     figures = Figures(with_samples=True)
     engine = Engine((_only(probe, names),), figures)
     await engine.run(Bound(duration_ns=duration_ns))
-    for key, trouble in engine.troubles.items():
-        raise EvidenceError(f"{key.path}: {trouble}")
+    if engine.troubles:
+        raise EvidenceError("; ".join(dict.fromkeys(str(trouble) for trouble in engine.troubles.values())))
     ours, theirs = (columns_of(_samples(figures, probe, names, path)) for path in (names.baseline, names.candidate))
     return names, pair(ours, theirs)
 
