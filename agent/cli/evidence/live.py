@@ -31,14 +31,21 @@ async def pairs_of_paths(plan: Plan, wanted: Wanted, *, where: str, duration_ns:
         for path in probe.paths
     ]
     names = wanted.among(there, where)
-    probe = next(probe for probe in plan.probes if probe.name == names.probe)
+    probe = _only(next(probe for probe in plan.probes if probe.name == names.probe), names)
+    await _run(probe, Figures(), Bound(packets=1))  # what cannot be sent is not found out only in the end
     figures = Figures(with_samples=True)
-    engine = Engine((_only(probe, names),), figures)
-    await engine.run(Bound(duration_ns=duration_ns))
-    if engine.troubles:
-        raise EvidenceError("; ".join(dict.fromkeys(str(trouble) for trouble in engine.troubles.values())))
+    await _run(probe, figures, Bound(duration_ns=duration_ns))
     ours, theirs = (columns_of(_samples(figures, probe, names, path)) for path in (names.baseline, names.candidate))
     return names, pair(ours, theirs)
+
+
+async def _run(probe: Probe, figures: Figures, bound: Bound) -> None:
+    """Probe, and raise :class:`EvidenceError` where a path has never had a packet."""
+    engine = Engine((probe,), figures)
+    await engine.run(bound)
+    silent = [key for key in engine.troubles if key not in figures.streams or not figures.streams[key].counts.sent]
+    if silent:
+        raise EvidenceError("; ".join(dict.fromkeys(str(engine.troubles[key]) for key in silent)))
 
 
 def _only(probe: Probe, names: Names) -> Probe:
