@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import socket
 import sqlite3
+import subprocess
 import time
 import urllib.error
 import urllib.parse
@@ -128,13 +129,22 @@ def _departures(gap: Gap, beside: Lateness, between: Lateness) -> Iterator[Figur
 
 @contextmanager
 def _agent(directory: Path, receiver: int) -> Iterator[None]:
-    """Have an agent probe a reflector, with a history, and a receiver on this port; on a core of its own."""
+    """Have an agent probe a reflector, with a history, and a receiver on this port; on a core of its own.
+
+    It runs in real time, as its unit has it, where this user may: then only what it does itself delays its packets.
+    """
     core, others = cores()
     file = directory / "eragent.yaml"
     file.write_text(json.dumps(_configuration(receiver)), encoding="utf-8")  # JSON is YAML
-    command = pinned(core, [ERAGENT, "run", "--config", str(file)])
+    command = pinned(core, [*_real_time(), ERAGENT, "run", "--config", str(file)])
     with _LOOPBACK.reflector(core=others), running(command, ready=f"{len(_STREAMS)} streams"):
         yield
+
+
+def _real_time() -> tuple[str, ...]:
+    """Return what starts a command as systemd/eragent.service does, nothing where the kernel forbids that."""
+    command = ("chrt", "--reset-on-fork", "--fifo", "1")
+    return command if subprocess.run([*command, "true"], capture_output=True, check=False).returncode == 0 else ()
 
 
 def _configuration(receiver: int) -> dict[str, object]:
