@@ -45,11 +45,17 @@ class Slots:
         return Tick(slot, now_ns - lag_ns, missed, lag_ns + missed * interval_ns)
 
 
-def turns(things: Sequence[_Thing], slots: int) -> list[list[_Thing]]:
-    """Share out what is to be done with each thing once in so many slots, so that none of these has much to do."""
+def turns(things: Sequence[_Thing], slots: int, together: int) -> list[list[_Thing]]:
+    """Share out what is to be done with each thing once in so many slots.
+
+    It is done with so many things together, in slots as far from each other as can be; with more of them only where
+    there are not slots enough.
+    """
+    used = min(-(-len(things) // together), slots)
     shared: list[list[_Thing]] = [[] for _ in range(slots)]
     for place, thing in enumerate(things):
-        shared[place * slots // len(things)].append(thing)
+        turn = place * used // len(things)
+        shared[turn * slots // used].append(thing)
     return shared
 
 

@@ -33,7 +33,7 @@ _REOPEN = ("interface_unavailable", "source_unavailable", "invalid")
 _DRAINS_AT_MOST = 64  # all that a full receive buffer holds; a flood fills it again and again
 _LOW_32_BITS = 0xFFFFFFFF
 _TIMER_SLACK_S = 0.001  # uvloop's timers may fire up to a millisecond early
-_LARGEST_THAT_WAITS = 2048  # octets, so that ten answers take a small part of the least receive buffer there is
+_LARGEST_THAT_WAITS = 2048  # octets, so that twenty answers take a part of the least receive buffer there is
 
 
 class Sender(Protocol):

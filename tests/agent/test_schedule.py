@@ -28,12 +28,29 @@ def test_slots_that_went_by_are_missed_and_not_made_up_for() -> None:
     assert slots.reach(60) == Tick(6, 60, 0, 0)
 
 
-@given(st.lists(st.integers(), max_size=50), st.integers(1, 30))
-def test_turns_have_each_thing_once_and_about_as_many_each(things: list[int], slots: int) -> None:
-    shared = turns(things, slots)
+@given(st.lists(st.integers(), max_size=50), st.integers(1, 30), st.integers(1, 20))
+def test_turns_have_each_thing_once_and_about_as_many_each(things: list[int], slots: int, together: int) -> None:
+    shared = turns(things, slots, together)
     assert [thing for turn in shared for thing in turn] == things
     assert len(shared) == slots
-    assert max(map(len, shared)) - min(map(len, shared)) <= 1
+    used = [len(turn) for turn in shared if turn]
+    assert max(used, default=0) - min(used, default=0) <= 1
+
+
+@pytest.mark.parametrize(
+    ("things", "together", "shared"),
+    [
+        (1, 5, [1, 0, 0, 0]),
+        (5, 5, [5, 0, 0, 0]),
+        (6, 5, [3, 0, 3, 0]),
+        (12, 5, [4, 4, 4, 0]),
+        (20, 5, [5, 5, 5, 5]),
+        (26, 5, [7, 6, 7, 6]),
+        (2, 1, [1, 0, 1, 0]),
+    ],
+)
+def test_as_many_as_may_be_done_together_take_one_turn(things: int, together: int, shared: list[int]) -> None:
+    assert [len(turn) for turn in turns(range(things), 4, together)] == shared
 
 
 @given(st.integers(1, 10**9), st.lists(st.integers(0, 10**10), max_size=50))
