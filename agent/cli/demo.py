@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from agent.cli.lines import echo
 from agent.config.quantities import parse_duration
 
 if TYPE_CHECKING:
@@ -177,12 +178,10 @@ def _tell(outcome: _Outcome) -> None:
     from rich.console import Console
 
     from agent.lab.screen import event_line
-    from agent.report.folding import folded
     from agent.report.pairs import comparison_lines
     from agent.report.text import streams_table
 
-    console = Console()
-    console.print(streams_table(outcome.report))
+    Console().print(streams_table(outcome.report))
     lines = ["", *comparison_lines(outcome.report), ""]
     if outcome.events:
         lines += ["What the scenario did:", *map(event_line, outcome.events), ""]
@@ -194,7 +193,7 @@ def _tell(outcome: _Outcome) -> None:
         ]
     lines += [f"Metrics of {name} were on {url}" for name, url in outcome.metrics.items()]
     for line in lines:
-        click.echo("\n".join(folded(line, console.width)) if console.is_terminal else line)
+        echo(line)
 
 
 def _errors(links: Mapping[str, Mapping[str, Any] | None]) -> Iterator[str]:

@@ -17,12 +17,14 @@ import click
 
 from agent import loop
 from agent.cli.bare import OptionsOnly
+from agent.cli.lines import echo
 from agent.cli.packets import PACKET_OPTIONS, options_of_packets, packet_options
 from agent.cli.parsed import Parsed
 from agent.cli.paths import PATH_OPTIONS, chosen_paths, options_of_paths
 from agent.config.quantities import parse_duration, parse_percentage
 from agent.engine import Bound, Engine
 from agent.plan import ComparisonPlan, HistoryPlan, Probe, ProbeOptions
+from agent.report.advice import advice
 from agent.report.figures import Figures
 from agent.report.streams import Json
 from agent.report.summary import summary
@@ -191,8 +193,8 @@ def _measure(
 
     troubles = _run(probe, bound, figures, recorder, report, live=not as_json and sys.stderr.isatty())
     final = report()
-    for trouble in troubles:
-        click.echo(f"eragent: {trouble}", err=True)
+    for line in troubles if as_json else [*troubles, *advice(final, probe.options)]:
+        echo(f"eragent: {line}", err=True)
     if as_json:
         click.echo(json.dumps(final, indent=2))
     else:
@@ -242,11 +244,10 @@ def _run(
 def _print(report: Json) -> None:
     from rich.console import Console
 
-    from agent.report.folding import folded
     from agent.report.pairs import comparison_lines
     from agent.report.text import streams_table
 
     console = Console(highlight=False)
     console.print(streams_table(report))
-    for line in comparison_lines(report):  # whole lines for programs such as grep
-        click.echo("\n".join(folded(line, console.width)) if console.is_terminal else line)
+    for line in comparison_lines(report):
+        echo(line)
