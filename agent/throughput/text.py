@@ -9,6 +9,7 @@ from agent.throughput.limited_by import Limit
 from agent.throughput.load import Latency
 from agent.throughput.measurement import Measurement
 from agent.throughput.trial import Outcome
+from collectors.iperf3.options import Direction
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -81,8 +82,20 @@ def _rows(measurement: Measurement) -> Iterator[tuple[str, ...]]:
             said = "incomplete"
         yield (f"{stage} {transfer.direction}", f"{transfer.bits_per_second / 1e6:,.1f}", said, *latency)
     if not transfers:
-        direction = measurement.tried.trial.options.direction
-        yield (f"{stage} {direction}", "", measurement.tried.outcome, "", "", "", "")
+        yield from _of_no_totals(measurement, stage, latency)
+
+
+def _of_no_totals(
+    measurement: Measurement, stage: str, latency: tuple[str, str, str, str]
+) -> Iterator[tuple[str, ...]]:
+    """Say what a test carried that came to no totals, by what its seconds tell."""
+    result = measurement.tried.result
+    rates = {} if result is None else {each: result.mean_rate(each) for each in (Direction.UP, Direction.DOWN)}
+    carried = [(direction, rate) for direction, rate in rates.items() if rate]
+    for direction, rate in carried:
+        yield (f"{stage} {direction}", f"{rate / 1e6:,.1f}", "incomplete", *latency)
+    if not carried:
+        yield (f"{stage} {measurement.tried.trial.options.direction}", "", measurement.tried.outcome, *latency)
 
 
 def _latency(seen: Latency) -> tuple[str, str, str, str]:

@@ -178,6 +178,12 @@ class Iperf3Result:
         """
         return max(sum(transfer.transferred_bytes for transfer in self.transfers), _sum(self.intervals))
 
+    def mean_rate(self, direction: Direction) -> float | None:
+        """Return the bits per second of one direction's intervals, for want of totals; ``None`` where it has none."""
+        parts = self.intervals_of(direction)
+        seconds = max((part.end_s for part in parts), default=0.0)
+        return sum(part.transferred_bytes for part in parts) * 8 / seconds if seconds else None
+
     def intervals_of(self, direction: Direction) -> tuple[Interval, ...]:
         """Return the intervals of one direction that were measured, in their order."""
         return tuple(one for one in self.intervals if one.direction is direction and not one.omitted)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 
 from tests.agent.iperf3_server.test_supervise import make_keys
 from tests.agent.throughput.network import FAR, SECOND_SITE, SITE, Network, delayed, routed
+from tests.collectors.iperf3.servers import fake
 
 ERAGENT = (sys.executable, "-m", "agent", "throughput")
 SHORT = ("--duration", "1s", "--idle", "1s", "--probe-timeout", "200ms")
@@ -86,7 +88,8 @@ def test_paths_are_tested_in_turn_and_the_one_that_shares_the_shaper_feels_it(ne
         "probes: [{name: ping, icmp: {}, targets: [far]}]\n"
     )
     paths = ("--config", str(file), "--path", "one", "--path", "two", "--congestion", "cubic", "--streams", "2")
-    found = run("--target", "far", *SHORT, *paths, "--gateway", "ErGw1AZ", "--json", within=network)
+    closely = ("--duration", "2s", "--probe-interval", "10ms")  # for enough round trips, also on a busy host
+    found = run("--target", "far", *SHORT, *closely, *paths, "--gateway", "ErGw1AZ", "--json", within=network)
     first, second = reported(found)
     [up] = first["directions"]
     assert 170e6 < up["bits_per_second"] < 200e6
@@ -98,6 +101,37 @@ def test_paths_are_tested_in_turn_and_the_one_that_shares_the_shaper_feels_it(ne
     assert [leak["path"] for leak in first["leaks"]] == ["two"]
     assert first["leaks"][0]["leaked"] is True
     assert "1 s for latency without load" in found.stderr
+
+
+@pytest.mark.root
+def test_stages_go_through_all_numbers_of_flows_and_say_of_each_why_it_failed(network: Network) -> None:
+    quickly = ("--target", FAR, "--port", "5999", "--duration", "1s", "--idle", "0s", "--probe-timeout", "50ms")
+    found = run(*quickly, "--stages", "--json", within=network)
+    assert found.returncode == 3
+    tests = json.loads(found.stdout)["tests"]
+    assert [(test["stage"], test["streams"], test["reason"]) for test in tests] == [
+        ("1 flow", 1, "refused"),
+        ("6 flows", 6, "refused"),
+        ("16 flows", 16, "refused"),
+        ("32 flows", 32, "refused"),
+    ]
+
+
+@pytest.mark.root
+def test_what_was_found_until_the_server_went_away_is_told() -> None:
+    with routed() as network, network.server("--interval", "0.1") as server:
+        command = network.inside("site", *ERAGENT, *QUICK, "--duration", "30s")
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+            assert server.stdout is not None
+            assert process.stdout is not None
+            for _ in range(12):  # lines of a tenth of a second each, so that a whole second was moved
+                while "bits/sec" not in server.stdout.readline():
+                    pass
+            server.kill()
+            printed = process.stdout.read()
+    assert process.returncode == 1, printed
+    assert re.search(r"^1 flow up +[0-9,.]+ +incomplete ", printed, re.MULTILINE), printed
+    assert "1 flow: partial (ended_early): " in printed
 
 
 @pytest.mark.root
@@ -161,6 +195,17 @@ def test_a_server_that_asks_who_tests_is_told_and_no_argument_holds_the_password
             found = run(*QUICK, *others, "--json", within=network)
             assert found.returncode == 3
             assert json.loads(found.stdout)["tests"][0]["reason"] == "authentication"
+
+
+@pytest.mark.root
+def test_an_iperf3_that_is_too_old_says_from_which_version_on_it_serves(tmp_path: Path) -> None:
+    fake(tmp_path, "print('iperf 3.1.3')")
+    quickly = ("--target", "127.0.0.1", "--idle", "0s")
+    found = subprocess.run(
+        [*ERAGENT, *quickly], capture_output=True, text=True, timeout=60, check=False, env={"PATH": str(tmp_path)}
+    )
+    assert found.returncode == 3
+    assert "failed (too_old): iperf3 3.1 is installed, and from 3.9 on it can be read by eragent" in found.stdout
 
 
 def test_without_iperf3_it_says_how_to_install_it(tmp_path: Path) -> None:

@@ -70,6 +70,44 @@ def _answer(listener: socket.socket, answer: bytes | None) -> None:
         connection.close()
 
 
+_COOKIE = 37
+_START, _RUNNING, _END, _PARAMETERS, _STREAMS, _RESULTS = (bytes([state]) for state in (1, 2, 4, 9, 10, 13))
+
+
+@contextmanager
+def telling(results: bytes) -> Iterator[int]:
+    """Have a server that speaks iperf3's protocol until it is to tell its results, and tells these octets."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=_tell, args=(listener, results), daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
+    thread.join(timeout=20)
+
+
+def _tell(listener: socket.socket, results: bytes) -> None:
+    with listener.accept()[0] as control, contextlib.suppress(OSError):
+        control.recv(_COOKIE, socket.MSG_WAITALL)
+        control.sendall(_PARAMETERS)
+        control.recv(int.from_bytes(control.recv(4, socket.MSG_WAITALL)), socket.MSG_WAITALL)
+        control.sendall(_STREAMS)
+        with listener.accept()[0] as data:
+            data.recv(_COOKIE, socket.MSG_WAITALL)
+            control.sendall(_START + _RUNNING)
+            threading.Thread(target=_swallow, args=(data,), daemon=True).start()
+            assert control.recv(1) == _END
+            control.sendall(_RESULTS)
+            control.recv(int.from_bytes(control.recv(4, socket.MSG_WAITALL)), socket.MSG_WAITALL)
+            control.sendall(results)
+            if results:
+                control.recv(1)  # until the client gives up
+
+
+def _swallow(data: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data.recv(1 << 16):
+            pass
+
+
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]

@@ -32,6 +32,7 @@ from tests.collectors.iperf3.servers import (
     free_port,
     iperf3_server,
     no_child_left,
+    telling,
     until,
 )
 
@@ -181,6 +182,16 @@ async def test_nobody_listens() -> None:
 async def test_another_protocol_is_not_iperf3(answer: bytes) -> None:
     with answering(answer) as port:
         assert failure_of(await ran(port)) == "not_iperf3"
+
+
+@pytest.mark.parametrize("results", [b"\0\0\0\x07garbage", b"\xff\xff\xff\xffand no more"])
+async def test_a_server_whose_own_results_are_garbage_hangs_nothing_and_what_was_measured_is_kept(
+    results: bytes,
+) -> None:
+    with telling(results) as port:
+        result = await ran(port, connect_timeout_s=0.5, grace_s=1.5, bits_per_second=10_000_000)
+    assert failure_of(result) == "ended_early"
+    assert result.transferred_bytes > 100_000
 
 
 async def test_a_port_that_never_says_a_word_is_given_up() -> None:
