@@ -41,7 +41,7 @@ def document(comparison: Comparison) -> Json:
         "figures": [figure_json(figure) for figure in comparison.figures],
         "predictability": _predictability(comparison),
         "notes": list(comparison.notes),
-        "changes": [_change(change) for change in comparison.changes],
+        "changes": [change_json(change) for change in comparison.changes],
     }
 
 
@@ -111,7 +111,8 @@ def _outages(found: Outages) -> Json:
     }
 
 
-def _change(change: Change) -> Json:
+def change_json(change: Change) -> Json:
+    """Return one change of a path."""
     return {
         "at": _moment(change.at_ns),
         "path": change.path,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +15,10 @@ from rich.console import Console
 
 from agent.columns import Columns
 from agent.compare.comparison import Comparison, compare, verdict_of_all
-from agent.compare.document import document
+from agent.compare.document import change_json, document
 from agent.compare.figures import Figure
 from agent.compare.margins import Margins, Verdict, times_longer, verdict_of
+from agent.compare.minutes import Change
 from agent.compare.pairs import pair
 from agent.compare.text import figures_table, heading, lines, paths_table
 from agent.compare.words import span
@@ -175,6 +178,21 @@ def test_the_document_has_what_programs_ask_for() -> None:
     assert (p99["verdict"], p99["deciding"]) == ("better", True)
     assert found["predictability"]["baseline"]["longest_burst"] == 30
     assert json.loads(json.dumps(found, allow_nan=False)) == found
+
+
+def test_every_key_of_the_document_is_in_the_docs_and_no_other() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "statistics.md").read_text(encoding="utf-8")
+    section = page.partition("## As JSON\n")[2].partition("\n## ")[0]
+    rows = [line.split("|")[1:3] for line in section.splitlines() if line.startswith("| `")]
+    told = {name: set(re.findall(r"`(\w+)`", what)) for keys, what in rows for name in re.findall(r"`(\w+)`", keys)}
+    found = report()
+    assert set(told) == set(found)
+    assert set(found["figures"][0]) | {"ns", "1"} == told["figures"]
+    path = found["predictability"]["baseline"]
+    assert {*found["predictability"], *path, *path["outages"], "from", "length_s"} == told["predictability"]
+    assert set(found["margins"]) == told["margins"]
+    changed = change_json(Change(at_ns=0, path="vpn", of="level", before_ns=1, after_ns=2))
+    assert set(changed) | {"level", "spread"} == told["changes"]
 
 
 def test_what_is_not_bounded_is_null() -> None:
