@@ -294,6 +294,7 @@ def _known() -> Section:
                     "jump means that answers take another way back, or come from another machine. It says nothing of "
                     "the way there, and no number of hops. Zoomed out, the lowest of a point. ICMP and STAMP alone.",
                     unit="none",
+                    table_legend=True,
                     jumps=True,
                 ),
                 [Curve(expr=arriving, legend="{{path}}")],
