@@ -69,7 +69,7 @@ def _under_way(seen: Observed) -> int | None:
 def _loss_bound(seen: Observed, loss: float | None) -> float | None:
     """Return what one flow reaches at this loss: Reno's square root law, or CUBIC's where that is more."""
     rtt_ns = seen.loaded_rtt_ns or seen.idle_rtt_ns
-    if not loss or not rtt_ns:
+    if not loss or not rtt_ns or (seen.congestion_control or "").startswith("bbr"):  # which keeps to no such law
         return None
     rtt_s = rtt_ns / 1e9
     segments = MATHIS / math.sqrt(loss)

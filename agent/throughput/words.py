@@ -28,6 +28,10 @@ def _of_rates(seen: Observed, figures: Figures) -> Iterator[str | None]:
         yield f"bandwidth-delay product {product} (of {rate_used} and the idle round trip)"
     if figures.transfer_time_ratio is not None:
         yield f"transfer time ratio {figures.transfer_time_ratio:.2f} (RFC 6349, section 4.1)"
+    if figures.tcp_efficiency is not None:
+        yield f"TCP efficiency {figures.tcp_efficiency:.1%} (RFC 6349, section 4.2)"
+    if figures.buffer_delay is not None and seen.protocol is Protocol.TCP:
+        yield f"buffer delay {figures.buffer_delay:.0%} of the idle round trip (RFC 6349, section 4.3)"
 
 
 def _of_flows(seen: Observed, figures: Figures) -> Iterator[str]:
@@ -36,6 +40,8 @@ def _of_flows(seen: Observed, figures: Figures) -> Iterator[str]:
         yield f"window {size(figures.window_bytes)}, which holds one flow to about {ceiling}"
     if figures.under_way_bytes is not None and seen.protocol is Protocol.TCP:
         yield f"{size(figures.under_way_bytes)} of each flow under way on the mean"
+    if seen.congestion_control is not None:
+        yield f"congestion control {seen.congestion_control}"
     if figures.loss_share is not None:
         yield f"{percent(figures.loss_share)} {'lost' if seen.protocol is Protocol.UDP else 'sent again'}"
     if figures.loss_bound_bits_per_second is not None:

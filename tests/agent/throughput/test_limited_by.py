@@ -219,6 +219,15 @@ def test_figures_of_rfc_6349() -> None:
     assert figures.transfer_time_ratio == pytest.approx(200 * (1448 / 1500) / 120)
     assert figures.tcp_efficiency == pytest.approx(1 - 1_000 / (1_000 + 103_592))
     assert figures.buffer_delay == 0.5
+    told = limited_by(seen).evidence
+    assert "TCP efficiency 99.0% (RFC 6349, section 4.2)" in told
+    assert "buffer delay 50% of the idle round trip (RFC 6349, section 4.3)" in told
+
+
+def test_bbr_keeps_to_no_law_of_losses() -> None:
+    bbr = replace(QUIET, retransmits=1_000, congestion_control="bbr")
+    assert figures_of(bbr).loss_bound_bits_per_second is None
+    assert "congestion control bbr" in limited_by(bbr).evidence
 
 
 optional = st.none() | st.floats(0, 1e12)
