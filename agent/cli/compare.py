@@ -80,7 +80,11 @@ Exit codes:
     metavar="DIRECTORY",
     help="A history that an agent keeps.  [default: that of the configuration]",
 )
-@click.option("--prometheus", metavar="URL", help="A server of Prometheus' API: only what its histograms tell.")
+@click.option(
+    "--prometheus",
+    metavar="URL",
+    help="A server of Prometheus' API: only what its histograms tell. Name and password may stand in ~/.netrc.",
+)
 @click.option("--agent", metavar="NAME", help="Whose metrics, where --prometheus has those of several agents.")
 @click.option("--tenant", metavar="NAME", help="X-Scope-OrgID, where --prometheus is a server of several tenants.")
 @click.option("--duration", type=_DURATION, help="Measure now, for so long, as the configuration's probe does.")

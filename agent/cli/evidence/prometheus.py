@@ -34,25 +34,33 @@ class Found:
     warnings: tuple[str, ...]
 
 
+def shown(url: str) -> str:
+    """Return the URL as others may see it, without a name and a password."""
+    scheme, separator, rest = url.partition("://")
+    authority, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"
+
+
 async def histograms_of(
     url: str, wanted: Wanted, *, agent: str | None, tenant: str | None, since_s: float, now_s: float
 ) -> Found:
     """Ask for both paths' histograms of round trips and counts of losses over the last ``since_s``.
 
-    Raise :class:`EvidenceError` where the server cannot be asked, refuses, or does not have both paths.
+    Who asks is what the URL says, else ``~/.netrc``; proxies are those of the environment. Raise
+    :class:`EvidenceError` where the server cannot be asked, refuses, or does not have both paths.
     """
     step_s = max(round(since_s / _STEPS), _LEAST_STEP_S)
     steps = max(int(since_s // step_s), 1)
     headers = {} if tenant is None else {"X-Scope-OrgID": tenant}
     timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
     try:
-        async with aiohttp.ClientSession(timeout=timeout, headers=headers) as session:
+        async with aiohttp.ClientSession(timeout=timeout, headers=headers, trust_env=True) as session:
             server = _Server(session, url.rstrip("/"), now_s=now_s, step_s=step_s, steps=steps)
             names, selectors = await _chosen(server, wanted, agent, since_s)
             both = [await server.counted(selector) for selector in selectors]
     except (TimeoutError, aiohttp.ClientError, ValueError) as error:
-        reason = str(error) or f"no answer within {_TIMEOUT_S} s"
-        raise EvidenceError(f"{url} cannot be asked: {reason}: name the root of a Prometheus API") from error
+        reason = str(error).replace(url, shown(url)) or f"no answer within {_TIMEOUT_S} s"
+        raise EvidenceError(f"{shown(url)} cannot be asked: {reason}: name the root of a Prometheus API") from error
     there = np.flatnonzero(both[0]["sent"] * both[1]["sent"])
     window = Window(
         begins_ns=round((now_s - steps * step_s) * _NS_PER_S),
@@ -78,7 +86,7 @@ async def _chosen(server: _Server, wanted: Wanted, agent: str | None, since_s: f
     if agent is None and len(agents) > 1:
         raise EvidenceError(f"several agents have these paths: {', '.join(agents)}: add --agent")
     chosen = agent if agent is not None else next(iter(agents), "")
-    names = wanted.among((one[1:] for one in there if one[0] == chosen), server.url)
+    names = wanted.among((one[1:] for one in there if one[0] == chosen), shown(server.url))
     return names, [
         _selector(agent=chosen, probe=names.probe, target=names.target, path=path)
         for path in (names.baseline, names.candidate)
@@ -148,12 +156,14 @@ class _Server:
         try:
             answer = json.loads(text)
             if answer["status"] != "success":
-                raise EvidenceError(f"{self.url} refused: {answer.get('error', 'without a reason')} (HTTP {status})")
+                raise EvidenceError(
+                    f"{shown(self.url)} refused: {answer.get('error', 'without a reason')} (HTTP {status})"
+                )
             self.warnings += [str(warning) for warning in answer.get("warnings", ())]
             result: Series = answer["data"]["result"]
         except (ValueError, KeyError, TypeError) as error:
             begin = " ".join(text.split())[:80]
-            message = f"{self.url} answers no Prometheus API (HTTP {status}: {begin!r}): name the root of one"
+            message = f"{shown(self.url)} answers no Prometheus API (HTTP {status}: {begin!r}): name the root of one"
             raise EvidenceError(message) from error
         return result
 

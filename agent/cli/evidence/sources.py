@@ -111,10 +111,10 @@ def _measured(source: Measuring, wanted: Wanted, now_ns: int, progress: Progress
 
 
 def _by_metrics(source: Metrics, wanted: Wanted, limits: Limits, now_ns: int, progress: Progress) -> Comparison:
-    from agent.cli.evidence.prometheus import histograms_of
+    from agent.cli.evidence.prometheus import histograms_of, shown
     from agent.compare.histograms import compare_histograms
 
-    progress(f"asking {source.url}")
+    progress(f"asking {shown(source.url)}")
     since_s, now_s = source.since_ns / _NS_PER_S, now_ns / _NS_PER_S
     asking = histograms_of(source.url, wanted, agent=source.agent, tenant=source.tenant, since_s=since_s, now_s=now_s)
     found = asyncio.run(asking)

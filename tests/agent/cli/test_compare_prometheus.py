@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import http.server
 import json
+import os
 import subprocess
+import sys
 import threading
 import time
 import urllib.request
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -151,11 +155,15 @@ def test_warnings_of_the_server_are_in_the_answer(server: str) -> None:
 
 
 @contextmanager
-def serving(answer: Callable[[str, bytes], tuple[int, bytes]]) -> Iterator[str]:
-    """Serve what ``answer`` makes of each request's path and form: a status and a body."""
+def serving(
+    answer: Callable[[str, bytes], tuple[int, bytes]], authorised: list[str | None] | None = None
+) -> Iterator[str]:
+    """Serve what ``answer`` makes of each request's path and form, a status and a body; note who it says it is."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self) -> None:
+            if authorised is not None:
+                authorised.append(self.headers.get("Authorization"))
             status, body = answer(self.path, self.rfile.read(int(self.headers.get("Content-Length", 0))))
             self.send_response(status)
             self.end_headers()
@@ -190,6 +198,30 @@ def test_a_server_that_is_none_or_refuses_is_told(status: int, text: str, messag
         found = run(url)
     assert (found.exit_code, found.stdout) == (2, "")
     assert message in found.stderr
+
+
+@pytest.mark.parametrize("given", ["in the URL", "in ~/.netrc"])
+def test_a_password_reaches_the_server_and_no_message(given: str, tmp_path: Path) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login reader password secret\n")
+    netrc.chmod(0o600)
+    asked: list[str | None] = []
+    with serving(lambda *_: (401, b"{}"), asked) as url:
+        credentials, file = ("", str(netrc)) if "netrc" in given else ("reader:secret@", "/nonexistent")
+        command = [
+            sys.executable,
+            "-m",
+            "agent",
+            "compare",
+            *PATHS,
+            "--prometheus",
+            url.replace("//", "//" + credentials),
+        ]
+        found = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {"NETRC": file})
+    assert asked == ["Basic " + b64encode(b"reader:secret").decode()]
+    assert found.returncode == 2
+    assert f"{url} answers no Prometheus API (HTTP 401" in found.stderr
+    assert "secret" not in found.stderr
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9", "nonsense", "http://"])
