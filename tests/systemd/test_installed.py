@@ -153,6 +153,18 @@ def test_removing_keeps_the_configuration_and_purging_leaves_nothing(host: Conta
     host.run("dpkg", "--purge", "eragent")
     left = host.said("find", "/etc/eragent", "/opt/eragent", "/var/lib/eragent", "/var/lib/private/eragent")
     assert left == ""
+    assert host.said("find", "/etc/systemd", "/run/eragent.installing", "-name", "eragent*", "-not", "-type", "d") == ""
+
+
+@pytest.mark.parametrize(("wish", "state"), [("enable", "active"), ("disable", "inactive")])
+def test_a_package_that_was_removed_and_is_installed_again_starts_what_was_enabled(
+    host: Container, wish: str, state: str
+) -> None:
+    host.run("systemctl", wish, "--now", "eragent")
+    host.run("dpkg", "--remove", "eragent")
+    host.run("dpkg", "--install", "/root/eragent.deb")
+    assert host.show("eragent", "ActiveState") == state
+    assert host.show("eragent", "UnitFileState") == f"{wish}d"
 
 
 def test_installing_takes_less_than_a_minute_to_the_first_sample(system: Container, package: Path) -> None:
