@@ -211,7 +211,7 @@ def _print(found: Comparison, *, as_json: bool) -> None:
         return
     from rich.console import Console
 
-    from agent.compare.text import figures_table, heading, lines, paths_table
+    from agent.compare.text import figures_table, heading, legend, lines, paths_table
 
     console = Console(highlight=False)
 
@@ -222,7 +222,7 @@ def _print(found: Comparison, *, as_json: bool) -> None:
     say(heading(report))
     if report["figures"]:
         console.print(figures_table(report))
-        say("Delays in ms, shares in %. * decides the verdict.")
+        say(legend(report))
     if report["predictability"]:
         console.print()
         console.print(paths_table(report))

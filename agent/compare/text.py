@@ -42,8 +42,7 @@ def figures_table(report: Json) -> Table:
     found.add_column("verdict", no_wrap=True)
     for figure in report["figures"]:
         unit = figure["unit"]
-        low = -math.inf if figure["low"] is None else figure["low"]
-        high = math.inf if figure["high"] is None else figure["high"]
+        low, high = _ends(figure)
         found.add_row(
             title(figure["name"]) + ("*" if figure["deciding"] else ""),
             *(number(figure[role], unit) for role in _ROLES),
@@ -52,6 +51,26 @@ def figures_table(report: Json) -> Table:
             f"[{_COLOURS[figure['verdict']]}]{figure['verdict']}[/]",
         )
     return found
+
+
+def legend(report: Json) -> str:
+    """Say how the figures are to be read; also why one is undecided that seems clear, where there is such a one."""
+    said = "Delays in ms, shares in %. * decides the verdict."
+    if any(_seems_clear(figure) for figure in report["figures"]):
+        said += " Better and worse take more than the interval shown: several figures are looked at."
+    return said
+
+
+def _seems_clear(figure: Json) -> bool:
+    low, high = _ends(figure)
+    margin: float = figure["margin"]
+    return figure["verdict"] == "insufficient" and (low > margin or high < -margin)
+
+
+def _ends(figure: Json) -> tuple[float, float]:
+    """Return the ends of a figure's interval, infinite where there is none."""
+    low, high = figure["low"], figure["high"]
+    return (-math.inf if low is None else low), (math.inf if high is None else high)
 
 
 def paths_table(report: Json) -> Table:

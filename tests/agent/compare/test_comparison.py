@@ -20,7 +20,7 @@ from agent.compare.figures import Figure
 from agent.compare.margins import Margins, Verdict, times_longer, verdict_of
 from agent.compare.minutes import Change
 from agent.compare.pairs import pair
-from agent.compare.text import figures_table, heading, lines, paths_table
+from agent.compare.text import figures_table, heading, legend, lines, paths_table
 from agent.compare.words import span
 from tests.agent.compare.streams import MS, NAMES, exponential, stream
 
@@ -217,6 +217,13 @@ def test_the_figures_fit_a_terminal_of_80_columns_whatever_the_paths_are_called(
     assert len(shown) == len(found["figures"]) + 2
     assert "p99 - p50* 99.998 12345.7 +1234.6 -99.998 to +987654 insufficient" in shown
     assert "vpn-over-the-internet-of-the-second-site (baseline) and expressroute-primary-link" in heading(found)
+
+
+def test_the_legend_tells_why_a_figure_is_undecided_that_seems_clear() -> None:
+    found = report()
+    assert legend(found) == "Delays in ms, shares in %. * decides the verdict."
+    found["figures"][0] |= {"low": None, "high": -9 * MS, "margin": MS, "verdict": "insufficient"}
+    assert legend(found).endswith("Better and worse take more than the interval shown: several figures are looked at.")
 
 
 def test_both_paths_are_described_beside_each_other() -> None:
