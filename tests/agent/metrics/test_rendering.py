@@ -13,7 +13,7 @@ from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.parser import text_string_to_metric_families
 
 from agent.histogram import Histogram
-from agent.metrics.rendering import PIECE, Rendering
+from agent.metrics.rendering import PIECE, ROWS, Rendering
 from agent.metrics.series import (
     STREAM,
     Family,
@@ -138,19 +138,20 @@ def test_a_stream_is_read_at_one_moment_whatever_happens_between_the_steps() -> 
         counter("sent", "Sent.", lambda thing: thing.number),
         counter("received", "Received.", lambda thing: thing.number),
     )
-    rendering = Rendering(shown(families, STREAM, [(labels(1), thing), (labels(2), thing)]), openmetrics=False)
+    rows = [(labels(number), thing) for number in range(2 * ROWS)]
+    rendering = Rendering(shown(families, STREAM, rows), openmetrics=False)
     for _ in rendering.steps():
         thing.number += 1
     samples = [sample for family in parsed_text(b"".join(rendering.pieces()).decode()) for sample in family.samples]
     assert [(sample.name, sample.value) for sample in samples] == [
-        ("eragent_sent_total", 1),
-        ("eragent_sent_total", 2),
-        ("eragent_received_total", 1),
-        ("eragent_received_total", 2),
+        *[("eragent_sent_total", 1)] * ROWS,
+        *[("eragent_sent_total", 2)] * ROWS,
+        *[("eragent_received_total", 1)] * ROWS,
+        *[("eragent_received_total", 2)] * ROWS,
     ]
 
 
-def test_a_step_does_the_work_of_one_row() -> None:
+def test_a_step_does_the_work_of_a_few_rows() -> None:
     read = list[int]()
 
     def reading(number: int) -> int:
@@ -158,10 +159,10 @@ def test_a_step_does_the_work_of_one_row() -> None:
         return number
 
     families: tuple[Family[int], ...] = (counter("read", "Read.", reading),)
-    rows = [(labels(number), number) for number in range(10)]
+    rows = [(labels(number), number) for number in range(10 * ROWS)]
     for _ in islice(Rendering(shown(families, STREAM, rows), openmetrics=False).steps(), 3):
         pass
-    assert read == [0, 1, 2]
+    assert read == list(range(3 * ROWS))
 
 
 def test_a_long_text_comes_in_pieces() -> None:
