@@ -95,20 +95,26 @@ class _Histogram:
         self._further = further
         self._bounds_ns: Sequence[int] = ()
         self._bounds: Sequence[str] = ()
+        self._empty: Sequence[str] = ()
 
     def __call__(self, own: str, counted: Histogram) -> str:
+        counts = counted.cumulative()
         if counted.bounds_ns is not self._bounds_ns:
             self._bounds_ns, self._bounds = counted.bounds_ns, bounds_of(counted)
+            self._empty = self._lines(_OWN, [0] * len(counts), 0.0).split(_OWN)
+        # Without synchronised clocks no one-way delay is ever counted: two histograms of each stream stay empty.
+        return self._lines(own, counts, sum_of(counted)) if counts[-1] else own.join(self._empty)
+
+    def _lines(self, own: str, counts: Sequence[int], sum_s: float) -> str:
         name, labels, bounds = self._name, f"{own}{self._further}", self._bounds
         head = f'{name}_bucket{{{labels},le="'
-        counts = counted.cumulative()
         count = counts[-1]
         some, full = bisect_right(counts, 0), bisect_left(counts, count)
         steps = zip(bounds[some:full], counts[some:full], strict=True)
         below = _run(head, bounds[:some], '"} 0\n')
         between = "".join([f'{head}{bound}"}} {number}\n' for bound, number in steps])
         above = _run(head, bounds[max(some, full) :], f'"}} {count}\n')
-        ends = f"{name}_count{{{labels}}} {count}\n{name}_sum{{{labels}}} {sum_of(counted)!r}\n"
+        ends = f"{name}_count{{{labels}}} {count}\n{name}_sum{{{labels}}} {sum_s!r}\n"
         return f"{below}{between}{above}{ends}"
 
 
