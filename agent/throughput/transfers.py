@@ -106,7 +106,7 @@ def _said(each: Transfer) -> str:
 
 def _often(each: Transfer) -> str:
     if each.windows:
-        when = f"{7 * each.rounds_a_day:.3g} times a week ({'; '.join(each.windows)})"
+        when = f"{_times(7 * each.rounds_a_day)} a week ({'; '.join(each.windows)})"
         return f"{when}, at most {_times(each.most_rounds_a_day)} a day"
     if each.rounds_a_day < 1:
         return f"every {1 / each.rounds_a_day:.3g} days"
@@ -114,4 +114,4 @@ def _often(each: Transfer) -> str:
 
 
 def _times(count: float) -> str:
-    return "once" if count == 1 else f"{count:.3g} times"
+    return "once" if count == 1 else f"{round(count, 2):g} times"

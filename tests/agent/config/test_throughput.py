@@ -115,6 +115,16 @@ def test_what_all_probes_move_over_a_path_is_told_and_a_budget_is_of_all_of_them
     assert list(lines(load_plan(file).throughput))[-1] == f"All tests over vpn together: {together}"
 
 
+def test_tests_that_are_due_often_are_counted_in_digits(tmp_path: Path) -> None:
+    file = tmp_path / "eragent.yaml"
+    file.write_text(
+        "paths: {vpn: {rate: 100Mbit}}\ntargets: {hub: {address: 10.1.0.4}}\n"
+        "probes:\n  - {name: t, iperf3: {duration: 1s}, every: 1m, targets: [hub]}\n"
+    )
+    [line] = lines(load_plan(file).throughput)
+    assert line.startswith("Probe t tests throughput over vpn 1440 times a day, 1 test each: about 18 GB a day")
+
+
 def test_a_path_of_unknown_rate_says_what_is_assumed(tmp_path: Path) -> None:
     file = tmp_path / "eragent.yaml"
     file.write_text(
