@@ -36,7 +36,8 @@ def told_no_faster(seen: Observed, _: Figures) -> Found | None:
     if seen.protocol is Protocol.UDP and (seen.loss_share or 0) > MUCH_LOSS:
         return None
     lost = f", {seen.loss_share:.2%} of it lost" if seen.protocol is Protocol.UDP and seen.loss_share else ""
-    return Limit.ASKED, f"it was told to send {mbit(asked)}, and {mbit(seen.bits_per_second)} arrived{lost}"
+    why = ", to keep to the budget" if seen.protocol is Protocol.TCP else ""  # of TCP nobody else tells a rate
+    return Limit.ASKED, f"it was told to send {mbit(asked)}{why}, and {mbit(seen.bits_per_second)} arrived{lost}"
 
 
 def known_rate(seen: Observed, _: Figures) -> Found | None:

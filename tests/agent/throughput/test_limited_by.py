@@ -168,6 +168,12 @@ def test_udp_that_all_arrives_was_limited_by_what_it_was_told() -> None:
     assert verdict(replace(UDP, bits_per_second=199.9 * MBIT)) is Limit.ASKED
 
 
+def test_tcp_that_sent_as_much_as_its_budget_allows_says_so() -> None:
+    found = limited_by(replace(QUIET, asked_bits_per_second=120 * MBIT))
+    assert found.limit is Limit.ASKED
+    assert found.because == "it was told to send 120 Mbit/s, to keep to the budget, and 120 Mbit/s arrived"
+
+
 def test_udp_of_which_a_little_is_lost_arrived_and_of_which_more_is_lost_met_something() -> None:
     assert verdict(replace(UDP, bits_per_second=199.0 * MBIT, lost_packets=500)) is Limit.ASKED
     assert verdict(replace(UDP, bits_per_second=194.0 * MBIT, lost_packets=3_000)) is Limit.POLICER
