@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import logging
+import re
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
@@ -37,6 +38,8 @@ _REST_S = 0.002
 _TOO_LARGE = 413
 _BAD_SAMPLES = (400, _TOO_LARGE, 422)
 """What a receiver answers that will never take these samples: they are too old, or it thinks them wrong."""
+_TOO_OLD = re.compile("too[ -]old")
+"""What is said of samples behind a receiver's window: by Prometheus 2.42 with status 500, as if that could pass."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +78,9 @@ class RemoteWriter:
         self._unnoted: dict[int, int] = {}
         self._cannot_note = False
         self._file: tuple[int, int] | None = None
-        self._at_most = MOST_SAMPLES
+        self._most = self._at_most = MOST_SAMPLES
+        self._oldest_minute = 0
+        self._refused = False
         self._wait_s = 0.0
         self._not_before_s = 0.0
 
@@ -105,7 +110,7 @@ class RemoteWriter:
 
     def _next(self) -> Request | None:
         now_ns = self._wall_ns()
-        since_minute = (now_ns - self._plan.max_age_ns) // MINUTE_NS
+        since_minute = max((now_ns - self._plan.max_age_ns) // MINUTE_NS, self._oldest_minute)
         with reading(self._directory) as connection:
             if writer_of(connection) not in {None, self._agent}:  # its own agent sends it, under its own name
                 return None
@@ -153,15 +158,18 @@ class RemoteWriter:
             self._remember(ahead)
 
     def _answered(self, request: Request, status: int, said: str) -> None:
+        is_too_old = _TOO_OLD.search(said) is not None
         if 200 <= status < 300:
             self._counts.samples += request.samples
-        elif status == _TOO_LARGE and self._at_most > FEWEST_SAMPLES:
-            self._at_most = max(self._at_most // 2, FEWEST_SAMPLES)
-            return
-        elif status in _BAD_SAMPLES:
-            self._counts.dropped[Dropped.REFUSED] += request.samples
-            what = "remote write: %s refused %d samples for good, some of which it may have taken: HTTP %d %s"
-            _log.warning(what, self._plan.url, request.samples, status, said)
+            self._at_most = min(2 * self._at_most, self._most)
+            self._refused = False
+        elif status in _BAD_SAMPLES or is_too_old:
+            if self._at_most > FEWEST_SAMPLES:  # some of it may be good
+                self._at_most = max(self._at_most // 4, FEWEST_SAMPLES)
+                if status == _TOO_LARGE:
+                    self._most = self._at_most
+                return
+            self._give_up(request, Dropped.TOO_OLD if is_too_old else Dropped.REFUSED, f"HTTP {status} {said}")
         else:
             self._failed(_failure_of(status), f"HTTP {status} {said}")
             return
@@ -171,6 +179,16 @@ class RemoteWriter:
         self._counts.failing = None
         self._wait_s = self._not_before_s = 0.0
         self._remember(request.until)
+
+    def _give_up(self, request: Request, dropped: Dropped, what: str) -> None:
+        """Drop a minute of a stream that the receiver will never take, and with one too old for it all before that."""
+        self._counts.dropped[dropped] += request.samples
+        if dropped is Dropped.TOO_OLD:
+            self._oldest_minute = max(request.until.values()) + 1
+        if not self._refused:
+            remedy = "; out_of_order_time_window there is to be max_age here" if dropped is Dropped.TOO_OLD else ""
+            _log.warning("remote write: %s refuses samples for good: %s%s", self._plan.url, what, remedy)
+        self._refused = True
 
     def _remember(self, until: Mapping[int, int]) -> None:
         self._sent |= until

@@ -26,6 +26,7 @@ from agent.history.remote.batch import sent_in
 from agent.history.remote.counts import Dropped, Failure, RemoteCounts
 from agent.history.remote.posting import post
 from agent.history.remote.sender import RemoteWriter
+from agent.history.remote.wire import time_series
 from agent.history.store import MINUTE_NS, Store, connect
 from agent.history.summary import Extras, summarised
 from agent.plan import RemoteWritePlan
@@ -195,17 +196,17 @@ def test_without_an_answer_all_of_it_is_sent_again(tmp_path: Path, error: Except
     assert receiver.requests[0] == receiver.requests[1]
 
 
-def test_what_is_refused_for_good_is_told_and_holds_nothing_up(
+def test_a_minute_that_is_refused_for_good_is_told_and_costs_nothing_but_itself(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     keep(tmp_path, MINUTE, 90)
     receiver = Receiver(tmp_path, MINUTE + 100)
-    answers = iter([(400, "out of bounds"), (204, "")])
-    receiver.answer = lambda: next(answers)
-    receiver.turns(3)
-    assert receiver.counts.dropped[Dropped.REFUSED] == 60 * SERIES
-    assert receiver.counts.samples == 30 * SERIES
-    assert "refused 1140 samples for good, some of which it may have taken: HTTP 400 out of bounds" in caplog.text
+    refused = time_series({}, [((MINUTE + 6) * 60_000, 0.0)])[-7:]  # the timestamp of the sixth minute
+    receiver.answer = lambda: (400, "bad value") if refused in receiver.requests[-1][0] else (204, "")
+    receiver.turns(40)
+    assert receiver.counts.dropped == {Dropped.REFUSED: SERIES, Dropped.TOO_OLD: 0}
+    assert receiver.counts.samples == 89 * SERIES
+    assert caplog.messages == [f"remote write: {URL} refuses samples for good: HTTP 400 bad value"]
 
 
 def test_what_is_too_old_is_counted_and_not_sent(tmp_path: Path) -> None:
@@ -404,6 +405,34 @@ def values(address: str, metric: str, minutes: int) -> dict[str, list[list[objec
     with urllib.request.urlopen(f"{address}/api/v1/query?{query}", timeout=5) as response:
         found = json.load(response)["data"]["result"]
     return {series["metric"]["path"]: series["values"] for series in found}
+
+
+def test_what_is_too_old_for_prometheus_keeps_nothing_younger_from_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    directory = tmp_path / "history"
+    directory.mkdir()
+    this_minute = time.time_ns() // MINUTE_NS
+    keep(directory, this_minute - 1, 1, OTHER)
+    counts = RemoteCounts()
+    with prometheus(tmp_path / "prometheus") as address:
+        writer = RemoteWriter(
+            RemoteWritePlan(url=Url.parse(f"{address}/api/v1/write")),
+            directory,
+            "dc1",
+            counts,
+            wall_ns=lambda: time.time_ns() + SETTLED_NS,
+        )
+        writer.turn()
+        keep(directory, this_minute - 125, 125)  # and it takes what is up to two hours behind
+        for _ in range(60):
+            writer.turn()
+        sent = values(address, "eragent_minute_packets_sent", 200)
+    assert 119 <= len(sent["vpn"]) <= 121
+    assert counts.samples == (len(sent["vpn"]) + 1) * SERIES
+    assert counts.dropped == {Dropped.TOO_OLD: (125 - len(sent["vpn"])) * SERIES, Dropped.REFUSED: 0}
+    assert counts.errors.total() == 0
+    assert "too old sample; out_of_order_time_window there is to be max_age here" in caplog.text
 
 
 def test_an_hour_in_which_prometheus_was_away_is_all_there_afterwards(tmp_path: Path) -> None:
