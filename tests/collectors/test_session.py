@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from ipaddress import ip_address
+from typing import ClassVar
 
 import pytest
 
@@ -183,12 +184,14 @@ class FarEnd:
 async def far_end() -> AsyncIterator[FarEnd]:
     end = FarEnd()
     yield end
-    asyncio.get_running_loop().remove_reader(end.socket)  # uvloop would keep it open, and leave it to the collector
+    asyncio.get_running_loop().remove_reader(end.socket)  # uvloop keeps open what it watches, also once that is closed
     end.socket.close()
 
 
 class Running:
     """A session on loopback and what it delivered."""
+
+    begun: ClassVar[list[Running]] = []
 
     def __init__(
         self,
@@ -208,6 +211,7 @@ class Running:
             deliver=self._deliver,
             interval_ns=interval_ns,
         )
+        self.begun.append(self)
 
     def _deliver(self, events: Sequence[SessionEvent]) -> None:
         self.events += events
@@ -221,6 +225,14 @@ class Running:
 
     def outcomes(self) -> list[Outcome]:
         return [event.outcome for event in self.events if isinstance(event, Sample)]
+
+
+@pytest.fixture(autouse=True)
+async def no_socket_left() -> AsyncIterator[None]:
+    """Close what a test that failed on the way left open: the warning would come in one of those that follow."""
+    yield
+    while Running.begun:
+        Running.begun.pop().session.close()
 
 
 async def test_packets_are_answered_and_the_session_becomes_idle(far_end: FarEnd) -> None:
@@ -395,7 +407,7 @@ async def test_without_a_descriptor_to_watch_its_socket_with_a_session_leaves_no
 
 
 async def test_answers_that_waited_are_read_at_timeouts_where_no_descriptor_is_left(far_end: FarEnd) -> None:
-    running = await Waiting.begun(far_end, NumberSender(far_end.port))
+    running = await Waiting.seen_stamped(far_end, NumberSender(far_end.port))
     running.session.send(1, due_ns=SystemClock.monotonic_ns())
     with descriptors_left(0):
         idle = asyncio.ensure_future(running.session.idle())
@@ -541,7 +553,7 @@ class Waiting(Running):
     """A session whose answers wait for slots, with a first packet answered: that the kernel stamps is seen by now."""
 
     @classmethod
-    async def begun(cls, far_end: FarEnd, sender: NumberSender) -> Waiting:
+    async def seen_stamped(cls, far_end: FarEnd, sender: NumberSender) -> Waiting:
         running = cls(sender, interval_ns=10_000_000)
         running.session.aim("127.0.0.1")
         while not any(e.timestamps is TimestampSource.KERNEL for e in running.events if isinstance(e, Sample)):
@@ -557,7 +569,7 @@ class Waiting(Running):
 
 
 async def test_answers_with_stamps_wait_for_a_slot_and_have_the_kernels_times(far_end: FarEnd) -> None:
-    running = await Waiting.begun(far_end, NumberSender(far_end.port))
+    running = await Waiting.seen_stamped(far_end, NumberSender(far_end.port))
     for _ in range(3):
         running.ask(far_end)
     time.sleep(0.02)  # noqa: ASYNC251  # so that a time of reading could not be mistaken for one of arrival
@@ -573,7 +585,7 @@ async def test_answers_with_stamps_wait_for_a_slot_and_have_the_kernels_times(fa
 
 
 async def test_once_no_more_packets_are_sent_answers_wait_for_no_slot(far_end: FarEnd) -> None:
-    running = await Waiting.begun(far_end, NumberSender(far_end.port))
+    running = await Waiting.seen_stamped(far_end, NumberSender(far_end.port))
     running.ask(far_end)
     time.sleep(0.005)  # noqa: ASYNC251  # so that being read now could be mistaken for being read late
     await asyncio.wait_for(running.session.idle(), 5)
@@ -587,7 +599,7 @@ async def test_once_no_more_packets_are_sent_answers_wait_for_no_slot(far_end: F
 
 
 async def test_an_answer_without_a_stamp_is_noisy_and_the_last_that_waits(far_end: FarEnd) -> None:
-    running = await Waiting.begun(far_end, sender := KeptSender(far_end.port))
+    running = await Waiting.seen_stamped(far_end, sender := KeptSender(far_end.port))
     sender.stop_stamps()
     running.ask(far_end)
     running.session.collect()
@@ -610,7 +622,7 @@ async def test_large_answers_are_read_as_they_come(far_end: FarEnd) -> None:
 
 
 async def test_a_timeout_is_kept_also_where_nobody_collects(far_end: FarEnd) -> None:
-    running = await Waiting.begun(far_end, NumberSender(far_end.port))
+    running = await Waiting.seen_stamped(far_end, NumberSender(far_end.port))
     running.session.send(1, due_ns=SystemClock.monotonic_ns())
     running.ask(far_end)  # the far end sees the first of the two alone
     await running.settled(2)
@@ -619,7 +631,7 @@ async def test_a_timeout_is_kept_also_where_nobody_collects(far_end: FarEnd) -> 
 
 
 async def test_answers_that_wait_are_read_before_their_socket_is_closed(far_end: FarEnd) -> None:
-    running = await Waiting.begun(far_end, NumberSender(far_end.port))
+    running = await Waiting.seen_stamped(far_end, NumberSender(far_end.port))
     running.ask(far_end)
     running.session.aim("127.0.0.2")
     assert running.outcomes() == [Outcome.ANSWERED]
