@@ -37,7 +37,7 @@ async def main(directory: Path) -> None:
         timetable=Timetable(every=timedelta(hours=1)),
         targets=(Target(name="hub", host="127.0.0.1"),),
         paths=(NetworkPath(name="lo"),),
-        budget=round(1.9 * ONE_TEST),
+        budget=round(1.3 * ONE_TEST),  # a busy host may send less than it was told to
     )
     books = Books((plan,), LedgerFile(directory))
     rng = Random(1)
