@@ -19,7 +19,6 @@ def _answer(path: Path) -> Answer:
 
 
 if __name__ == "__main__":
-    signal.signal(
-        signal.SIGINT, signal.SIG_DFL
-    )  # a terminal's Ctrl-C reaches both: who asked says what there is to say
+    # A terminal's Ctrl-C reaches both processes: who asked says what there is to say.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     sys.stdout.buffer.write(encoded(_answer(Path(sys.argv[1]))))

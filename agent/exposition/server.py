@@ -162,6 +162,9 @@ def listening_socket(address: SocketAddress) -> socket.socket:
     try:
         return socket.create_server((address.host, address.port), family=family)
     except OSError as error:
-        why = os.strerror(error.errno) if error.errno else str(error)
-        advice = _ADVICE.get(error.errno or 0, _OTHER_ADVICE)
+        if isinstance(error, socket.gaierror):  # its numbers are the resolver's, not the kernel's
+            why, advice = error.strerror, _ADVICE[errno.EADDRNOTAVAIL]
+        else:
+            why = os.strerror(error.errno) if error.errno else str(error)
+            advice = _ADVICE.get(error.errno or 0, _OTHER_ADVICE)
         raise ListenError(f"cannot listen on {address}: {why}: {advice}") from error

@@ -56,7 +56,7 @@ _PRIMARY = 0xFF  # SQLite's extended codes have the reason in their lowest octet
 _REMEDIES = {
     Reason.DISK_FULL: "its disk is full: free some room, and lower `history.max_size` so that it stays free",
     Reason.READ_ONLY: "it is read-only: mount it writable, or change `history.directory`",
-    Reason.NO_ACCESS: "the agent may not write there: give it to the agent's user (`StateDirectory=` in the unit)",
+    Reason.NO_ACCESS: "no place to write: it must be a directory of the agent's user (`StateDirectory=` in the unit)",
     Reason.BUSY: "another program holds it: end what has it open for writing",
     Reason.DAMAGED: "the file is damaged",
     Reason.INPUT_OUTPUT: "its disk does not work: see the kernel's log",

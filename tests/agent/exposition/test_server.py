@@ -20,8 +20,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
 from agent.exposition.scrape import Form, form_of
-from agent.exposition.server import Exposition, Limits
+from agent.exposition.server import Exposition, Limits, ListenError, listening_socket
 from agent.metrics.series import STREAM, Family, counter, shown
+from agent.plan import SocketAddress
 
 PATIENCE_S = 20.0
 SENT: tuple[Family[int], ...] = (counter("packets_sent", "Packets that left.", lambda number: number),)
@@ -294,3 +295,10 @@ def test_no_header_is_an_error(header: str, another: str) -> None:
 )
 def test_nothing_is_packed_unless_a_client_says_that_it_can_unpack(accept_encoding: str, packed: bool) -> None:
     assert form_of("", accept_encoding) == Form(packed=packed)
+
+
+def test_a_name_that_does_not_resolve_is_no_address_to_listen_on() -> None:
+    with pytest.raises(
+        ListenError, match=r"cannot listen on no-such-host\.invalid:9469: .* one of this host's addresses"
+    ):
+        listening_socket(SocketAddress(host="no-such-host.invalid", port=9469))

@@ -275,7 +275,7 @@ def test_a_directory_that_cannot_be_made_is_told_with_what_to_do(tmp_path: Path)
     agent.second()
     assert agent.counts.trouble is not None
     assert agent.counts.trouble.reason is Reason.NO_ACCESS
-    assert "give it to the agent's user" in agent.counts.trouble.message
+    assert "a directory of the agent's user" in agent.counts.trouble.message
 
 
 def test_what_is_older_than_an_hour_goes(agent: Agent, tmp_path: Path) -> None:
