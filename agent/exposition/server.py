@@ -162,8 +162,8 @@ def listening_socket(address: SocketAddress) -> socket.socket:
     try:
         return socket.create_server((address.host, address.port), family=family)
     except OSError as error:
-        if isinstance(error, socket.gaierror):  # its numbers are the resolver's, not the kernel's
-            why, advice = error.strerror, _ADVICE[errno.EADDRNOTAVAIL]
+        if error.errno is not None and error.errno < 0:  # the resolver's number, not the kernel's
+            why, advice = "the name does not resolve", _ADVICE[errno.EADDRNOTAVAIL]
         else:
             why = os.strerror(error.errno) if error.errno else str(error)
             advice = _ADVICE.get(error.errno or 0, _OTHER_ADVICE)

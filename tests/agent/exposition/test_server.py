@@ -298,7 +298,6 @@ def test_nothing_is_packed_unless_a_client_says_that_it_can_unpack(accept_encodi
 
 
 def test_a_name_that_does_not_resolve_is_no_address_to_listen_on() -> None:
-    with pytest.raises(
-        ListenError, match=r"cannot listen on no-such-host\.invalid:9469: .* one of this host's addresses"
-    ):
-        listening_socket(SocketAddress(host="no-such-host.invalid", port=9469))
+    address = SocketAddress(host="no-such-host.invalid", port=9469)
+    with pytest.raises(ListenError, match="the name does not resolve: write one of this host's addresses"):
+        listening_socket(address)
