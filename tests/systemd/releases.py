@@ -1,4 +1,4 @@
-"""The systems that the package is for, and a root of each: made once by debootstrap, kept in .tools."""
+"""The systems that the package is for, and a root of each: made by debootstrap, kept in .tools while it fits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-_PACKAGES = "systemd,systemd-sysv,dbus,python3,iproute2,procps,ca-certificates,tzdata,iperf3"
+_PACKAGES = "systemd,systemd-sysv,dbus,python3,iproute2,procps,ca-certificates,tzdata,iperf3,python3-apt"
 _UBUNTU = ("http://archive.ubuntu.com/ubuntu", "gutsy")  # debootstrap of Debian 12 has no script under noble's name
 _ENTER = ("systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--pipe", "--resolv-conf=replace-host")
 
@@ -52,16 +52,19 @@ def wanted(environment: Mapping[str, str] = os.environ) -> Release:
 
 
 def root_of(release: Release) -> Path:
-    """Return a minimal system of a release; made where there is none yet."""
+    """Return a minimal system of a release; made where there is none with these packages yet."""
     root = ROOT / ".tools" / f"{release.name}-root"
-    if not root.exists():
+    stamp, made_from = root / "etc/made-from", f"{release} {_PACKAGES}"
+    if not stamp.exists() or stamp.read_text(encoding="utf-8") != made_from:
         unfinished = root.with_suffix(".unfinished")
-        shutil.rmtree(unfinished, ignore_errors=True)
+        for old in (unfinished, root):
+            shutil.rmtree(old, ignore_errors=True)
         options = ("--variant=minbase", f"--include={_PACKAGES}", f"--components={release.components}")
         archive = release.archive and (release.archive[0], f"/usr/share/debootstrap/scripts/{release.archive[1]}")
         _run("debootstrap", *options, release.name, str(unfinished), *archive)
         if release.updates:
             _add_updates(release, unfinished)
+        (unfinished / "etc/made-from").write_text(made_from, encoding="utf-8")
         unfinished.rename(root)
     return root
 
