@@ -107,7 +107,7 @@ def turned_down() -> dict[str, Any]:
     too_long = ("--size", "1400", "--dont-fragment", "--target")
     found["too long, ICMP"] = probe(*too_long, four)
     found["too long, ICMPv6"] = probe(*too_long, six)
-    sh("ip -n router link set router1 mtu 1500; tc qdisc add dev site0 root tbf rate 8bit burst 1600 limit 1600")
+    sh("ip -n router link set router1 mtu 1500; tc qdisc add dev site0 root tbf rate 64bit burst 1600 limit 1600")
     found["queue full"] = probe("--target", "10.9.0.254", "--size", "1400")
     sh("tc qdisc del dev site0 root; ip route add prohibit 10.9.7.0/24")
     found["prohibited here"] = probe("--target", "10.9.7.1")
