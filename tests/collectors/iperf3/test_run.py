@@ -155,7 +155,7 @@ async def test_a_server_that_is_killed_in_the_middle_ends_the_test_early() -> No
 async def test_a_far_end_that_dies_without_a_word_hangs_nothing() -> None:
     with iperf3_server() as (server, port):
         running = asyncio.create_task(ran(port, connect_timeout_s=0.5, grace_s=0.0))
-        await told_by(server, "Accepted")
+        await told_by(server, *["bits/sec"] * 2)
         server.send_signal(signal.SIGSTOP)
         result = await running
     assert failure_of(result) == "timed_out"
