@@ -1,4 +1,4 @@
-"""What systemd and the running service say to each other: reload, watchdog, the time to READY."""
+"""What systemd and the running service say to each other: reloads and the watchdog."""
 
 from __future__ import annotations
 
