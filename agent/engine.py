@@ -10,7 +10,7 @@ from typing import Any
 from agent.host import Suspensions
 from agent.pairing import Pairing
 from agent.plan import Probe
-from agent.service.reload import Place, ProbeChanges
+from agent.reload import Place, ProbeChanges
 from agent.sink import Sink, StreamKey
 from collectors.clock import Clock, SystemClock
 from collectors.errors import CollectorError

@@ -11,10 +11,10 @@ from typing import assert_never
 
 from agent.host import Suspensions
 from agent.plan import Probe, ProbeOptions
+from agent.reload import Amendment
 from agent.resolve import keep_resolving, literal, resolve
 from agent.running import RunningStream
 from agent.schedule import Slots, Tick, Ticker, turns
-from agent.service.reload import Amendment
 from agent.sink import Sink, StreamKey
 from collectors.attempts import Attempts
 from collectors.clock import Clock

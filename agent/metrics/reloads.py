@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from agent.service.reload import Refusal
+from agent.reload import Refusal
 from agent.service.reloading import ReloadCounts
 
 _NS_PER_S = 1e9

@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from agent.reload import Place
 from agent.report.figures import Figures
 from agent.service import systemd
 from agent.service.changes import Change, Watching, duration
 from agent.service.logs import fields
-from agent.service.reload import Place
 from agent.sink import StreamKey
 from collectors.clock import ClockState, kernel_clock_state
 from collectors.errors import CollectorError

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from agent.config.apart import ReadingError
 from agent.config.problems import ConfigError
 from agent.plan import Plan
+from agent.reload import ProbeChanges, Refusal, RefusedReloadError, probe_changes
 from agent.service.logs import fields
 from agent.service.parts import Ingredients, ingredients
-from agent.service.reload import ProbeChanges, Refusal, RefusedReloadError, probe_changes
 
 _log = logging.getLogger(__name__)
 

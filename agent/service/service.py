@@ -21,13 +21,13 @@ from agent.exposition.server import Exposition
 from agent.metrics.reloads import ReloadMetrics
 from agent.metrics.streams import Metrics
 from agent.plan import ComparisonPlan, Plan, SocketAddress
+from agent.reload import Refusal, RefusedReloadError, needs_restart
 from agent.report.figures import RECENT, Figures, StreamFigures
 from agent.report.streams import Json, stream_summary
 from agent.report.summary import assembled, comparison_summaries, host_summary
 from agent.service import systemd
 from agent.service.lookout import Lookout
 from agent.service.parts import Parts
-from agent.service.reload import Refusal, RefusedReloadError, needs_restart
 from agent.service.reloading import Loaded, Outcome, ReloadCounts, Reloading
 from agent.sink import FanOut, StreamKey
 from collectors.claim import OwnClaim

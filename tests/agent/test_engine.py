@@ -18,7 +18,7 @@ import pytest
 from agent.engine import Bound, Engine
 from agent.host import Suspensions
 from agent.plan import Probe
-from agent.service.reload import probe_changes
+from agent.reload import probe_changes
 from agent.sink import StreamKey
 from collectors.http.options import HttpOptions
 from collectors.http.url import Url

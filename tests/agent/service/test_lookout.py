@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
+from agent.reload import Place
 from agent.report.figures import Figures
 from agent.service.lookout import Lookout
-from agent.service.reload import Place
 from agent.sink import StreamKey
 from collectors.clock import ClockState
 from collectors.errors import CollectorError

@@ -6,7 +6,7 @@ import asyncio
 
 from agent.config.apart import ReadingError
 from agent.plan import Plan, SocketAddress
-from agent.service.reload import Refusal, RefusedReloadError
+from agent.reload import Refusal, RefusedReloadError
 from agent.service.reloading import Loaded, Outcome, ReloadCounts, Reloading
 
 PLAN = Plan(agent="site", listen=SocketAddress(host="127.0.0.1", port=9469))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent.plan import HistoryPlan, Plan, Probe, ReflectorPlan, SocketAddress
-from agent.service.reload import Amendment, ProbeChanges, needs_restart, probe_changes
+from agent.reload import Amendment, ProbeChanges, needs_restart, probe_changes
 from collectors.icmp.sender import IcmpOptions
 from collectors.path import NetworkPath, PacketMarks, PathKind, Target
 from collectors.stamp.sender import StampOptions
