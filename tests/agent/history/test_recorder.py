@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,33 @@ async def test_a_disk_that_hangs_holds_up_neither_the_loop_nor_the_end(
     assert "the disk does not answer; 30000 samples were not written" in caplog.text
 
 
-async def test_an_end_that_is_not_waited_for_has_the_samples_on_disk_before_minutes_are_summed_up(
+def connecting_as(kind: type[sqlite3.Connection]) -> Callable[[Path], sqlite3.Connection]:
+    def connecting(directory: Path) -> sqlite3.Connection:
+        connect(directory).close()
+        return sqlite3.connect(directory / FILE, isolation_level=None, factory=kind)
+
+    return connecting
+
+
+async def test_at_the_end_all_samples_are_on_disk_before_minutes_are_summed_up(tmp_path: Path) -> None:
+    seen: list[tuple[list[tuple[int]], int]] = []
+
+    class Looking(sqlite3.Connection):
+        def execute(self, sql: str, *parameters: object) -> sqlite3.Cursor:
+            if "INTO blocks" in sql:
+                with reading(tmp_path) as connection:
+                    ended = connection.execute("SELECT ended FROM runs").fetchall()
+                seen.append((ended, len(read_columns(tmp_path, probe="stamp", target="hub", path="vpn"))))
+            return super().execute(sql, *parameters)  # type: ignore[arg-type]  # whatever SQLite takes
+
+    plan = HistoryPlan(directory=tmp_path)
+    recorder = Recorder(plan, "dc1", [PROBE], patience_s=None, connect=connecting_as(Looking))
+    async with recorder.recording():
+        recorder.sink.opened(KEY)(ROWS)
+    assert seen[0] == ([(1,)], 50)
+
+
+async def test_an_end_that_only_sums_up_minutes_is_given_up_without_a_word(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     released = threading.Event()
@@ -65,17 +92,14 @@ async def test_an_end_that_is_not_waited_for_has_the_samples_on_disk_before_minu
                 released.wait(10)
             return super().execute(sql, *parameters)  # type: ignore[arg-type]  # whatever SQLite takes
 
-    def connecting(directory: Path) -> sqlite3.Connection:
-        connect(directory).close()
-        return sqlite3.connect(directory / FILE, isolation_level=None, factory=SlowToSumUp)
-
-    recorder = Recorder(HistoryPlan(directory=tmp_path), "dc1", [PROBE], patience_s=0.5, connect=connecting)
+    plan = HistoryPlan(directory=tmp_path)
+    recorder = Recorder(plan, "dc1", [PROBE], patience_s=0.05, connect=connecting_as(SlowToSumUp))
     try:
-        async with recorder.recording():
+        async with asyncio.timeout(9), recorder.recording():
             recorder.sink.opened(KEY)(ROWS)
-        with reading(tmp_path) as connection:
-            assert connection.execute("SELECT ended FROM runs").fetchall() == [(1,)]
-        assert len(read_columns(tmp_path, probe="stamp", target="hub", path="vpn")) == 50
+            # Else a slow disk would have it say, rightly, that samples were not written.
+            while recorder.counts.held:  # noqa: ASYNC110  # nobody is told when another thread has written
+                await asyncio.sleep(0.01)
     finally:
         released.set()
     assert recorder.complete
