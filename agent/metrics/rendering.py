@@ -1,80 +1,93 @@
 """Metrics to the text that Prometheus reads, in small steps. No I/O, no loop.
 
 The library's own encoder takes 7 µs a line, all in one go. Here a few operations on strings make the lines that a
-stream has of a family: 0.2 µs a line on the same machine, and others have their turn after every few streams.
+stream has of a family: 0.15 µs a line on the same machine, and others have their turn after every few streams.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from itertools import groupby, islice
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, groupby, islice
 from typing import Any
 
 from prometheus_client import generate_latest
 from prometheus_client.core import Metric
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
-from agent.metrics.lines import Write, label_text, write_of
-from agent.metrics.series import Rows, Shown, kind_of
+from agent.metrics.lines import Column, column_of, label_text
+from agent.metrics.series import Family, Labels, Read, Shown, kind_of
 
 PIECE = 1 << 16
-"""Characters of a piece of text, about: encoding or sending one takes well under a millisecond."""
+"""Characters of a piece of text, about: writing, encoding or sending one takes well under a millisecond."""
 
 ROWS = 8
-"""Rows of a step, at most: one family after the other takes an eighth less than one row after the other."""
+"""Rows that are read in a step, at most: one family after the other takes an eighth less than row after row."""
 
-_SHORT = PIECE >> 4
 _END = "# EOF\n"
+_Text = tuple[int, Sequence[str]]  # its length, and what it is made of
+_Reading = tuple[Read[Any], Column]
 
 
 class Rendering:
     """The text of one moment, in the making: in OpenMetrics or in Prometheus' older format.
 
-    Every stream is read at one moment, so its figures agree with each other; of different streams moments differ.
+    Every stream is read at one moment, so its figures agree with each other; of different streams moments differ. All
+    are read before the first line is written: what is kept until then takes a tenth of the memory of the text, and who
+    hands on each piece before the next is written never has more of that than the processor's cache has room for.
     """
 
     def __init__(self, metrics: Iterable[Metric], *, openmetrics: bool) -> None:
+        self._metrics = metrics
         self._openmetrics = openmetrics
-        self._families = [(metric, list[str]()) for metric in metrics]
+        self._texts: list[Iterable[_Text]] = []
 
     def steps(self) -> Iterator[None]:
-        """Do the work; between one step and the next, each well under a millisecond, others may have their turn."""
-        rows: Rows[Any] | None = None
-        together: list[tuple[Shown[Any], list[str]]] = []
-        for metric, lines in self._families:
-            if isinstance(metric, Shown) and metric.rows is rows:
-                together.append((metric, lines))
-                continue
-            yield from _fill(together)
-            together = []
+        """Read; between one step and the next, each well under a millisecond, others may have their turn."""
+        together: list[Shown[Any]] = []
+        for metric in self._metrics:
+            if together and not (isinstance(metric, Shown) and metric.rows is together[0].rows):
+                yield from self._read(together)
+                together = []
             if isinstance(metric, Shown):
-                rows, together = metric.rows, [(metric, lines)]
+                together.append(metric)
             else:
-                rows = None
-                lines.append(self._encoded(metric))
+                self._texts.append([_text([self._encoded(metric)])])
                 yield
-        yield from _fill(together)
+        if together:
+            yield from self._read(together)
 
     def pieces(self) -> Iterator[bytes]:
-        """Yield the text, once, in pieces of about :data:`PIECE` octets; to be called when all steps are done."""
+        """Write the text, once, in pieces of about :data:`PIECE` octets; to be called when all steps are done."""
         gathered: list[str] = []
         size = 0
-        for text in self._texts():
-            gathered.append(text)
-            size += len(text)
+        for length, lines in chain.from_iterable(self._texts):
+            gathered += lines
+            size += length
             if size >= PIECE:
                 yield "".join(gathered).encode()
                 gathered, size = [], 0
+        if self._openmetrics:
+            gathered.append(_END)
         yield "".join(gathered).encode()
 
-    def _texts(self) -> Iterator[str]:
-        for metric, lines in self._families:
-            if isinstance(metric, Shown):
-                yield self._head(metric)
-            yield from _joined(lines)
-            lines.clear()
-        if self._openmetrics:
-            yield _END
+    def _read(self, together: Sequence[Shown[Any]]) -> Iterator[None]:
+        """Read families that show the same rows, a few rows after the other."""
+        names = together[0].label_names
+        tables = [_Table(self._head(shown), shown.family) for shown in together]
+        self._texts += [table.texts() for table in tables]
+        of_kind: dict[str | None, tuple[list[str], list[_Reading]]] = {}
+        for kind, rows in groupby(together[0].rows, key=lambda row: kind_of(names, row[0])):
+            while few := list(islice(rows, ROWS)):
+                if kind not in of_kind:
+                    owns = list[str]()
+                    begun = [table.column(few[0][0], owns) for table in tables]
+                    of_kind[kind] = owns, [reading for reading in begun if reading is not None]
+                owns, readings = of_kind[kind]
+                owns += [label_text(names, labels) for labels, _ in few]
+                things = [thing for _, thing in few]
+                for read, column in readings:
+                    column.take([read(thing) for thing in things])
+                yield
 
     def _head(self, metric: Shown[Any]) -> str:
         """Return what stands above a family's lines; in OpenMetrics a counter is called without its suffix there."""
@@ -99,25 +112,38 @@ class _Just:
         return (self._metric,)
 
 
-def _joined(texts: list[str]) -> Iterator[str]:
-    """Join short texts: to handle a hundred of them one by one takes as long as to write a histogram."""
-    together = max(1, _SHORT * len(texts) // max(1, sum(map(len, texts))))
-    return ("".join(texts[at : at + together]) for at in range(0, len(texts), together))
+class _Table:
+    """What was read for a family, until it is written: of the rows of each kind a column."""
+
+    def __init__(self, head: str, family: Family[Any]) -> None:
+        self._head = head
+        self._family = family
+        self._columns: list[tuple[Column, Sequence[str]]] = []
+
+    def column(self, labels: Labels, owns: Sequence[str]) -> _Reading | None:
+        """Begin the column of another kind, which ``labels`` are of; return ``None`` where that has no such family."""
+        read = self._family.read_for(labels)
+        if read is None:
+            return None
+        column = column_of(self._family)
+        self._columns.append((column, owns))
+        return read, column
+
+    def texts(self) -> Iterator[_Text]:
+        yield _text([self._head])
+        for column, owns in self._columns:
+            yield from _written(column, owns)
 
 
-def _fill(together: list[tuple[Shown[Any], list[str]]]) -> Iterator[None]:
-    """Write the lines of families that show the same rows, a few rows after the other."""
-    if not together:
-        return
-    names = together[0][0].label_names
-    writes = [(shown.family, write_of(shown.family), lines.extend) for shown, lines in together]
-    of_kind: dict[str | None, list[tuple[Callable[[Any], Any], Write, Callable[[list[str]], None]]]] = {}
-    for kind, rows in groupby(together[0][0].rows, key=lambda row: kind_of(names, row[0])):
-        while few := list(islice(rows, ROWS)):
-            if kind not in of_kind:
-                reads = ((family.read_for(few[0][0]), write, extend) for family, write, extend in writes)
-                of_kind[kind] = [(read, write, extend) for read, write, extend in reads if read is not None]
-            named = [(label_text(names, labels), thing) for labels, thing in few]
-            for read, write, extend in of_kind[kind]:
-                extend([write(own, read(thing)) for own, thing in named])
-            yield
+def _written(column: Column, owns: Sequence[str]) -> Iterator[_Text]:
+    """Write the rows whose own labels these are, so many at a time that they should make half a piece."""
+    at, few = 0, 1
+    while at < len(owns):
+        text = _text(column.lines(owns[at : at + few], at))
+        yield text
+        at += few
+        few = max(1, min(2 * few, few * PIECE // (2 * text[0] + 1)))
+
+
+def _text(lines: Sequence[str]) -> _Text:
+    return sum(map(len, lines)), lines

@@ -35,8 +35,9 @@ class Family(Generic[T]):
 
     ``read`` returns a number (``None``: there is no series) where the family has no further labels; where it has one, a
     mapping from its values; where it has several, from tuples of their values. Those of a histogram are
-    :class:`agent.histogram.Histogram`, shown in seconds. Where there are ``states``, it returns the one that applies,
-    or ``None``. Where only streams of some kinds of probes have the family, it maps each kind to such a function.
+    :class:`agent.histogram.Histogram`, shown in seconds: all streams of a kind have the same further labels and bounds.
+    Where there are ``states``, it returns the one that applies, or ``None``. Where only streams of some kinds of probes
+    have the family, it maps each kind to such a function.
     """
 
     name: str
@@ -124,14 +125,9 @@ def only(kinds: Iterable[str], *families: Family[T]) -> tuple[Family[T], ...]:
     return tuple(replace(family, read=dict.fromkeys(kinds, _read_of_all(family))) for family in families)
 
 
-def bounds_of(counted: Histogram) -> Sequence[str]:
+def bound_texts(bounds_ns: Sequence[int]) -> Sequence[str]:
     """Return the upper bounds of a histogram's buckets as their label ``le`` has them."""
-    return _bounds(tuple(counted.bounds_ns))
-
-
-def sum_of(counted: Histogram) -> float:
-    """Return the sum of a histogram, in seconds."""
-    return counted.sum_ns / _NS_PER_S
+    return _bounds(tuple(bounds_ns))
 
 
 def kind_of(label_names: Labels, labels: Labels) -> str | None:
@@ -174,10 +170,10 @@ def shown(families: Iterable[Family[T]], label_names: Labels, rows: Rows[T]) -> 
 
 def _histogram_samples(name: str, labels: dict[str, str], counted: Histogram) -> Iterator[Sample]:
     counts = counted.cumulative()
-    for bound, count in zip(bounds_of(counted), counts, strict=True):
+    for bound, count in zip(bound_texts(counted.bounds_ns), counts, strict=True):
         yield Sample(f"{name}_bucket", labels | {"le": bound}, count)
     yield Sample(f"{name}_count", labels, counts[-1])
-    yield Sample(f"{name}_sum", labels, sum_of(counted))
+    yield Sample(f"{name}_sum", labels, counted.sum_ns / _NS_PER_S)
 
 
 @cache

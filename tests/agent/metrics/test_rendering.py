@@ -47,7 +47,8 @@ class Thing:
         self.weather = Weather.SUN if number % 2 else None
         self.sizes = {"none": 0.0, "tiny": 1.5e-9, "odd": 0.1 + 0.2, "vast": 1e21 * number, "beyond": -float("inf")}
         self.by_two = {("a", "b"): 0.5, ("c", "d"): number}
-        self.delays = Histogram((MS, 20 * MS))
+        self.delays = Histogram((MS // 2, MS, 2 * MS, 5 * MS, 20 * MS))
+        self.delays.observe(MS)
         self.delays.observe(number * MS)
         self.phases = {"dns": self.delays, "connect": Histogram((MS,))}
 
@@ -151,6 +152,37 @@ def test_a_stream_is_read_at_one_moment_whatever_happens_between_the_steps() -> 
     ]
 
 
+def test_what_was_read_stays_as_it_was_until_it_is_written() -> None:
+    things = [Thing(number) for number in range(3)]
+    rows = [(labels(number), thing) for number, thing in enumerate(things)]
+    before = facts(shown(FAMILIES, STREAM, rows))
+    rendering = Rendering(shown(FAMILIES, STREAM, rows), openmetrics=False)
+    for _ in rendering.steps():
+        pass
+    for thing in things:
+        thing.number += 1
+        thing.by_reason["refused"] += 1
+        thing.delays.observe(5 * MS)
+    assert facts(parsed_text(b"".join(rendering.pieces()).decode())) == before
+
+
+def test_streams_of_several_kinds_may_come_in_any_order() -> None:
+    rows = [(labels(number, ("icmp", "tcp")[number % 2]), Thing(number)) for number in range(3 * ROWS)]
+    text = rendered(shown(FAMILIES, STREAM, rows), openmetrics=False)
+    assert facts(parsed_text(text)) == facts(shown(FAMILIES, STREAM, rows))
+
+
+def test_a_histogram_unlike_those_of_the_streams_before_is_not_written_as_one_of_them() -> None:
+    families = (histogram("delay", "Delays.", lambda counted: counted),)
+    rows = [(labels(1), Histogram((MS, 2 * MS))), (labels(2), Histogram((MS, 3 * MS)))]
+    with pytest.raises(ValueError, match="eragent_delay_seconds: streams of one kind differ in their bounds"):
+        rendered(shown(families, STREAM, rows), openmetrics=False)
+    further = (histograms("phase", "phase", "Phases.", lambda counted: counted),)
+    phases = [(labels(1), {"dns": Histogram((MS,))}), (labels(2), {"connect": Histogram((MS,))})]
+    with pytest.raises(ValueError, match="eragent_phase_seconds: streams of one kind differ in their further labels"):
+        rendered(shown(further, STREAM, phases), openmetrics=False)
+
+
 def test_a_step_does_the_work_of_a_few_rows() -> None:
     read = list[int]()
 
@@ -171,7 +203,7 @@ def test_a_long_text_comes_in_pieces() -> None:
     for _ in rendering.steps():
         pass
     *most, last = rendering.pieces()
-    assert all(PIECE <= len(piece) < 1.2 * PIECE for piece in most)
+    assert all(PIECE <= len(piece) < 1.6 * PIECE for piece in most)
     assert last.endswith(b"# EOF\n")
 
 
