@@ -9,8 +9,8 @@ from collectors.clock import Clock
 from collectors.errors import reason_of
 from collectors.stamp.batch import SLOT_SIZE, Batch, runs
 from collectors.stamp.listener import Listener
-from collectors.stamp.reflector import Reflector, Reply
-from collectors.stamp.reply import SENT_TIME_AT, write_sent_time
+from collectors.stamp.reflector import Reflector
+from collectors.stamp.reply import SENT_TIME_AT, Reply, write_sent_time
 from collectors.stamp.timestamp import ntp_bits
 
 _SENT_AT_ONCE = 8

@@ -17,7 +17,7 @@ from collectors.path import IPAddress
 from collectors.sockets import datagrams_dropped, enlarge_receive_buffer
 from collectors.stamp.batch import knows_bundles
 from collectors.stamp.departures import Departures
-from collectors.stamp.reflector import Arrival
+from collectors.stamp.reply import Arrival
 
 _RECEIVE_BUFFER = 4 << 20  # net.core.rmem_max limits it to less for all but root
 _WORD_SIZE = 8  # octets: the layouts of what is passed to the kernel are those of 64-bit Linux

@@ -1,4 +1,4 @@
-"""Turns requests into replies where they lie in a buffer, which a reflector does for every packet. No I/O.
+"""What a request and its reply are to a reflector, and how one becomes the other where it lies in a buffer. No I/O.
 
 The layouts are those of :mod:`collectors.stamp.wire`. A reply begins without T3, the last thing to be written before it
 is sent, since whatever comes between counts as network; in authenticated mode the HMAC follows, which covers T3.
@@ -8,13 +8,46 @@ from __future__ import annotations
 
 import mmap
 import struct
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
 
 from collectors.stamp.authentication import MAC_SIZE, Key
+from collectors.stamp.table import Session
 from collectors.stamp.timestamp import ntp_bits, ptp_bits
 from collectors.stamp.wire import AUTHENTICATED_BASE_SIZE, AUTHENTICATED_SIZE
 
 Octets = bytearray | mmap.mmap
 """A buffer in which requests become replies."""
+Arrival = tuple[int, int, bytes, int, int]
+"""What the kernel told of a datagram: when it came (wall: seconds, nanoseconds), where to, its TTL, and its TOS.
+
+Where to is an address of 16 octets; of IPv4 the local address and the one in the packet's header.
+"""
+Request = tuple[Octets, int, int, bytes, Arrival, int]
+"""A buffer, where in it a datagram lies, how long that is, its sender, its arrival, and what time it is (monotonic)."""
+Finish = Callable[[Octets, int, int], None]
+"""Writes T3 (wall, ns) into a reply at an offset of a buffer, and whatever depends on it."""
+
+
+class Reply(NamedTuple):
+    """What to do with a reply that lies where its request lay: send this many octets with this DSCP, and ECN 0.
+
+    T3 is missing: ``finish`` writes it, or where that is ``None`` it is plain NTP at its usual place. ``number`` is
+    the reply's own; where ``wants_stamp``, the reflector is to be told when it left.
+    """
+
+    size: int
+    dscp: int
+    session: Session
+    number: int
+    finish: Finish | None = None
+    wants_stamp: bool = False
+
+
+# A call of Reply with its defaults costs 0.5 µs, this 0.15 µs, and there is one for every packet.
+new_reply: Callable[[tuple[int, int, Session, int, Finish | None, bool]], Reply] = partial(tuple.__new__, Reply)
+"""Make a reply of all its fields, in their order."""
 
 _REPLY = struct.Struct("!I8xHHQ14sxxB3x")  # without T3; offset 24 is the request's first 14 octets
 _AUTHENTICATED_REPLY = struct.Struct("!I20xHH4xQ8x4s12x10s6xB15x")  # offset 64: T1 and Error Estimate of the request

@@ -20,7 +20,8 @@ from collectors.clock import Clock, ClockState
 from collectors.stamp.batch import SLOT_SIZE, Batch
 from collectors.stamp.dispatch import Dispatch
 from collectors.stamp.listener import Listener
-from collectors.stamp.reflector import Reflector, Reply
+from collectors.stamp.reflector import Reflector
+from collectors.stamp.reply import Reply
 from collectors.stamp.timestamp import ErrorEstimate
 
 

@@ -17,8 +17,9 @@ from collectors.stamp.control.connection import ControlConnection
 from collectors.stamp.facts import FactSheet
 from collectors.stamp.hearing import Hearing
 from collectors.stamp.options import StampOptions
-from collectors.stamp.reflector import Reflector, Reply
+from collectors.stamp.reflector import Reflector
 from collectors.stamp.refusal import Refusal
+from collectors.stamp.reply import Reply
 from collectors.stamp.tlv import TlvType
 from collectors.stamp.wire import StampError, parse_reflector_packet, parse_sender_packet
 from tests.collectors.stamp.control.fakes import SECOND, FakeReflector, connection_of

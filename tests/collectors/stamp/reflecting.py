@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from collectors.ancillary import socket_address
-from collectors.stamp.reflector import Reflector, Reply
+from collectors.stamp.reflector import Reflector
 from collectors.stamp.refusal import Refusal
+from collectors.stamp.reply import Reply
 from collectors.stamp.timestamp import ErrorEstimate, ntp_from_wall
 from collectors.stamp.wire import BASE_SIZE, ReflectorPacket, parse_sender_packet
 

@@ -1,5 +1,5 @@
 from collectors.stamp.dispatch import stretches
-from collectors.stamp.reflector import Reply
+from collectors.stamp.reply import Reply
 from collectors.stamp.table import Session, TokenBucket
 
 

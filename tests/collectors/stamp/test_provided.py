@@ -9,8 +9,9 @@ import pytest
 from collectors.ancillary import socket_address
 from collectors.stamp.authentication import Key
 from collectors.stamp.control.sessions import SessionCounts, Sessions
-from collectors.stamp.reflector import Reflector, Reply
+from collectors.stamp.reflector import Reflector
 from collectors.stamp.refusal import Refusal
+from collectors.stamp.reply import Reply
 from collectors.stamp.timestamp import ErrorEstimate
 from collectors.stamp.wire import request
 from tests.collectors.stamp.control.fakes import SET_UP, START, connection_of, requested
