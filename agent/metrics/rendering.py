@@ -52,7 +52,7 @@ class Rendering:
                 together.append(metric)
             else:
                 self._texts.append([_text([self._encoded(metric)])])
-                yield
+            yield  # to make the rows of 1,000 streams takes half a millisecond
         if together:
             yield from self._read(together)
 

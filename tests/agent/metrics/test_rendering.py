@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
-from itertools import islice
 
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics
@@ -144,11 +143,12 @@ def test_a_stream_is_read_at_one_moment_whatever_happens_between_the_steps() -> 
     for _ in rendering.steps():
         thing.number += 1
     samples = [sample for family in parsed_text(b"".join(rendering.pieces()).decode()) for sample in family.samples]
+    first = 1 + len(families)  # each of which takes a step to be collected
     assert [(sample.name, sample.value) for sample in samples] == [
-        *[("eragent_sent_total", 1)] * ROWS,
-        *[("eragent_sent_total", 2)] * ROWS,
-        *[("eragent_received_total", 1)] * ROWS,
-        *[("eragent_received_total", 2)] * ROWS,
+        *[("eragent_sent_total", first)] * ROWS,
+        *[("eragent_sent_total", first + 1)] * ROWS,
+        *[("eragent_received_total", first)] * ROWS,
+        *[("eragent_received_total", first + 1)] * ROWS,
     ]
 
 
@@ -192,9 +192,22 @@ def test_a_step_does_the_work_of_a_few_rows() -> None:
 
     families: tuple[Family[int], ...] = (counter("read", "Read.", reading),)
     rows = [(labels(number), number) for number in range(10 * ROWS)]
-    for _ in islice(Rendering(shown(families, STREAM, rows), openmetrics=False).steps(), 3):
-        pass
-    assert read == list(range(3 * ROWS))
+    after = [len(read) for _ in Rendering(shown(families, STREAM, rows), openmetrics=False).steps()]
+    assert after == list(range(0, 11 * ROWS, ROWS))
+    assert read == list(range(10 * ROWS))
+
+
+def test_the_rows_of_streams_are_made_in_a_step_of_their_own() -> None:
+    made = list[str]()
+
+    def collected() -> Iterator[Metric]:
+        for name in ("first", "second"):
+            made.append(name)
+            yield from shown((gauge(name, "Which.", len),), STREAM, [(labels(1), name)])
+
+    steps = Rendering(collected(), openmetrics=False).steps()
+    next(steps)
+    assert made == ["first"]
 
 
 def test_a_long_text_comes_in_pieces() -> None:
