@@ -3,50 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.metrics_core import Metric
 
-from agent.comparing import Comparisons
-from agent.history.counts import HistoryCounts
-from agent.history.remote.counts import RemoteCounts
-from agent.iperf3_server.supervise import Iperf3Server
-from agent.metrics.comparison import ComparisonMetrics
-from agent.metrics.history import HistoryMetrics
-from agent.metrics.iperf3_server import Iperf3ServerMetrics
-from agent.metrics.reflector import ReflectorMetrics
-from agent.metrics.reloads import ReloadMetrics
-from agent.metrics.remote_write import RemoteWriteMetrics
-from agent.metrics.streams import Metrics
-from agent.metrics.throughput import ThroughputMetrics
-from agent.plan import ComparisonPlan, Iperf3ServerPlan, Plan, Probe, ProbeOptions, ReflectorPlan, SocketAddress
-from agent.reflector.process import ReflectorProcess
-from agent.report.figures import Figures
-from agent.service.reloading import ReloadCounts
-from agent.sink import StreamKey
-from agent.throughput.books import Books
-from agent.throughput.counts import Latest
-from agent.throughput.ledger_file import LedgerFile
-from agent.throughput.limited_by import Limit
-from agent.throughput.plan import ThroughputPlan
-from agent.throughput.service import Throughput
-from agent.throughput.timetable import Timetable
-from collectors.claim import OwnClaim
-from collectors.clock import ClockState, SystemClock
-from collectors.exchange import Certificate, Exchange
-from collectors.http.options import HttpOptions
-from collectors.http.url import Url
+from agent.plan import ProbeOptions
 from collectors.icmp.sender import IcmpOptions
-from collectors.iperf3.options import Iperf3Options
-from collectors.path import NetworkPath, Target
-from collectors.peer import DirectMeasurement, ReflectorFacts
-from collectors.sample import Outcome, Sample, TimestampSource
 from collectors.session import SessionEvent
 from collectors.stamp.sender import StampOptions
 from collectors.tcp.options import TcpOptions
+from docs.families import (
+    HTTP,
+    TELLING,
+    agent_with,
+    families,
+    history_families,
+    reflector_families,
+    throughput_families,
+)
 
 FILE = Path(__file__).with_suffix(".md")
 
@@ -93,37 +67,6 @@ _LABELS = {
 }
 _ENUMERATED = ("limit", "outcome", "reason", "direction", "source", "quirk", "point", "phase", "timescale")
 
-# Answers that tell all that there is to tell, so that the page has also what is not there from the start.
-_ANSWERED = Sample(
-    slot=0,
-    sequence=0,
-    sent_at_ns=0,
-    outcome=Outcome.ANSWERED,
-    rtt_ns=2,
-    forward_ns=1,
-    backward_ns=1,
-    ttl=57,
-    timestamps=TimestampSource.KERNEL,
-    forward_tos=0,
-    backward_tos=0,
-)
-_TELLING: tuple[SessionEvent, ...] = (
-    _ANSWERED,
-    _ANSWERED._replace(slot=1, sequence=1),
-    DirectMeasurement(sent=1, reflector_received=1, reflector_sent=1),
-    ReflectorFacts(synchronised=True, error_ns=1000),
-    *(_ANSWERED._replace(slot=slot, sequence=slot, sent_at_ns=slot * 1_000_000_000) for slot in range(2, 60)),
-)
-_EXCHANGED = Exchange(
-    status=200,
-    http_version="1.1",
-    tls_version="TLSv1.3",
-    verified=True,
-    certificate=Certificate(not_before=datetime.fromtimestamp(0, UTC), not_after=datetime.fromtimestamp(1, UTC)),
-)
-_ASKED: tuple[SessionEvent, ...] = (_ANSWERED._replace(exchange=_EXCHANGED),)
-_HTTP = HttpOptions(url=Url.parse("https://portal.example.net/"))
-
 _HEAD = """# Metrics
 
 Generated from the program by `python -m docs.metrics`; a test fails when this page is stale.
@@ -138,107 +81,21 @@ for example
 
 The last one, the mean, is exact; a percentile is exact to about the width of its bucket.
 """
-
-
-def families() -> list[Metric]:
-    """Return every metric of an agent with streams of TCP, HTTP and STAMP, which were answered, and a reflector."""
-    found = [
-        *_registry(TcpOptions(), ()).collect(),
-        *_registry(_HTTP, _ASKED).collect(),
-        *_registry(StampOptions(), _TELLING).collect(),
-        *reload_families(),
-        *reflector_families(),
-        *history_families(),
-        *throughput_families(),
-        *comparison_families(),
-    ]
-    found.sort(key=lambda family: len(family.samples))
-    told = {family.name: family for family in found if family.samples}  # of those of several streams, the fullest
-    return sorted(told.values(), key=lambda family: family.name)
-
-
-def reload_families() -> list[Metric]:
-    """Return every metric of reloads."""
-    registry = CollectorRegistry()
-    ReloadMetrics(registry, "agent", ReloadCounts(succeeded_at_ns=0))
-    return list(registry.collect())
-
-
-def reflector_families() -> list[Metric]:
-    """Return every metric of an agent's own reflector, TWAMP-Control's and those of iperf3's server among them."""
-    registry = CollectorRegistry()
-    nowhere = SocketAddress(host="127.0.0.1", port=0)
-    ReflectorMetrics(registry, "agent", ReflectorProcess(ReflectorPlan(listen=nowhere, allow=(), twamp=nowhere)))
-    Iperf3ServerMetrics(registry, "agent", Iperf3Server(Iperf3ServerPlan(listen=nowhere, allow=())))
-    return list(registry.collect())
-
-
-def history_families() -> list[Metric]:
-    """Return every metric of the writing of a history that has samples."""
-    registry = CollectorRegistry()
-    counts = HistoryCounts()
-    counts.last_commit_ns = counts.oldest_ns = 1
-    HistoryMetrics(registry, "agent", counts)
-    sent = RemoteCounts()
-    sent.sent_until_ns = 1
-    RemoteWriteMetrics(registry, "agent", sent)
-    return list(registry.collect())
-
-
-def comparison_families() -> list[Metric]:
-    """Return every metric of the continuous comparison of two paths, of which blocks were judged."""
-    paths = tuple(NetworkPath(name=name) for name in ("baseline", "candidate"))
-    target = Target(name="target", host="192.0.2.2")
-    probe = Probe(name="probe", options=IcmpOptions(), interval_ns=1, timeout_ns=1, targets=(target,), paths=paths)
-    comparisons = Comparisons([ComparisonPlan(baseline="baseline", candidate="candidate", probe="probe")], [probe])
-    for comparison in comparisons.running.values():
-        for judge in comparison.judges.values():
-            judge.take(0)
-    registry = CollectorRegistry()
-    ComparisonMetrics(registry, "agent", comparisons)
-    return list(registry.collect())
-
-
-def throughput_families() -> list[Metric]:
-    """Return every metric of tests of throughput, of which one was made."""
-    path, target = NetworkPath(name="path"), Target(name="target", host="192.0.2.2")
-    plan = ThroughputPlan(
-        name="probe",
-        options=Iperf3Options(),
-        flows=(1,),
-        timetable=Timetable(every=timedelta(hours=1)),
-        targets=(target,),
-        paths=(path,),
-        budget=1,
-    )
-    registry = CollectorRegistry()
-    throughput = Throughput((plan,), {}, "agent", Books((plan,), LedgerFile(None)))
-    at = datetime.fromtimestamp(0, UTC)
-    latest = Latest(at=at, bits_per_second=8.0, limit=Limit.WINDOW, loss_share=0.0)
-    throughput.counts.latest[("probe", "target", "path"), ("up", "tcp", "1 flow")] = latest
-    throughput.counts.due["probe"] = at
-    ThroughputMetrics(registry, "agent", throughput)
-    return list(registry.collect())
-
-
-def _registry(options: ProbeOptions, events: Sequence[SessionEvent]) -> CollectorRegistry:
-    path = NetworkPath(name="path", source=ip_address("192.0.2.1"), rate=1)
-    target = Target(name="target", host="192.0.2.2")
-    probe = Probe(name="probe", options=options, interval_ns=1, timeout_ns=1, targets=(target,), paths=(path,))
-    plan = Plan(
-        agent="agent",
-        listen=SocketAddress(host="127.0.0.1", port=0),
-        probes=(probe,),
-        paths={path.name: path},
-        targets={target.name: target},
-    )
-    registry = CollectorRegistry()
-    ProcessCollector(registry=registry)
-    told = ClockState(synchronised=True, error_ns=0, max_error_ns=1000, tai_offset_s=37)
-    figures = Figures(own=OwnClaim(SystemClock(), clock_state=lambda: told))
-    figures.opened(StreamKey(probe=probe.name, kind=options.kind, target=target.name, path=path.name))(events)
-    Metrics(registry, plan, figures, clock_state=lambda: told)
-    return registry
+_OF_REFLECTOR = """
+They are there where the configuration has a section `reflector`, those of TWAMP where that has a section
+`twamp`, those of iperf3's server where it has a section `iperf3`, and count over restarts.
+"""
+_OF_HISTORY = """
+They are there where the configuration has a section `history`, those of remote write where it has
+`remote_write`. What to do about each reason stands in
+[history.md](history.md).
+"""
+_OF_TESTS = "They are there where the configuration has probes of kind `iperf3`. A scrape starts no test."
+_OF_PROCESS = """
+They come from the Prometheus client library and have no label `agent`; join them with
+`eragent_build_info` on `job` and `instance`.
+"""
+_OF_BUCKETS = "Upper bounds in milliseconds; a last one, `+Inf`, takes the rest."
 
 
 def sample_names() -> set[str]:
@@ -251,63 +108,29 @@ def reference() -> str:
     own, kept, tests = reflector_families(), history_families(), throughput_families()
     apart = {known.name for known in (*own, *kept, *tests)}
     measured, process = _split(family for family in families() if family.name not in apart)
+    ours = [*measured, *own, *kept, *tests]
     return "\n".join(
         [
             _HEAD,
-            "## Of the measurement",
-            "",
-            *_table(measured),
-            "",
-            "## Of the agent's own reflector",
-            "",
-            "They are there where the configuration has a section `reflector`, those of TWAMP where that has a section",
-            "`twamp`, those of iperf3's server where it has a section `iperf3`, and count over restarts.",
-            "",
-            *_table(own),
-            "",
-            "## Of the history",
-            "",
-            "They are there where the configuration has a section `history`, those of remote write where it has",
-            "`remote_write`. What to do about each reason stands in",
-            "[history.md](history.md).",
-            "",
-            *_table(kept),
-            "",
-            "## Of tests of throughput",
-            "",
-            "They are there where the configuration has probes of kind `iperf3`. A scrape starts no test.",
-            "",
-            *_table(tests),
-            "",
-            "## Of the agent's process",
-            "",
-            "They come from the Prometheus client library and have no label `agent`; join them with",
-            "`eragent_build_info` on `job` and `instance`.",
-            "",
-            *_table(process),
-            "",
-            "## Labels",
-            "",
-            "| label | meaning |",
-            "|---|---|",
-            *(f"| `{label}` | {_LABELS[label]} |" for label in _labels_of([*measured, *own, *kept, *tests])),
-            "",
+            *_chapter("Of the measurement", _table(measured)),
+            *_chapter("Of the agent's own reflector", _table(own), _OF_REFLECTOR),
+            *_chapter("Of the history", _table(kept), _OF_HISTORY),
+            *_chapter("Of tests of throughput", _table(tests), _OF_TESTS),
+            *_chapter("Of the agent's process", _table(process), _OF_PROCESS),
+            *_chapter("Labels", _labels(ours)),
             "Values that are fixed:",
             "",
-            *_fixed_values([*measured, *own, *kept, *tests]),
+            *_fixed_values(ours),
             "",
-            "## How many series",
-            "",
-            *_how_many(),
-            "",
-            "## Buckets",
-            "",
-            "Upper bounds in milliseconds; a last one, `+Inf`, takes the rest.",
-            "",
-            *(f"- `{family.name}`: {_bounds(family)}" for family in (*measured, *tests) if family.type == "histogram"),
-            "",
+            *_chapter("How many series", _how_many()),
+            *_chapter("Buckets", _buckets([*measured, *tests]), _OF_BUCKETS),
         ]
     )
+
+
+def _chapter(title: str, lines: Iterable[str], introduction: str = "") -> list[str]:
+    before = [introduction.strip(), ""] if introduction else []
+    return [f"## {title}", "", *before, *lines, ""]
 
 
 def _split(everything: Iterable[Metric]) -> tuple[list[Metric], list[Metric]]:
@@ -338,6 +161,11 @@ def _labels_of(metrics: Iterable[Metric]) -> list[str]:
     return [label for label in _LABELS if label in used]
 
 
+def _labels(metrics: Iterable[Metric]) -> list[str]:
+    rows = (f"| `{label}` | {_LABELS[label]} |" for label in _labels_of(metrics))
+    return ["| label | meaning |", "|---|---|", *rows]
+
+
 def _fixed_values(metrics: Iterable[Metric]) -> list[str]:
     lines = []
     for family in metrics:
@@ -349,10 +177,10 @@ def _fixed_values(metrics: Iterable[Metric]) -> list[str]:
 
 
 def _how_many() -> list[str]:
-    kinds = (IcmpOptions(), StampOptions(), TcpOptions(), _HTTP)
+    kinds = (IcmpOptions(), StampOptions(), TcpOptions(), HTTP)
     icmp, stamp, tcp, http = (_stream_series(options, ()) for options in kinds)
     marks, ttl = 2, 1
-    further = _stream_series(StampOptions(), _TELLING) - stamp - marks
+    further = _stream_series(StampOptions(), TELLING) - stamp - marks
     return [
         f"A stream of ICMP has {icmp} from the start, one of STAMP {stamp}, one of TCP {tcp}, one of HTTP {http}, the",
         "buckets of histograms among them. An answer of a web server adds one for its status, one for how it came and",
@@ -370,14 +198,18 @@ def _how_many() -> list[str]:
 
 
 def _stream_series(options: ProbeOptions, events: Sequence[SessionEvent]) -> int:
-    families = _registry(options, events).collect()
+    families = agent_with(options, events).collect()
     return sum("kind" in sample.labels and "probe" in sample.labels for family in families for sample in family.samples)
 
 
 def _own_series() -> int:
     """Count what an agent with one path has whatever it probes, its process left out."""
-    measured, _ = _split(_registry(IcmpOptions(), ()).collect())
+    measured, _ = _split(agent_with(IcmpOptions(), ()).collect())
     return sum("probe" not in sample.labels for family in measured for sample in family.samples)
+
+
+def _buckets(metrics: Iterable[Metric]) -> list[str]:
+    return [f"- `{family.name}`: {_bounds(family)}" for family in metrics if family.type == "histogram"]
 
 
 def _bounds(family: Metric) -> str:

@@ -11,7 +11,8 @@ from agent.plan import Plan, SocketAddress
 from agent.report.figures import Figures
 from agent.sink import StreamKey
 from collectors.sample import Outcome, Sample, TimestampSource
-from docs.metrics import FILE, families, reference
+from docs.families import families
+from docs.metrics import FILE, reference
 
 
 def test_the_reference_is_what_the_program_has() -> None:

@@ -28,7 +28,7 @@ from agent.plan import Iperf3ServerPlan, Plan, ReflectorPlan, SocketAddress
 from agent.reflector.process import ReflectorProcess
 from agent.report.figures import Figures
 from agent.service.reloading import ReloadCounts
-from docs.metrics import comparison_families, throughput_families
+from docs.families import comparison_families, throughput_families
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
