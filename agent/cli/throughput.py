@@ -128,17 +128,7 @@ def _asked(options: dict[str, Any]) -> _Asked:
     """Turn the options into what is run; raise :class:`click.UsageError` where they contradict each other."""
     from agent.throughput.stages import FLOWS
 
-    if options["stages"] and options["streams"] is not None:
-        raise click.UsageError("--stages brings its own numbers of flows: leave out --streams")
-    if options["udp"] is not None and (options["window"] is not None or options["congestion"] is not None):
-        raise click.UsageError("--window and --congestion are TCP's: leave out --udp, or them")
-    for name in ("udp", "rate", "window"):
-        if options[name] == 0:
-            raise click.UsageError(f"--{name} of 0 says nothing: leave it out, or raise it")
-    if options["probe_interval"] < _MS_NS:
-        raise click.UsageError("--probe-interval is at least 1ms")
-    if not _MS_NS <= options["probe_timeout"] <= 60 * _SECOND_NS:
-        raise click.UsageError("--probe-timeout is between 1ms and 60s")
+    _refuse_contradictions(options)
     test = Iperf3Options(
         port=options["port"],
         protocol=Protocol.TCP if options["udp"] is None else Protocol.UDP,
@@ -162,6 +152,20 @@ def _asked(options: dict[str, Any]) -> _Asked:
         probe_timeout_ns=options["probe_timeout"],
         idle_ns=_idle_ns(options),
     )
+
+
+def _refuse_contradictions(options: dict[str, Any]) -> None:
+    if options["stages"] and options["streams"] is not None:
+        raise click.UsageError("--stages brings its own numbers of flows: leave out --streams")
+    if options["udp"] is not None and (options["window"] is not None or options["congestion"] is not None):
+        raise click.UsageError("--window and --congestion are TCP's: leave out --udp, or them")
+    for name in ("udp", "rate", "window"):
+        if options[name] == 0:
+            raise click.UsageError(f"--{name} of 0 says nothing: leave it out, or raise it")
+    if options["probe_interval"] < _MS_NS:
+        raise click.UsageError("--probe-interval is at least 1ms")
+    if not _MS_NS <= options["probe_timeout"] <= 60 * _SECOND_NS:
+        raise click.UsageError("--probe-timeout is between 1ms and 60s")
 
 
 def _idle_ns(options: dict[str, Any]) -> int:
