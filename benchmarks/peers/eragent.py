@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
@@ -27,12 +28,14 @@ def streams(printed: str) -> list[Mapping[str, Any]]:
 
 
 def parse(printed: str) -> PerPacket:
-    """Return the round-trip times of the samples, by sequence number, and the slot of each that was sent."""
+    """Return the round-trip times of the samples, by sequence number, and when each left, and in which slot."""
     (only,) = streams(printed)
-    samples = only["samples"]
+    sent = [sample for sample in only["samples"] if sample["sequence"] is not None]
+    stamped = 2 * only["user_timestamps"] < only["received"]  # mostly by the kernel, and then their median is too
     return PerPacket(
-        rtts_ns={sample["sequence"]: sample["rtt_ns"] for sample in samples if sample["rtt_ns"] is not None},
-        slots={sample["sequence"]: sample["slot"] for sample in samples if sample["sequence"] is not None},
+        rtts_ns={sample["sequence"]: sample["rtt_ns"] for sample in sent if sample["rtt_ns"] is not None},
+        slots={sample["sequence"]: sample["slot"] for sample in sent},
+        sent_ns={sample["sequence"]: sample["sent_at_ns"] for sample in sent if stamped},
     )
 
 
@@ -40,6 +43,11 @@ def _command(options: tuple[str, ...], asked: Asked) -> list[str]:
     bound = ["--interval", f"{asked.interval_s * 1000:g}ms", "--duration", f"{asked.seconds:g}s", "--json"]
     samples = ["--samples"] if asked.every_packet else []
     return [ERAGENT, "probe", "--target", asked.target, *options, *bound, *samples]
+
+
+def _python_loop(asked: Asked) -> list[str]:
+    words = f"{asked.interval_s:g}", f"{asked.seconds:g}", asked.target, str(STAMP_PORT)
+    return [sys.executable, "-m", "benchmarks.peers.python_loop", *words]
 
 
 def on_paths(tool: Tool, asked: Asked, sources: Sequence[str], file: Path) -> list[str]:
@@ -73,3 +81,14 @@ def _eragent(name: str, *options: str) -> Tool:
 ICMP = _eragent("eragent ICMP", "--type", "icmp")
 STAMP = _eragent("eragent STAMP", *_STAMP)
 STAMP_PLAIN = _eragent("eragent STAMP, plain reflector", *_STAMP, "--tlvs", "none")
+PYTHON_LOOP = Tool(
+    name="bare loop in Python",
+    program=sys.executable,
+    remedy="setup/environment",
+    version=(sys.executable, "--version"),
+    command=_python_loop,
+    parse=parse,
+    dialect=dialects.eragent(STAMP_PORT),
+    server=_reflector,
+)
+"""What eragent's STAMP costs at least; it prints nothing."""

@@ -54,6 +54,7 @@ def accuracy(tool: Tool, report: Report, captured: Captured, asked: Asked) -> Ac
         overlooked=len(elapsed_ns(seen.near).keys() - report.rtts_ns.keys()) if isinstance(report, PerPacket) else None,
         rtt_median=percentile(sorted(network_ns.values()), 0.5),
         dwell_median=percentile(sorted(truth.dwell_ns for truth in truths.values()), 0.5),
+        stamped_behind=_stamped_behind(report, _departures(seen.near)),
         sending=_sending(_departures(seen.near), report.slots if isinstance(report, PerPacket) else {}, asked),
     )
 
@@ -129,6 +130,13 @@ def _spread(report: Report, truths_ns: Mapping[int, int]) -> int | None:
     """Return the p99 of the distances of a tool's errors from their median; the way to the router is part of each."""
     found = deviation(report.rtts_ns, truths_ns) if isinstance(report, PerPacket) else None
     return None if found is None else found.spread
+
+
+def _stamped_behind(report: Report, departures: Mapping[int, int]) -> int | None:
+    """Return the median of how long after passing the capture packets got their transmit stamps."""
+    sent_ns = report.sent_ns if isinstance(report, PerPacket) else {}
+    behind_ns = sorted(at_ns - departures[number] for number, at_ns in sent_ns.items() if number in departures)
+    return percentile(behind_ns, 0.5) if behind_ns else None
 
 
 def _sending(departures: Mapping[int, int], slots: Mapping[int, int], asked: Asked) -> Sending:

@@ -41,6 +41,9 @@ of the tool's round-trip time from it. *Busy* is a loop pinned to every core, at
   reading clocks in user space; it does not show that the kernel's stamps are right. The router's capture shares no
   stamp with any tool: against it errors contain the way to the router, so only their spread is shown. All namespaces
   share one kernel and one clock; what hardware, drivers and a network add is not here. The captures cost time too.
+- **Transmit stamp behind the capture**: how long after the capture at the sender's interface a packet got its stamp.
+  Between two `eragent`s the answer's stamp lies behind the reflector's capture likewise. Both make the time on the
+  network that much shorter than by the captures, and that is all of STAMP's error that does not vary.
 - **ICMP.** Nothing in an ICMP echo tells how long the far end kept it, so no tool can take the dwell off. It is part of
   every ICMP tool's error here; *dwell included* compares with the whole of the wire's round trip instead.
 - **STAMP** is asked once between two `eragent`s, where the reflector tells with each answer when the kernel sent the
@@ -56,7 +59,9 @@ of the tool's round-trip time from it. *Busy* is a loop pinned to every core, at
   A schedule should not drift at all; what is below 100 µs is the lateness of single packets. Other tools tell no slots:
   each packet counts as one.
 - **CPU of a round trip**: user and system time in the steady state at 1,000 packets a second asked, divided by the
-  answers that reached the interface. On veth, the kernel's work for the whole way is done in the sender's time.
+  answers that reached the interface: the median of nine turns, in which all tools follow each other, since the host's
+  processors are faster in one minute than in the next. On veth, the kernel's work for the whole way is done in the
+  sender's time. The *bare loop in Python* is what STAMP costs with eragent's timer, event loop and system calls alone.
 - **Own loss**: the wire loses nothing, so what is lost is of the sender's or the reflector's making. 5,000 packets a
   second are five paths at 1,000 each. Slots missed are no losses: no packet was sent, and they are counted.
 """
@@ -130,6 +135,7 @@ def _other_truths(results: Results) -> Iterator[Cells]:
         "dwell included: median",
         "p99",
         "by the router: p99 about the median",
+        "transmit stamp behind the capture, median",
         "captured RTT, median",
         "captured dwell, median",
     )
@@ -145,6 +151,7 @@ def _with_dwell(found: Accuracy) -> Cells:
     return (
         *(bounded if found.is_icmp else (_NOTHING, _NOTHING)),
         _NOTHING if found.by_router is None else _us(found.by_router),
+        _NOTHING if found.stamped_behind is None else _us(found.stamped_behind),
         _us(found.rtt_median),
         _us(found.dwell_median),
     )
@@ -172,12 +179,15 @@ def _lateness(results: Results) -> Iterator[Cells]:
 
 
 def _cost(results: Results) -> Iterator[Cells]:
-    yield "tool", "CPU of a round trip", "sent, of what was due"
+    yield "tool", "CPU of a round trip", "in single turns", "sent, of what was due"
     for run in results.cost:
         if run.found is None:
-            yield run.tool, f"not run: {run.not_run}", _NOTHING
+            yield run.tool, f"not run: {run.not_run}", *[_NOTHING] * 2
         else:
-            yield run.tool, _us(run.found.cpu), f"{run.found.sent_share:.1%}"
+            found = run.found
+            turns = (found.cpu_least, found.cpu_most)
+            between = " to ".join(_us(cpu) for cpu in turns if cpu is not None) or _NOTHING
+            yield run.tool, _us(found.cpu), between, f"{found.sent_share:.1%}"
 
 
 def _loss(results: Results) -> Iterator[Cells]:

@@ -48,7 +48,8 @@ class Accuracy:
     ``network`` are errors against the wire's round trip less the dwell at the far end, ``with_dwell`` against the
     whole of it, which is all that ICMP can know. ``by_router`` is the p99 of the errors about their median where the
     router's capture is the truth. ``overlooked`` is how many answers came, by the capture, that the tool has no
-    round-trip time for.
+    round-trip time for. ``stamped_behind`` is the median of how long after the capture at its interface a packet got
+    its transmit stamp, where the tool tells that.
     """
 
     network: Errors
@@ -58,6 +59,7 @@ class Accuracy:
     overlooked: int | None
     rtt_median: int
     dwell_median: int
+    stamped_behind: int | None = None
     sending: Sending
 
 
@@ -94,9 +96,14 @@ class LatenessRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """CPU time of a round trip, and how many of the packets that were due were sent, by the interface's counters."""
+    """CPU time of a round trip, and how many of the packets that were due were sent, by the interface's counters.
+
+    ``cpu_least`` and ``cpu_most``: between what it was in single turns, where there were several.
+    """
 
     cpu: int
+    cpu_least: int | None = None
+    cpu_most: int | None = None
     sent_share: float
 
 

@@ -30,7 +30,7 @@ _BARE_LOOP_SOURCE = Path(__file__).parents[1] / "nanosleep.c"
 _STDERR_TOO = ("sh", "-c", 'exec "$@" 2>&1', "sh")
 _FETCH = "import sys, urllib.request; sys.stdout.buffer.write(urllib.request.urlopen(sys.argv[1]).read())"
 _LONGER_S = 60.0  # a tool may need so much more than it was asked for
-_START_S = 3.0
+_START_S = 2.0
 _COST_INTERVAL_S = 0.001
 _TURNS = 5
 _MOST_OF_A_STREAM = 1000  # packets a second
@@ -98,27 +98,37 @@ def merged(turns: Sequence[Lateness]) -> Lateness:
     )
 
 
-def measure_cost(tool: Tool, *, seconds: float) -> CostRun:
-    """Measure the CPU time of a round trip in a tool's steady state, at a thousand packets a second."""
+def measure_cost(tools: Sequence[Tool], *, seconds: float, turns: int) -> list[CostRun]:
+    """Measure the CPU time of a round trip in each tool's steady state, at a thousand packets a second.
 
-    def measure() -> Cost:
-        with routed() as wire, tool.server(wire), TemporaryFile() as stdout:
-            asked_s = seconds + 2 * _START_S
-            asked = Asked(target=wire.target, interval_s=_COST_INTERVAL_S, seconds=asked_s, every_packet=False)
-            with running([*wire.near, *tool.command(asked)], stdout=stdout) as process:
-                time.sleep(_START_S)
-                sent, received, cpu_s = *_counters(process), cpu_seconds(process.pid)
-                time.sleep(seconds)
-                sent_then, received_then, cpu_then_s = *_counters(process), cpu_seconds(process.pid)
-        if received_then == received:
-            raise NotRun("it had no answer")
-        return Cost(
-            cpu=round((cpu_then_s - cpu_s) * 1e9 / (received_then - received)),
-            sent_share=round((sent_then - sent) * _COST_INTERVAL_S / seconds, 4),
-        )
+    A host's processors are faster in one minute than in the next, so all tools take several turns, so many ``seconds``
+    each; the medians are kept.
+    """
+    costs: dict[str, list[Cost]] = {tool.name: [] for tool in tools}
+    reasons: dict[str, str] = {}
+    for _ in range(turns):
+        for tool in tools:
+            if tool.name not in reasons:
+                found, reason = _attempt(partial(_cost, tool, seconds), tool)
+                if found is None:
+                    reasons[tool.name] = reason or "no reason is known"
+                else:
+                    costs[tool.name].append(found)
+    return [
+        CostRun(tool=name, found=None if name in reasons else median_cost(found), not_run=reasons.get(name))
+        for name, found in costs.items()
+    ]
 
-    found, reason = _attempt(measure, tool)
-    return CostRun(tool=tool.name, found=found, not_run=reason)
+
+def median_cost(turns: Sequence[Cost]) -> Cost:
+    """Return the median of each figure of one tool's turns, and from which to which its CPU time went."""
+    cpus = sorted(turn.cpu for turn in turns)
+    return Cost(
+        cpu=median_high(cpus),
+        cpu_least=cpus[0],
+        cpu_most=cpus[-1],
+        sent_share=median_high(turn.sent_share for turn in turns),
+    )
 
 
 def measure_loss(tool: Tool, *, packets_per_second: int, seconds: float) -> LossRun:
@@ -187,6 +197,22 @@ def _bare_loop(policy: tuple[str, ...], interval_s: float, seconds: float) -> La
         subprocess.run(["gcc", "-O2", "-o", program, str(_BARE_LOOP_SOURCE)], check=True)
         schedule = [str(round(interval_s * 1e9)), str(round(seconds / interval_s))]
         return Lateness(**json.loads(output_of([*policy, program, *schedule], seconds=seconds + _LONGER_S)))
+
+
+def _cost(tool: Tool, seconds: float) -> Cost:
+    with routed() as wire, tool.server(wire), TemporaryFile() as stdout:
+        asked_s = seconds + 2 * _START_S
+        asked = Asked(target=wire.target, interval_s=_COST_INTERVAL_S, seconds=asked_s, every_packet=False)
+        with running([*wire.near, *tool.command(asked)], stdout=stdout) as process:
+            time.sleep(_START_S)
+            sent, received, cpu_s = *_counters(process), cpu_seconds(process.pid)
+            time.sleep(seconds)
+            sent_then, received_then, cpu_then_s = *_counters(process), cpu_seconds(process.pid)
+    if received_then == received:
+        raise NotRun("it had no answer")
+    cpu = round((cpu_then_s - cpu_s) * 1e9 / (received_then - received))
+    sent_share = round((sent_then - sent) * _COST_INTERVAL_S / seconds, 4)
+    return Cost(cpu=cpu, cpu_least=cpu, cpu_most=cpu, sent_share=sent_share)
 
 
 def _lateness(tool: Tool, policy: tuple[str, ...], interval_s: float, seconds: float) -> Lateness:

@@ -37,10 +37,12 @@ class PerPacket:
     """A tool's round-trip times (ns) by packet number; packets without an answer are missing.
 
     ``slots`` gives the slot of the schedule for each number, where the tool tells; else each packet took the next one.
+    ``sent_ns`` are the kernel's transmit stamps (wall time, ns), where the tool tells those.
     """
 
     rtts_ns: Mapping[int, int]
     slots: Mapping[int, int] = field(default_factory=dict)
+    sent_ns: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,6 +52,13 @@ def test_the_truth_is_the_wire_less_the_dwell() -> None:
     assert (found.rtt_median, found.dwell_median) == (WIRE_NS - DWELL_NS, DWELL_NS)
 
 
+def test_a_transmit_stamp_is_compared_with_the_capture_at_the_senders_interface() -> None:
+    stamps = {number: number * GAP_NS + 3_000 + number % 3 for number in range(PACKETS)}
+    report = replace(constant(WIRE_NS - DWELL_NS), sent_ns=stamps)
+    assert compared(report).stamped_behind == 3_001
+    assert compared(constant(WIRE_NS - DWELL_NS)).stamped_behind is None
+
+
 def test_what_icmp_can_know_is_the_whole_of_the_wire() -> None:
     found = compared(constant(WIRE_NS + 7_000), tool=PING)
     assert found.is_icmp

@@ -50,6 +50,9 @@ def test_eragent_tells_slots_too() -> None:
     found = eragent.parse(recorded("eragent.json"))
     assert found.rtts_ns == {0: 31_677, 1: 28_383, 2: 23_225, 3: 23_926, 4: 19_990}
     assert found.slots == {number: number for number in range(5)}
+    assert found.sent_ns[0] == 1_795_427_760_111_783_728
+    by_itself = recorded("eragent.json").replace('"user_timestamps": 0', '"user_timestamps": 5')
+    assert eragent.parse(by_itself).sent_ns == {}
 
 
 def test_smokeping_prober_tells_how_many_round_trips_were_between_bounds() -> None:
