@@ -103,12 +103,12 @@ async def render(metrics: Iterable[Metric], form: Form) -> Sequence[bytes]:
     """Return the text of metrics in pieces; every other millisecond or sooner, the loop has its turn."""
     turn = _Turn()
     rendering = Rendering(metrics, openmetrics=form.openmetrics)
-    await turn.ended()
     for _ in rendering.steps():
         await turn.ended()
     packing = zlib.compressobj(level=1, wbits=31) if form.packed else None  # 31: the format of gzip
     pieces = []
     for piece in rendering.pieces():
+        await turn.ended()  # packing takes longer than writing
         pieces.append(packing.compress(piece) if packing else piece)
         await turn.ended()
     if packing:
