@@ -21,6 +21,7 @@ from collectors.stamp.reply import Arrival
 
 _RECEIVE_BUFFER = 4 << 20  # net.core.rmem_max limits it to less for all but root
 _WORD_SIZE = 8  # octets: the layouts of what is passed to the kernel are those of 64-bit Linux
+_ANY, _ANY_IPV4 = IPv6Address("::"), IPv4Address(socket.INADDR_ANY)
 _TTL = 255  # so that 255 minus the TTL of an answer is its hop count
 
 _INT = struct.Struct("@i")
@@ -136,23 +137,29 @@ def open_listeners(host: IPAddress, port: int) -> list[Listener]:
     """Open the sockets for an address and port; ``[::]`` means all of this host's addresses, IPv4's included.
 
     Each family has its own socket: on a shared one the kernel tells TTL and TOS differently for mapped addresses.
-    Port 0 lets the kernel choose. Raise :class:`CollectorError` where the kernel refuses.
+    Port 0 lets the kernel choose, for both families the same. Raise :class:`CollectorError` where the kernel refuses.
     """
     if struct.calcsize("@P") != _WORD_SIZE:
         raise CollectorError("cannot answer test packets on 32-bit Linux: use a 64-bit system", reason="other")
-    listeners: list[Listener] = []
-    with ExitStack() as opened:
-        for address in (host, IPv4Address(socket.INADDR_ANY)) if host == IPv6Address("::") else (host,):
-            sock = opened.enter_context(_bound(address, listeners[0].port if listeners else port))
-            listeners.append(Listener(sock))
-        opened.pop_all()
-    return listeners
+    return _both_families(port) if host == _ANY else [Listener(_bound(host, port))]
 
 
 def cannot_listen(where: str, error: OSError) -> CollectorError:
     """Say why the kernel refused to let us listen at ``where``, and what to do."""
     advice = _ADVICE.get(error.errno or 0, error.strerror)
     return CollectorError(f"cannot listen on {where}: {advice}", reason=reason_of(error))
+
+
+def _both_families(port: int) -> list[Listener]:
+    with ExitStack() as alone:
+        while True:
+            listener = Listener(_bound(_ANY, port))
+            try:
+                return [listener, Listener(_bound(_ANY_IPV4, listener.port))]
+            except CollectorError as error:
+                alone.enter_context(listener.socket)  # open until the end, so that the kernel chooses another port
+                if port or error.reason != "address_in_use":
+                    raise
 
 
 def _bound(host: IPAddress, port: int) -> socket.socket:

@@ -6,6 +6,8 @@ import select
 import signal
 import socket
 import struct
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -514,6 +516,24 @@ def test_a_port_in_use_is_an_error_with_its_remedy() -> None:
     with bound(V4) as listeners, pytest.raises(CollectorError, match="another process listens there") as caught:
         open_listeners(ip_address(V4), listeners[0].port)
     assert caught.value.reason == "address_in_use"
+
+
+ALL_BUT_ONE_PORT_IS_TAKEN = """
+import ipaddress, pathlib, socket
+from collectors.stamp.listener import open_listeners
+pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").write_text("50000 50007")
+taken = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(7)]
+for port, sock in enumerate(taken, start=50000):
+    sock.bind(("0.0.0.0", port))
+print([listener.port for listener in open_listeners(ipaddress.ip_address("::"), 0)])
+"""
+
+
+@pytest.mark.root
+def test_the_port_that_the_kernel_chooses_is_free_in_both_families() -> None:
+    command = ["unshare", "--net", sys.executable, "-c", ALL_BUT_ONE_PORT_IS_TAKEN]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    assert found.stdout == "[50007, 50007]\n"
 
 
 def test_a_foreign_address_is_an_error_with_its_remedy() -> None:
