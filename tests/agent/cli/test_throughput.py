@@ -99,7 +99,9 @@ def test_paths_are_tested_in_turn_and_the_one_that_shares_the_shaper_feels_it(ne
     assert up["limited_by"]["figures"]["transfer_time_ratio"] == pytest.approx(1, abs=0.1)
     assert (first["path"], second["path"], first["streams"]) == ("one", "two", 2)
     assert [leak["path"] for leak in first["leaks"]] == ["two"]
-    assert first["leaks"][0]["leaked"] is True
+    # A host without time disturbs its own probes, which then tell nothing of a path: too few may be left.
+    right = {True} if first["cpu"]["host_busy"] < 0.9 else {True, None}
+    assert first["leaks"][0]["leaked"] in right, first["leaks"]
     assert "1 s for latency without load" in found.stderr
 
 

@@ -15,6 +15,7 @@ from agent.lab.impair import Behaviour
 
 SITE, SECOND_SITE, FAR = "10.71.1.2", "10.71.1.3", "10.71.2.2"
 _COUNT = itertools.count()
+_UNREAD_BYTES = 1 << 20  # of 600 tests; the usual 64 KiB are full after 40, and a server that cannot print is silent
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,11 @@ class Network:
 
     @contextmanager
     def server(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+        """Run iperf3's server; what it prints may stay unread."""
         command = self.inside("far", "iperf3", "--server", "--forceflush", *arguments)
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, pipesize=_UNREAD_BYTES
+        ) as server:
             try:
                 assert server.stdout is not None
                 while "listening" not in server.stdout.readline():
