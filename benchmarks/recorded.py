@@ -71,6 +71,8 @@ def samples(begin_s: int, end_s: int) -> Iterator[str]:
         yield from _scraped(stream, np.arange(begin_s, end_s, _SCRAPE_S if asked else _SPARSE_S), rng)
     for agent, record in product(AGENTS, (record for record in _RECORDS if record.startswith("agent:"))):
         yield _lines(f'{record}{{agent="{agent}"}}', recorded, np.zeros(len(recorded)))
+    evaluated = np.arange(begin_s, end_s, _RECORD_S)
+    yield _lines("eragent:availability:objective", evaluated, np.full(len(evaluated), 0.999))
 
 
 def _records(stream: str, all_times: NDArray[np.int64], rng: np.random.Generator) -> Iterator[str]:

@@ -12,6 +12,7 @@ from dashboards.tables import Figure, matrix, rows
 
 _STREAM = "agent, target, path, probe"
 _CHOSEN = 'agent=~"$agent"'
+_ALERTS = 'alertname=~"Eragent.*"'
 _DETAIL = (
     "/d/eragent-path-detail?var-datasource=${datasource}&var-agent=${__data.fields.Agent}"
     "&var-target=${__data.fields.Target}&var-probe=${__data.fields.Probe}&var-path=${__data.fields.Path}"
@@ -51,21 +52,21 @@ def _now() -> Section:
                 "Paths down",
                 "Paths over which no probe of an agent to a target was answered in the last minute.",
                 "short",
-                f"count({down}) or vector(0)",
+                promql.number_of(down, f"stream:{promql.LOSS}_1m{{{_CHOSEN}}}"),
                 steps=none_is_good,
             ),
             single_values(
                 "Paths that lose more than 1 %",
                 "Paths of which each probe lost more than 1 % in the last five minutes, those down among them.",
                 "short",
-                f"count({lossy}) or vector(0)",
+                promql.number_of(lossy, f"stream:{promql.LOSS}_5m{{{_CHOSEN}}}"),
                 steps=((None, GOOD), (1, WARNING)),
             ),
             single_values(
                 "Alerts that fire",
                 "All alerts of these rules, for whatever agent. The table at the bottom names them.",
                 "short",
-                'count(ALERTS{alertname=~"Eragent.*", alertstate="firing"}) or vector(0)',
+                promql.number_of_alerts(_ALERTS),
                 steps=none_is_good,
             ),
             single_values(
@@ -73,8 +74,7 @@ def _now() -> Section:
                 "Agents that were scraped within the last day and are not any more: their paths are unknown, not in "
                 "the tables below.",
                 "short",
-                "count(group by (agent) (last_over_time(eragent_build_info[1d])) "
-                "unless group by (agent) (eragent_build_info)) or vector(0)",
+                promql.ABSENT_AGENTS,
                 steps=none_is_good,
             ),
         ),
@@ -179,7 +179,9 @@ def _alerts() -> Section:
                     "path": "Path",
                     "what": "What",
                 },
-                [Figure(expr=promql.alerts('alertname=~"Eragent.*"'), heading="Fires", hidden=True)],
+                [Figure(expr=promql.alerts(_ALERTS), heading="Fires", hidden=True)],
+                by_words="Severity",  # page before ticket
+                empty="no rule is evaluated: has Prometheus the rule files?",
                 widths={"Alert": 280, "Severity": 90},
             ),
         ),

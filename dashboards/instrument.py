@@ -94,8 +94,7 @@ def _state() -> Section:
                 "Agents absent",
                 "Agents that were scraped within the last day and are not any more: their paths are unknown.",
                 "short",
-                "count(group by (agent) (last_over_time(eragent_build_info[1d])) "
-                "unless group by (agent) (eragent_build_info)) or vector(0)",
+                promql.ABSENT_AGENTS,
                 steps=bad,
             ),
             single_values(

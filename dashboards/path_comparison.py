@@ -38,7 +38,7 @@ def path_comparison() -> models.Dashboard:
 def _alerts() -> Section:
     return Section(
         title="Alerts, and what is compared",
-        height=5,
+        height=7,
         widths=(12, 12),
         panels=(
             rows(
@@ -46,6 +46,8 @@ def _alerts() -> Section:
                 "As Prometheus evaluates the rules; each has a page in docs/runbooks. One row, none: all is quiet.",
                 {"alertname": "Alert", "severity": "Severity", "target": "Target", "path": "Path", "what": "What"},
                 [Figure(expr=promql.alerts('agent="$agent"'), heading="Fires", hidden=True)],
+                by_words="Severity",  # page before ticket
+                empty="no rule is evaluated: has Prometheus the rule files?",
                 widths={"Alert": 270, "Severity": 80},
             ),
             rows(

@@ -30,6 +30,15 @@ VARIATION = "eragent_ipdv_seconds:mean"
 AVAILABLE = "eragent_minute_available:bool"
 PREDICTABLE = "eragent_minute_predictable:bool"
 
+_RULES_ARE_EVALUATED = "0 * max(eragent:availability:objective)"
+"""Zero while Prometheus evaluates the rules, by the record that needs no agent; else nothing."""
+
+ABSENT_AGENTS = (
+    "count(group by (agent) (last_over_time(eragent_build_info[1d])) unless group by (agent) (eragent_build_info))"
+    " or 0 * count(eragent_build_info)"
+)
+"""How many agents were scraped within a day and are not any more; nothing where there never was one."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Role:
@@ -207,5 +216,19 @@ def of_purchased(role: Role) -> str:
 
 
 def alerts(where: str) -> str:
-    """Return the alerts that fire; one named "none" while none does."""
-    return f'ALERTS{{alertstate="firing", {where}}} or on () label_replace(vector(0), "alertname", "none", "", "")'
+    """Return the alerts that fire; one named "none" while none does, and nothing where no rule is evaluated."""
+    none = f'label_replace({_RULES_ARE_EVALUATED}, "alertname", "none", "", "")'
+    return f'ALERTS{{alertstate="firing", {where}}} or on () label_replace({none}, "severity", "-", "", "")'
+
+
+def number_of_alerts(where: str) -> str:
+    """Return how many alerts fire; nothing where no rule is evaluated."""
+    return f'count(ALERTS{{alertstate="firing", {where}}}) or {_RULES_ARE_EVALUATED}'
+
+
+def number_of(whatever: str, among: str) -> str:
+    """Return how many series of ``among`` are ``whatever``; nothing where there are none to be so.
+
+    A zero says that all is well: that is not known of paths of which nothing is known.
+    """
+    return f"count({whatever}) or 0 * count({among})"

@@ -59,14 +59,18 @@ def rows(
     figures: Sequence[Figure],
     *,
     worst_first: str | None = None,
+    by_words: str | None = None,
+    empty: str = NOTHING,
     link: tuple[str, str] | None = None,
     widths: dict[str, int] | None = None,
 ) -> table.Panel:
-    """Show ``labels`` (their headings by name) and figures; sort by the heading ``worst_first``, highest on top.
+    """Show ``labels`` (their headings by name) and figures.
 
+    Sort by the heading ``worst_first``, highest on top, or by the words under the heading ``by_words``. ``empty`` is
+    said where there is no row.
     ``link`` is a heading and the address that its cells lead to; ``widths`` are of columns by heading, in pixels.
     """
-    panel = _table(title, description)
+    panel = _table(title, description).no_value(empty)
     for ref, figure in zip(ascii_uppercase, figures, strict=False):
         panel.with_target(query(figure.expr, "", ref, instant=True, form=_TABLE))
     # Of a single query Grafana calls the column Value, of several Value #A and so on.
@@ -84,6 +88,8 @@ def rows(
     )
     if worst_first is not None:
         panel.with_transformation(transformation("sortBy", sort=[{"field": worst_first, "desc": True}]))
+    if by_words is not None:
+        panel.with_transformation(transformation("sortBy", sort=[{"field": by_words}]))
     for figure in figures:
         panel.override_by_name(figure.heading, _column(figure))
     for heading, width in (widths or {}).items():
