@@ -123,7 +123,7 @@ def more_predictable() -> str:
 
     A flaw is more loss, or a clearly wider spread. The value is a ratio, candidate to baseline: that of the variations
     where it decided, 1 where nothing did, 0 or 2 where only the candidate or only the baseline got answers. Where
-    neither did, or one never varies, the label is "undecided".
+    neither did, or one never varies, the label is "undecided"; where both are the same path, "one path only".
 
     The mean variation decides because it is exact: two paths of the same constant delay can show spreads that differ
     by half, where one of them lies in a wider bucket.
@@ -134,6 +134,7 @@ def more_predictable() -> str:
     more_loss = difference(now(LOSS, CANDIDATE), now(LOSS, BASELINE))
     answering = {role: now(MEAN, role) for role in ROLES}
     arms = (
+        (_same_path(), "one path only"),
         (
             f"{variations} < {CLEARLY_LESS} and on () {more_loss} <= {SAME_LOSS} and on () {spreads} <= {SAME_SPREAD}",
             "$candidate",
@@ -150,6 +151,12 @@ def more_predictable() -> str:
         ("vector(1)", "undecided"),
     )
     return "\nor on () ".join(f'label_replace({arm}, "winner", "{name}", "", "")' for arm, name in arms)
+
+
+def _same_path() -> str:
+    """Return 1 where both variables name the same path; it is no regular expression that compares the names."""
+    named = [f'label_replace(vector(1), "path", "${role.variable}", "", "")' for role in ROLES]
+    return " and on (path) ".join(named)
 
 
 def verdict() -> str:

@@ -22,6 +22,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 AGENT = "test"
 UNANSWERED = "unanswered"
+WITH_ONE_PATH = "with-one-path"
 _DEBIAN = ROOT / ".tools" / "usr" / "bin"
 _DEADLINE_S = 15.0
 
@@ -75,6 +76,23 @@ targets:
   nobody: {{address: 127.0.0.4}}
 probes:
   - {{name: stamp, stamp: {{port: {nobody}}}, interval: 100ms, timeout: 500ms, targets: [nobody], paths: [vpn]}}
+"""
+
+
+def one_path_configuration(listen_port: int) -> str:
+    """Return a configuration with one path, that is answered: there is nothing to compare it with."""
+    stamp_port = free_port("127.0.0.5", socket.SOCK_DGRAM)
+    return f"""
+agent: {{name: {WITH_ONE_PATH}}}
+listen: 127.0.0.1:{listen_port}
+paths:
+  expressroute: {{kind: expressroute, source: 127.0.0.2}}
+targets:
+  alone: {{address: 127.0.0.5}}
+probes:
+  - {{name: stamp, stamp: {{port: {stamp_port}}}, interval: 100ms, targets: [alone], paths: [expressroute]}}
+reflector:
+  stamp: {{listen: "127.0.0.5:{stamp_port}", allow: [127.0.0.0/8]}}
 """
 
 

@@ -45,9 +45,15 @@ def _series(path: str, course: _Course) -> dict[str, float]:
     }
 
 
-def _expression() -> str:
+def _expression(baseline: str = "vpn", candidate: str = "er") -> str:
     expression = more_predictable()
-    for name, value in {"agent": "a", "target": "t", "probe": "p", "baseline": "vpn", "candidate": "er"}.items():
+    for name, value in {
+        "agent": "a",
+        "target": "t",
+        "probe": "p",
+        "baseline": baseline,
+        "candidate": candidate,
+    }.items():
         expression = expression.replace(f"${name}", value)
     return f"count by (winner) ({expression})"
 
@@ -77,11 +83,24 @@ def _expression() -> str:
 )
 def test_the_more_predictable_path_is(baseline: _Course, candidate: _Course, winner: str, tmp_path: Path) -> None:
     series = {**_series("vpn", baseline), **_series("er", candidate)}
+    _assert_winner(winner, _expression(), series, tmp_path)
+
+
+@pytest.mark.parametrize(("candidate", "winner"), [("er.1", "one path only"), ("er-1", "neither: alike")])
+def test_a_path_is_not_compared_with_itself_but_with_one_of_a_similar_name(
+    candidate: str, winner: str, tmp_path: Path
+) -> None:
+    course = _Course(variation_ms=1)
+    series = {**_series("er.1", course), **_series("er-1", course)}
+    _assert_winner(winner, _expression("er.1", candidate), series, tmp_path)
+
+
+def _assert_winner(winner: str, expression: str, series: dict[str, float], tmp_path: Path) -> None:
     expected = [{"labels": f'{{winner="{winner}"}}', "value": 1}]
     case = {
         "interval": "15s",
         "input_series": [{"series": name, "values": f"0+{growth}x40"} for name, growth in series.items()],
-        "promql_expr_test": [{"expr": _expression(), "eval_time": "10m", "exp_samples": expected}],
+        "promql_expr_test": [{"expr": expression, "eval_time": "10m", "exp_samples": expected}],
     }
     file = tmp_path / "case.json"  # JSON is YAML
     file.write_text(

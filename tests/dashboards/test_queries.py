@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from dashboards.generate import dashboards
-from tests.dashboards.programs import AGENT, UNANSWERED, Prometheus, debian_program, fetch
+from tests.dashboards.programs import AGENT, UNANSWERED, WITH_ONE_PATH, Prometheus, debian_program, fetch
 
 _DASHBOARDS: dict[str, Any] = {path.name: json.loads(text) for path, text in dashboards().items()}
 _INTERVALS = {"__rate_interval": "5s", "__range": "10s"}
@@ -33,6 +33,14 @@ _NOTHING_ANSWERED = {
     "baseline": "vpn",
     "candidate": "vpn",
     "path": "vpn",
+}
+_ALONE = {
+    "agent": WITH_ONE_PATH,
+    "target": "alone",
+    "probe": "stamp",
+    "baseline": "expressroute",
+    "candidate": "expressroute",
+    "path": "expressroute",
 }
 
 _NO_TEST = "tests of throughput run at whole minutes: none does in these seconds"
@@ -132,8 +140,17 @@ def test_of_a_path_that_never_answered_panels_say_what_is_true_or_nothing(measur
     assert value("Available minutes") == 0
     assert value("Predictable minutes") == 0
     assert not shown["path-detail.json", "p99 round trip"]
-    [undecided] = shown["path-comparison.json", "More predictable"]
-    assert undecided["metric"]["winner"] == "undecided"
+
+
+def test_of_an_agent_with_one_path_panels_say_that_there_is_nothing_to_compare(measured: Prometheus) -> None:
+    answers = {query: _series(measured, query, _ALONE) for query in _queries()}
+    assert not _not_numbers(answers)
+    shown = {query.panel: series for query, series in answers.items() if query.dashboard == "path-comparison.json"}
+    [winner] = shown["More predictable"]
+    assert winner["metric"]["winner"] == "one path only"
+    [verdict] = shown["Verdict, last day"]
+    assert verdict["metric"]["verdict"] == "not compared"
+    assert shown["p99 round trip"]
 
 
 def test_all_agents_can_be_chosen_at_once(measured: Prometheus) -> None:
