@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.models import dashboard as models
 
@@ -27,6 +29,7 @@ from dashboards.promql import CANDIDATE, PATH, STEP, STREAMS
 from dashboards.tables import Figure, rows
 
 _ONE_PERCENT_AND_A_LITTLE = 0.012
+_OTHERS = f'{STREAMS}, path!="${PATH.variable}"'
 _PLAIN = ((None, PATH.colour),)
 _FORWARD, _BACKWARD = CANDIDATE.colour, "#CC79A7"  # Okabe and Ito's reddish purple
 
@@ -226,33 +229,44 @@ def _siblings() -> Section:
                 Chart(
                     title="p99 of every path",
                     description="All paths that this probe measures to the target. Paths that rise together have a "
-                    "cause in common: this site, this host or the target.",
+                    "cause in common: this site, this host or the target. Broad and blue: $path.",
                     unit="s",
                 ),
-                [_of_all_paths(promql.P99)],
+                _of_all_paths(_worst(promql.P99)),
             ),
             chart(
                 Chart(
                     title="Not delivered, of every path",
                     description="Where both links of a circuit are paths of their own, this shows which of them fails. "
-                    "Dashed lines: 0.1 % and 1 %.",
+                    "Dashed lines: 0.1 % and 1 %. Broad and blue: $path.",
                     unit="percentunit",
                     limits=Limits(warning=0.001, alarm=0.01),
                     soft_max=_ONE_PERCENT_AND_A_LITTLE,
                 ),
-                [_of_all_paths(promql.LOSS)],
+                _of_all_paths(_worst(promql.LOSS)),
             ),
         ),
     )
 
 
-def _of_all_paths(record: str) -> Curve:
-    return Curve(expr=f"max by (path) (max_over_time(stream:{record}_1m{{{STREAMS}}}[{STEP}]))", legend="{{path}}")
+def _of_all_paths(expr: Callable[[str], str]) -> list[Curve]:
+    """Return the other paths' curves below that of the chosen one, which is told from them at sight."""
+    return [
+        Curve(expr=expr(_OTHERS), legend="{{path}}"),
+        Curve(expr=expr(PATH.streams), legend="{{path}}", colour=PATH.colour, width=4),
+    ]
+
+
+def _worst(record: str) -> Callable[[str], str]:
+    return lambda streams: f"max by (path) (max_over_time(stream:{record}_1m{{{streams}}}[{STEP}]))"
+
+
+def _arriving(streams: str) -> str:
+    return f"min by (path) (min_over_time(eragent_answer_ttl{{{streams}}}[{STEP}]))"
 
 
 def _known() -> Section:
     stamped = f"min by (path) (min_over_time(stream:eragent_timestamps:kernel_ratio_5m{{{PATH.streams}}}[{STEP}]))"
-    arriving = f"min by (path) (min_over_time(eragent_answer_ttl{{{STREAMS}}}[{STEP}]))"
     return Section(
         title="What is known of the path and of its far end",
         height=7,
@@ -297,7 +311,7 @@ def _known() -> Section:
                     table_legend=True,
                     jumps=True,
                 ),
-                [Curve(expr=arriving, legend="{{path}}")],
+                _of_all_paths(_arriving),
             ),
         ),
     )

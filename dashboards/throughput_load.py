@@ -13,11 +13,13 @@ from dashboards.panels import (
     DASHED,
     DATA_SOURCE,
     GOOD,
+    NEUTRAL,
     NOTHING,
     WARNING,
     Chart,
     Curve,
     chart,
+    fixed_colour,
     query,
     single_values,
     thresholds,
@@ -61,9 +63,9 @@ def _bought() -> Section:
             chart(
                 Chart(
                     title="Throughput of the best stage, and what was bought",
-                    description="Each step is a test; between tests its result stands. Dashed: the purchased rates.",
+                    description="Each step is a test; between tests its result stands. Grey and dashed: the purchased "
+                    "rates.",
                     unit="bps",
-                    table_legend=True,
                 ),
                 [
                     Curve(
@@ -73,6 +75,7 @@ def _bought() -> Section:
                     Curve(
                         expr='8 * max by (path) (eragent_path_purchased_bytes_per_second{agent="$agent"})',
                         legend="{{path}} purchased",
+                        colour=NEUTRAL,
                         dash=DASHED,
                         width=1,
                     ),
@@ -123,8 +126,9 @@ def _loaded() -> Section:
         bargauge.Panel()
         .title("p95 of the round trip: usual, and while a test loaded the path")
         .description(
-            "Usual: the median of the minutes' p95 within what is shown. Loaded: all tests since the agent started. A "
-            "path whose latency grows by a multiple under load has long queues, and no priority for the probe's marks."
+            "Grey: usual, the median of the minutes' p95 within what is shown. Blue: loaded, by all tests since the "
+            "agent started. A path whose latency grows by a multiple under load has long queues, and no priority for "
+            "the probe's marks."
         )
         .datasource(DATA_SOURCE)
         .unit("s")
@@ -136,6 +140,7 @@ def _loaded() -> Section:
         .thresholds(thresholds((None, CANDIDATE.colour)))
         .no_value(NOTHING)
         .with_target(query(idle, "{{path}} usual", "A", instant=True))
+        .override_by_query("A", [fixed_colour(NEUTRAL)])
         .with_target(query(loaded, "{{path}} {{load}}", "B", instant=True))
     )
     others = Chart(
@@ -183,10 +188,10 @@ def _budget() -> Section:
                 decimals=0,
             ),
             single_values(
-                "Next tests",
-                "When the timetable has the next round of each probe.",
-                "dateTimeFromNow",
-                'max by (probe) (eragent_throughput_due_timestamp_seconds{agent="$agent"}) * 1000',
+                "Next tests, in",
+                "How long until the timetable has the next round of each probe.",
+                "s",
+                'clamp_min(max by (probe) (eragent_throughput_due_timestamp_seconds{agent="$agent"}) - time(), 0)',
                 name="{{probe}}",
             ),
             rows(

@@ -52,7 +52,7 @@ _MAY_BE_EMPTY = {
     "By stage and direction": _NO_TEST,
     "p95 of the round trip: usual, and while a test loaded the path": _NO_TEST,
     "Left of today's budget": _NO_TEST,
-    "Next tests": _NO_TEST,
+    "Next tests, in": _NO_TEST,
     "Tests since the agent started": _NO_TEST,
     "Unavailable": "no path is down: the mark of an outage is not there",
     "Loss": "nothing is lost: the mark of loss is not there",
