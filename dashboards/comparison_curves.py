@@ -61,7 +61,6 @@ def round_trip() -> Section:
                     description="Below zero the candidate is the faster one. Solid: of the means (exact); dashed: of "
                     "the medians; dotted: of the p99, both from buckets.",
                     unit="s",
-                    soft_max=0,
                 ),
                 differences,
             ),

@@ -93,7 +93,7 @@ def _worst_first() -> Section:
             rows(
                 "Paths by agent, target and probe",
                 "Worst first: a percent not delivered now counts as much as if no minute of what is shown had been "
-                "predictable. An empty cell: there was no answer, or nothing was sent.",
+                "predictable. A dash: there was no answer, or nothing was sent.",
                 {"agent": "Agent", "target": "Target", "path": "Path", "probe": "Probe"},
                 [
                     Figure(

@@ -275,6 +275,7 @@ def _servers() -> Section:
                 "and that their counters are added up.",
                 {"agent": "Agent", "version": "Version", "python": "Python", "instance": "Instance"},
                 [Figure(expr=f"eragent_build_info{{{_CHOSEN}}}", heading="Scraped", hidden=True)],
+                widths={"Version": 75, "Python": 75},
             ),
         ),
     )

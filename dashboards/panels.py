@@ -31,6 +31,9 @@ NOTHING = "nothing was measured"
 WARNING, ALARM = "#E69F00", "#CC3311"
 GOOD = "#0072B2"  # Okabe and Ito's blue: unlike green it is told from both warning colours by everybody
 
+_SOFT_MAX = {"s": 0.001}
+"""Where axes of a unit end at the least."""
+
 SOLID: tuple[int, ...] = ()
 DASHED = (10, 6)
 DOTTED = (2, 5)
@@ -61,6 +64,8 @@ class Limits:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
     """What stands around curves. ``soft_max`` keeps the noise of an idle counter from filling the height.
+
+    Seconds have one of their own, for curves that are zero throughout would else stand on an axis of minutes.
 
     ``jumps``: values hold until they change, and small changes matter as much as large ones: drawn as steps, on an axis
     that need not begin at zero.
@@ -112,8 +117,9 @@ def chart(frame: Chart, content: Sequence[Curve]) -> timeseries.Panel:
         panel.line_interpolation(LineInterpolation.STEP_AFTER).decimals(0)
     else:
         panel.axis_soft_min(0)
-    if frame.soft_max is not None:
-        panel.axis_soft_max(frame.soft_max)
+    soft_max = _SOFT_MAX.get(frame.unit) if frame.soft_max is None else frame.soft_max
+    if soft_max is not None:
+        panel.axis_soft_max(soft_max)
     if frame.limits is None:
         panel.thresholds(thresholds((None, "transparent")))
     else:

@@ -109,7 +109,7 @@ def _hours() -> Section:
                 "week or more. The darker, the slower, beside the slowest hour; without colour: unknown.",
                 "none",
                 promql.by_hour(role),
-                decimals=0,
+                decimals=None,
                 heading="UTC",
                 row="weekday",
                 column="hour",

@@ -110,7 +110,7 @@ def matrix(
     row: str,
     column: str,
     steps: Sequence[tuple[float | None, str]] = (),
-    decimals: int = 1,
+    decimals: int | None = 1,
     columns: Sequence[str] = (),
     row_words: dict[str, str] | None = None,
     heading: str = "",
@@ -125,8 +125,7 @@ def matrix(
     corner = f"{row}\\{column}"
     panel = (
         _table(title, description)
-        .decimals(decimals)
-        .no_value("-")
+        .min_width(40)  # a day's 24 hours fit into 1200 pixels
         .unit(unit)
         .min(0)
         .thresholds(thresholds(*steps) if steps else _SHARES_OF_THE_HIGHEST)
@@ -138,6 +137,8 @@ def matrix(
         )
         .cell_options(TableColoredBackgroundCellOptions(mode=TableCellBackgroundDisplayMode.BASIC))
     )
+    if decimals is not None:
+        panel.decimals(decimals)
     places = {name: index for index, name in enumerate((corner, *columns))} if columns else {}
     heading = heading or corner
     panel.with_transformation(transformation("organize", indexByName=places, renameByName={corner: heading}))
@@ -155,6 +156,7 @@ def _table(title: str, description: str) -> table.Panel:
         .min_width(50)
         .thresholds(thresholds((None, NEUTRAL)))
         .no_value(NOTHING)
+        .override_by_field_type("number", [models.DynamicConfigValue(id_val="noValue", value="-")])
     )
 
 

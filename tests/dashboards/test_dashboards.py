@@ -95,6 +95,21 @@ def test_what_was_not_measured_is_said_to_be_so_and_never_bridged(name: str) -> 
         assert panel["fieldConfig"]["defaults"]["noValue"], panel["title"]
         if panel["type"] == "timeseries":
             assert panel["fieldConfig"]["defaults"]["custom"]["spanNulls"] is False, panel["title"]
+        if panel["type"] == "table":
+            [cells] = [
+                override["properties"]
+                for override in panel["fieldConfig"]["overrides"]
+                if override["matcher"] == {"id": "byType", "options": "number"}
+            ]
+            assert cells == [{"id": "noValue", "value": "-"}], panel["title"]
+
+
+@pytest.mark.parametrize("name", _DASHBOARDS)
+def test_curves_of_seconds_that_are_zero_do_not_stand_on_an_axis_of_minutes(name: str) -> None:
+    for panel in _panels(_DASHBOARDS[name]):
+        defaults = panel["fieldConfig"]["defaults"]
+        if panel["type"] == "timeseries" and defaults["unit"] == "s":
+            assert defaults["custom"]["axisSoftMax"] <= 0.001, panel["title"]
 
 
 @pytest.mark.parametrize("background", [_GRAFANA_DARK, _GRAFANA_LIGHT])
