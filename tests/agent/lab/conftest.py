@@ -8,6 +8,7 @@ import pytest
 
 from agent.lab.lab import Lab
 from agent.lab.scenario import Scenario, parse_scenario
+from tests.agent.lab.traces import Host, own_host
 
 QUIET = """
 links:
@@ -26,3 +27,9 @@ def quiet() -> Scenario:
 def lab(quiet: Scenario) -> Iterator[Lab]:
     with Lab(quiet) as lab:
         yield lab
+
+
+@pytest.fixture
+def host() -> Iterator[Host]:
+    with own_host() as host:
+        yield host

@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +16,7 @@ from click.testing import CliRunner
 from agent.cli import main
 from agent.lab.sandbox import hold_instance
 from tests.agent.lab.conftest import QUIET
-from tests.agent.lab.traces import on_the_host, processes_in, until
+from tests.agent.lab.traces import Host, processes_in, until
 
 OUTAGE = "events: [{at: 200ms, link: er-primary, down: 300ms}]\nfailover: {detection: 100ms, return: 100ms}\n"
 
@@ -29,27 +28,36 @@ def scenario(tmp_path: Path) -> Path:
     return path
 
 
+def metrics_of_onprem(demo: subprocess.Popen[str]) -> str:
+    assert demo.stderr is not None
+    said = []
+    for line in demo.stderr:
+        if match := re.match("Agent onprem: metrics on (.*)", line):
+            return match[1]
+        said.append(line)
+    pytest.fail(f"the demo ended: {''.join(said)}")
+
+
 @contextmanager
-def running_demo(scenario: Path, temporary: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def running_demo(host: Host, scenario: Path, temporary: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A demo that measures, and the address of its on-premises agent; at the end nothing of it may be left."""
-    before = on_the_host()
+    before = host.holds()
     with subprocess.Popen(
-        [sys.executable, "-m", "agent", "demo", "--duration", "60s", "--scenario", str(scenario)],
+        host.inside(sys.executable, "-m", "agent", "demo", "--duration", "60s", "--scenario", str(scenario)),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "TMPDIR": str(temporary)},
     ) as demo:
         try:
-            assert demo.stderr is not None
-            url = next(match[1] for line in demo.stderr if (match := re.match("Agent onprem: metrics on (.*)", line)))
+            url = metrics_of_onprem(demo)
             unshare = Path(f"/proc/{demo.pid}/task/{demo.pid}/children").read_text().split()[0]
             first = Path(f"/proc/{unshare}/task/{unshare}/children").read_text().split()[0]
             namespace = str(Path(f"/proc/{first}/ns/pid").readlink())
             yield demo, url
             until(lambda: demo.poll() is not None)
             until(lambda: not processes_in(namespace))
-            assert on_the_host() == before
+            assert not host.holds() - before
             assert list(temporary.iterdir()) == []
         finally:
             demo.kill()
@@ -85,12 +93,13 @@ def test_the_demo_tells_comparison_events_and_its_own_error(scenario: Path) -> N
 
 
 @pytest.mark.root
-def test_the_operator_reads_the_metrics_from_the_host_while_it_runs(scenario: Path, tmp_path: Path) -> None:
+def test_the_operator_reads_the_metrics_from_the_host_while_it_runs(host: Host, scenario: Path, tmp_path: Path) -> None:
     temporary = tmp_path / "temporary"
     temporary.mkdir()
-    with running_demo(scenario, temporary) as (demo, url):
-        with urllib.request.urlopen(url, timeout=5) as response:
-            assert 'path="expressroute"' in response.read().decode()
+    read = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=5).read().decode())"
+    with running_demo(host, scenario, temporary) as (demo, url):
+        page = subprocess.run(host.inside(sys.executable, "-c", read, url), capture_output=True, text=True, check=True)
+        assert 'path="expressroute"' in page.stdout
         demo.terminate()
 
 
@@ -98,19 +107,21 @@ def test_the_operator_reads_the_metrics_from_the_host_while_it_runs(scenario: Pa
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)]
 )
-def test_nothing_is_left_of_a_demo_that_gets(number: signal.Signals, code: int, scenario: Path, tmp_path: Path) -> None:
+def test_nothing_is_left_of_a_demo_that_gets(
+    number: signal.Signals, code: int, host: Host, scenario: Path, tmp_path: Path
+) -> None:
     temporary = tmp_path / "temporary"
     temporary.mkdir()
-    with running_demo(scenario, temporary) as (demo, _):
+    with running_demo(host, scenario, temporary) as (demo, _):
         demo.send_signal(number)
         assert demo.wait(timeout=10) == code
 
 
 @pytest.mark.root
-def test_nothing_is_left_of_a_demo_whose_lab_was_killed(scenario: Path, tmp_path: Path) -> None:
+def test_nothing_is_left_of_a_demo_whose_lab_was_killed(host: Host, scenario: Path, tmp_path: Path) -> None:
     temporary = tmp_path / "temporary"
     temporary.mkdir()
-    with running_demo(scenario, temporary) as (demo, _):
+    with running_demo(host, scenario, temporary) as (demo, _):
         unshare = Path(f"/proc/{demo.pid}/task/{demo.pid}/children").read_text().split()[0]
         os.kill(int(unshare), signal.SIGKILL)
         assert demo.wait(timeout=10) == 3

@@ -14,7 +14,7 @@ import pytest
 
 from agent.lab.sandbox import AlreadyRunningError, hold_instance
 from tests.agent.lab.conftest import QUIET
-from tests.agent.lab.traces import on_the_host, processes_in, until
+from tests.agent.lab.traces import Host, processes_in, until
 
 
 @contextmanager
@@ -26,12 +26,12 @@ def killed_at_last(process: subprocess.Popen[str]) -> Iterator[None]:
 
 
 @contextmanager
-def held_lab(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+def held_lab(host: Host, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
     scenario, temporary = tmp_path / "quiet.yaml", tmp_path / "temporary"
     scenario.write_text(QUIET)
     temporary.mkdir()
-    before = on_the_host()
-    command = [sys.executable, "-m", "agent.lab", str(scenario)]
+    before = host.holds()
+    command = host.inside(sys.executable, "-m", "agent.lab", str(scenario))
     environment = {**os.environ, "TMPDIR": str(temporary)}
     with (
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as holder,
@@ -46,28 +46,28 @@ def held_lab(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, 
         until(lambda: holder.poll() is not None)
         until(lambda: not processes_in(namespace))
         until(lambda: not Path(f"/proc/{children[0]}").exists())
-        assert on_the_host() == before
+        assert not host.holds() - before
         assert list(temporary.iterdir()) == []
 
 
 @pytest.mark.root
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_nothing_is_left_when_the_holder_gets(number: signal.Signals, tmp_path: Path) -> None:
-    with held_lab(tmp_path) as (holder, _):
+def test_nothing_is_left_when_the_holder_gets(number: signal.Signals, host: Host, tmp_path: Path) -> None:
+    with held_lab(host, tmp_path) as (holder, _):
         holder.send_signal(number)
 
 
 @pytest.mark.root
 @pytest.mark.parametrize("victim", ["pid", "unshare"])
-def test_nothing_is_left_when_the_inside_is_killed(victim: str, tmp_path: Path) -> None:
-    with held_lab(tmp_path) as (holder, ready):
+def test_nothing_is_left_when_the_inside_is_killed(victim: str, host: Host, tmp_path: Path) -> None:
+    with held_lab(host, tmp_path) as (holder, ready):
         os.kill(ready[victim], signal.SIGKILL)
         until(lambda: holder.poll() == 3)
 
 
 @pytest.mark.root
-def test_nothing_is_left_of_programs_that_run_inside_when_the_holder_is_killed(tmp_path: Path) -> None:
-    with held_lab(tmp_path) as (holder, ready):
+def test_nothing_is_left_of_programs_that_run_inside_when_the_holder_is_killed(host: Host, tmp_path: Path) -> None:
+    with held_lab(host, tmp_path) as (holder, ready):
         stranger = ["nsenter", "--target", str(ready["pid"]), "--mount", "--net", "--pid", "sleep", "1000"]
         with subprocess.Popen(stranger) as inside:
             holder.kill()
@@ -75,8 +75,8 @@ def test_nothing_is_left_of_programs_that_run_inside_when_the_holder_is_killed(t
 
 
 @pytest.mark.root
-def test_the_end_of_the_input_ends_the_lab_with_the_links_errors(tmp_path: Path) -> None:
-    with held_lab(tmp_path) as (holder, _):
+def test_the_end_of_the_input_ends_the_lab_with_the_links_errors(host: Host, tmp_path: Path) -> None:
+    with held_lab(host, tmp_path) as (holder, _):
         out, _ = holder.communicate(timeout=10)
         assert set(json.loads(out)["links"]) == {"er-primary", "er-secondary", "internet"}
         assert holder.returncode == 0
