@@ -95,8 +95,10 @@ class Agent:
     def wait(self) -> None:
         """Wait until the agent probes and answers; raise :class:`AgentError` when it does not within ten seconds."""
         deadline = time.monotonic() + _READY_TIMEOUT_S
-        while self._get("/-/ready")[0] != http.client.OK or not self._reflects():
-            if time.monotonic() > deadline:
+        within_s = _READY_TIMEOUT_S
+        while self._get("/-/ready", within_s)[0] != http.client.OK or not self._reflects():
+            within_s = deadline - time.monotonic()
+            if within_s <= 0:
                 raise self._failure("is not ready")
             time.sleep(0.02)
 
@@ -114,8 +116,8 @@ class Agent:
         report: dict[str, Any] = json.loads(body)
         return report
 
-    def _get(self, path: str) -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=_HTTP_TIMEOUT_S)
+    def _get(self, path: str, within_s: float = _HTTP_TIMEOUT_S) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=within_s)
         try:
             connection.request("GET", path)
             response = connection.getresponse()
