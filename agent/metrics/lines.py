@@ -135,8 +135,8 @@ class _Numbers:
             if keys != self._form.keys:
                 self._form = _form(self._name, self._names, keys)
             self._forms.append(self._form)
-            # Of what can go wrong most never did.
-            self._texts.append(self._form.text % figures if any(figures) else None)
+            # Of what can go wrong most never did; + makes 1 of True.
+            self._texts.append(self._form.text % tuple([+each for each in figures]) if any(figures) else None)
 
     def lines(self, owns: Sequence[str], at: int) -> list[str]:
         few = slice(at, at + len(owns))

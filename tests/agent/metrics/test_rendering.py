@@ -63,6 +63,7 @@ FAMILIES: tuple[Family[Thing], ...] = (
     histograms("phase", "phase", "Phases.", lambda thing: thing.phases),
     *only(("tcp",), counter("handshakes", "Handshakes.", lambda thing: thing.number)),
     gauge("up", "Whether it is up.", lambda thing: thing.number > 1),
+    gauges("open", "door", "Whether it is open.", lambda thing: {"front": thing.number > 1, "back": thing.number > 2}),
 )
 
 
