@@ -125,7 +125,6 @@ def matrix(
     corner = f"{row}\\{column}"
     panel = (
         _table(title, description)
-        .min_width(40)  # a day's 24 hours fit into 1200 pixels
         .unit(unit)
         .min(0)
         .thresholds(thresholds(*steps) if steps else _SHARES_OF_THE_HIGHEST)
