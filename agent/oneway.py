@@ -14,7 +14,8 @@ from collectors.sample import Sample
 RECENT = 400
 """Of how many packets the service keeps one-way delays: 6 KiB a stream, beside 11 for following its clocks."""
 
-_NOTHING = OneWayTrack().figures()
+_WITHOUT_PACKETS = OneWayTrack()
+_NOTHING = _WITHOUT_PACKETS.figures()
 
 
 class OneWayCounts:
@@ -44,6 +45,11 @@ class OneWayCounts:
         self._known = (0, _NOTHING)
         self._histograms: tuple[Histogram, Histogram] | None = None
         self._forward_ns, self._backward_ns = array("q"), array("q")
+
+    @property
+    def track(self) -> OneWayTrack:
+        """What follows the clocks: for those who ask for few of its figures, since :attr:`known` works out all."""
+        return self._track or _WITHOUT_PACKETS
 
     @property
     def known(self) -> OneWay:

@@ -20,7 +20,7 @@ from enum import StrEnum
 
 from collectors.claim import NO_CLAIM, PHI_PPM, ClockClaim
 from collectors.envelope import WINDOW_NS
-from collectors.offset import OffsetTrack, Step
+from collectors.offset import Bounds, OffsetTrack, Step
 from collectors.skew import Skew
 from collectors.timescale import TAI_UTC_S, Timescale, timescale
 
@@ -172,6 +172,30 @@ class OneWayTrack:
         low_ns, high_ns = self._believed_ns(valid=True)
         return (low_ns + high_ns) // 2
 
+    @property
+    def bounds(self) -> Bounds | None:
+        """Between what the offset lies, by round trips alone; ``None`` without packets."""
+        return self._track.bounds
+
+    @property
+    def skew(self) -> Skew | None:
+        """The rate at which the offset grows; ``None`` until known."""
+        return self._track.skew
+
+    @property
+    def error_ns(self) -> int | None:
+        """What both ends admit together; ``None`` where one of them is not synchronised or says nothing."""
+        return self._error_ns
+
+    @property
+    def steps(self) -> int:
+        """How often either clock was set, since the start."""
+        return self._track.steps
+
+    def timescale(self) -> Timescale | None:
+        """Return whose clock counts another timescale than UTC, once there were enough packets to tell."""
+        return self._timescale() if self._track.samples >= FEWEST_SAMPLES else None
+
     def reason(self) -> Doubt | None:
         """Return why there are no one-way delays, ``None`` where there are."""
         track = self._track
@@ -208,7 +232,7 @@ class OneWayTrack:
             skew=track.skew,
             forward=forward,
             backward=backward,
-            timescale=self._timescale() if track.samples >= FEWEST_SAMPLES else None,
+            timescale=self.timescale(),
             steps=track.steps,
             step=track.step,
         )

@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 from agent.counts import StreamCounts
 from agent.metrics.series import StreamFamily, counter, gauge, histograms, only, states
-from collectors.oneway import Bounded, Doubt, OneWay
+from collectors.offset import Bounds
+from collectors.oneway import Doubt
 from collectors.skew import Skew
 from collectors.stamp.options import StampOptions
 from collectors.timescale import Timescale
@@ -18,25 +19,21 @@ _NS_PER_S = 1e9
 _PPM = 1e-6
 
 
-def _known(counts: StreamCounts) -> OneWay:
-    return counts.one_way.known
-
-
 def _seconds(nanoseconds: int | None) -> float | None:
     return None if nanoseconds is None else nanoseconds / _NS_PER_S
 
 
-def _offset(edge: Callable[[Bounded], int]) -> Callable[[StreamCounts], float | None]:
+def _offset(edge: Callable[[Bounds], int]) -> Callable[[StreamCounts], float | None]:
     def read(counts: StreamCounts) -> float | None:
-        offset = _known(counts).offset
-        return None if offset is None else edge(offset) / _NS_PER_S
+        bounds = counts.one_way.track.bounds
+        return None if bounds is None else edge(bounds) / _NS_PER_S
 
     return read
 
 
 def _skew(edge: Callable[[Skew], float]) -> Callable[[StreamCounts], float | None]:
     def read(counts: StreamCounts) -> float | None:
-        skew = _known(counts).skew
+        skew = counts.one_way.track.skew
         return None if skew is None else edge(skew) * _PPM
 
     return read
@@ -47,36 +44,36 @@ ONE_WAY_FAMILIES: tuple[StreamFamily, ...] = only(
     gauge(
         "one_way_valid",
         "Whether one-way delays are valid (1), as of the latest packet, or not (0).",
-        lambda counts: int(_known(counts).valid),
+        lambda counts: int(counts.one_way.track.reason() is None),
     ),
     states(
         "one_way_doubt",
         "reason",
         "Why one-way delays are not valid, as of the latest packet: 1 for that reason, 0 for all others.",
         Doubt,
-        lambda counts: _known(counts).reason,
+        lambda counts: counts.one_way.track.reason(),
     ),
     states(
         "one_way_timescale",
         "timescale",
         "Whose clock counts another timescale than UTC: 1 for what was recognised, 0 for all others.",
         Timescale,
-        lambda counts: _known(counts).timescale,
+        lambda counts: counts.one_way.track.timescale(),
     ),
     gauge(
         "one_way_error_seconds",
         "How far apart both ends' clocks may be by what they admit; not there while one of them says nothing.",
-        lambda counts: _seconds(_known(counts).error_ns),
+        lambda counts: _seconds(counts.one_way.track.error_ns),
     ),
     gauge(
         "one_way_offset_low_seconds",
         "The reflector's clock less this host's is at least this, by round trips alone.",
-        _offset(lambda offset: offset.low_ns),
+        _offset(lambda bounds: bounds.low_ns),
     ),
     gauge(
         "one_way_offset_high_seconds",
         "The reflector's clock less this host's is at most this, by round trips alone.",
-        _offset(lambda offset: offset.high_ns),
+        _offset(lambda bounds: bounds.high_ns),
     ),
     gauge(
         "one_way_skew_low_ratio",
@@ -91,7 +88,7 @@ ONE_WAY_FAMILIES: tuple[StreamFamily, ...] = only(
     counter(
         "one_way_clock_steps",
         "How often either end's clock was set so that packets showed it.",
-        lambda counts: _known(counts).steps,
+        lambda counts: counts.one_way.track.steps,
     ),
     histograms(
         "one_way_delay",

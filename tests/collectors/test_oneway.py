@@ -217,6 +217,11 @@ def test_there_is_a_value_where_it_is_valid_and_bounds_are_never_inverted(
         track.add(at_ns, forward_ns, backward_ns)
         known = track.figures()
         assert known.valid is (known.reason is None)
+        one_by_one = track.reason(), track.error_ns, track.skew, track.steps, track.timescale()
+        assert one_by_one == (known.reason, known.error_ns, known.skew, known.steps, known.timescale)
+        assert (track.bounds is None) is (known.offset is None)
+        if track.bounds is not None and known.offset is not None:
+            assert (track.bounds.low_ns, track.bounds.high_ns) == (known.offset.low_ns, known.offset.high_ns)
         for bounded in (known.forward, known.backward):
             if bounded is not None:
                 assert (bounded.value_ns is not None) is known.valid
