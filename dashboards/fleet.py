@@ -177,6 +177,7 @@ def _alerts() -> Section:
                     "agent": "Agent",
                     "target": "Target",
                     "path": "Path",
+                    "probe": "Probe",
                     "what": "What",
                 },
                 [Figure(expr=promql.alerts(_ALERTS), heading="Fires", hidden=True)],

@@ -39,12 +39,19 @@ def _alerts() -> Section:
     return Section(
         title="Alerts, and what is compared",
         height=7,
-        widths=(12, 12),
+        widths=(15, 9),
         panels=(
             rows(
                 "Alerts that fire for $agent",
                 "As Prometheus evaluates the rules; each has a page in docs/runbooks. One row, none: all is quiet.",
-                {"alertname": "Alert", "severity": "Severity", "target": "Target", "path": "Path", "what": "What"},
+                {
+                    "alertname": "Alert",
+                    "severity": "Severity",
+                    "target": "Target",
+                    "path": "Path",
+                    "probe": "Probe",
+                    "what": "What",
+                },
                 [Figure(expr=promql.alerts('agent="$agent"'), heading="Fires", hidden=True)],
                 by_words="Severity",  # page before ticket
                 empty="no rule is evaluated: has Prometheus the rule files?",
