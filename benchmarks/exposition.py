@@ -21,6 +21,7 @@ from agent.metrics.rendering import Rendering
 from agent.metrics.streams import Metrics
 from agent.plan import Plan, SocketAddress
 from agent.report.figures import Figures
+from agent.service.garbage import left_alone
 from agent.sink import StreamKey
 from benchmarks.figure import Figure
 from collectors.claim import OwnClaim
@@ -136,9 +137,9 @@ def _timed(work: Callable[[], Any]) -> float:
 
 def _turns(probing: _Probing) -> Iterator[Figure]:
     """Tell how long others on the loop wait for their turn while metrics are rendered, and while they are packed."""
-    gc.freeze()  # as the service does
     for name, form in {"rendering": Form(), "rendering and packing": Form(packed=True)}.items():
-        held = sorted(uvloop.run(_held(probing, form)))
+        with left_alone():  # as the service does
+            held = sorted(uvloop.run(_held(probing, form)))
         searching_s = max(turn.searching_s for turn in held)
         otherwise_s = max(turn.took_s - turn.searching_s for turn in held)
         label = f"1000 streams, {name}: the loop is held"

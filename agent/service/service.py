@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import signal
 import socket
@@ -25,7 +24,7 @@ from agent.reload import Refusal, RefusedReloadError, needs_restart
 from agent.report.figures import RECENT, Figures, StreamFigures
 from agent.report.streams import Json, stream_summary
 from agent.report.summary import assembled, comparison_summaries, host_summary
-from agent.service import systemd
+from agent.service import garbage, systemd
 from agent.service.lookout import Lookout
 from agent.service.parts import Parts
 from agent.service.reloading import Loaded, Outcome, ReloadCounts, Reloading
@@ -55,8 +54,9 @@ async def serve(
     ``sockets_passed``: the sockets do not come from the plan's ``listen``. ``lacking`` returns a line for each thing
     that this process would need for a plan and cannot get any more. ``introduction`` is logged once all is running.
     """
-    service = _Service(plan, sockets, load or (lambda: plan), sockets_passed=sockets_passed, lacking=lacking)
-    await service.run(introduction)
+    with garbage.left_alone():
+        service = _Service(plan, sockets, load or (lambda: plan), sockets_passed=sockets_passed, lacking=lacking)
+        await service.run(introduction)
 
 
 class _Service:
@@ -100,7 +100,7 @@ class _Service:
         told_to_end, told_to_reload = _told_by(signal.SIGTERM, signal.SIGINT), _told_by(signal.SIGHUP)
         sys.setswitchinterval(_SWITCH_S)
         async with self._exposition.serving(self._sockets), asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._engine.run())]
+            tasks = [group.create_task(self._engine.run()), group.create_task(garbage.keep_looking_through())]
             self._parts.begin(group)
             tasks.append(group.create_task(self._lookout.run(systemd.watchdog_s())))
             reloading = self._reloading = Reloading(
@@ -112,7 +112,6 @@ class _Service:
                 group=group,
             )
             tasks.append(group.create_task(_reload_when(told_to_reload, reloading)))
-            gc.freeze()  # to look for garbage among a thousand streams takes 60 ms at a stretch, and these stay
             systemd.notify(systemd.ready(self._lookout.status))
             _log.info("probing %d streams; metrics on %s", len(self._figures.streams), _names(self._sockets))
             for line in introduction:
@@ -142,7 +141,6 @@ class _Service:
         await _log_counts(gone.items())
         parts = await self._parts.become(after, loaded.made_of, group)
         self._sinks.become(self._figures, *self._parts.sinks)
-        gc.freeze()
         come = len(self._figures.streams) - len(streams) + len(gone)
         return _said(len(streams) - len(gone), len(gone), come, parts)
 
