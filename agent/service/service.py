@@ -100,7 +100,7 @@ class _Service:
         told_to_end, told_to_reload = _told_by(signal.SIGTERM, signal.SIGINT), _told_by(signal.SIGHUP)
         sys.setswitchinterval(_SWITCH_S)
         async with self._exposition.serving(self._sockets), asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._engine.run()), group.create_task(garbage.keep_looking_through())]
+            tasks = [group.create_task(self._engine.run()), group.create_task(garbage.keep_searching())]
             self._parts.begin(group)
             tasks.append(group.create_task(self._lookout.run(systemd.watchdog_s())))
             reloading = self._reloading = Reloading(

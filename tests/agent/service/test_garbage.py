@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from agent.service.garbage import keep_looking_through, left_alone, look_through
+from agent.service.garbage import keep_searching, left_alone, search_all, search_young
 
 
 class Thing:
@@ -38,30 +38,30 @@ def alone() -> Iterator[None]:
 def test_what_was_there_is_left_out_and_so_is_what_survives_a_search() -> None:
     thing = Thing()
     assert is_searched(thing)
-    gc.collect(0)
+    search_young()
     assert not is_searched(thing)
 
 
 def test_what_dies_before_the_next_search_is_found_by_it() -> None:
     dead = cycle()
-    gc.collect(0)
+    search_young()
     assert dead() is None
 
 
-def test_what_was_in_use_during_a_search_is_found_when_everything_is_looked_through() -> None:
+def test_what_was_in_use_during_a_search_is_found_when_everything_is_searched() -> None:
     thing = Thing()
     thing.held = thing
-    gc.collect(0)
+    search_young()
     dead = weakref.ref(thing)
     del thing
     gc.collect()
     assert dead() is not None
-    look_through()
+    search_all()
     assert dead() is None
 
 
-async def test_everything_is_looked_through_again_and_again() -> None:
-    searching = asyncio.create_task(keep_looking_through(0.001))
+async def test_what_is_new_and_everything_are_searched_again_and_again() -> None:
+    searching = asyncio.create_task(keep_searching(young_every_s=0.001, all_every_s=0.002))
     for _ in range(2):
         found, thing = asyncio.Event(), Thing()
         thing.held = thing
@@ -74,10 +74,10 @@ async def test_everything_is_looked_through_again_and_again() -> None:
 
 
 def test_afterwards_searches_are_as_they_were() -> None:
-    before = list(gc.callbacks), gc.get_threshold()
+    before = list(gc.callbacks)
     with left_alone():
         thing = Thing()
-        gc.collect(0)
-        assert (gc.callbacks, gc.get_threshold()) != before
-    assert (gc.callbacks, gc.get_threshold()) == before
+        search_young()
+        assert gc.callbacks != before
+    assert gc.callbacks == before
     assert is_searched(thing)
