@@ -1,8 +1,8 @@
 """Python's search for garbage in a service that keeps much for long: what survived one search is left out of the next.
 
 Every packet on its way, and every one that is remembered, is something that Python would look through again and again:
-with 1,000 streams at a packet a second for 24 ms at a stretch every eight seconds, with nothing found, while no packet
-leaves. Reference counting frees nearly everything here; only cycles need a search, and those mostly die young.
+with 1,000 streams at a packet a second for 11 to 24 ms at a stretch every eight seconds, with nothing found, while no
+packet leaves. Reference counting frees nearly everything here; only cycles need a search, and those mostly die young.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import Literal
 
 YOUNG_SEARCHED_EVERY_S = 0.05
-"""So often things that are new are searched, 0.2 ms with 1,000 streams.
+"""So often things that are new are searched: with 1,000 streams 0.05 ms in the median, 0.9 at most in a minute.
 
 Python itself searches once there are 700 things more than before. Where as many go as come that is never, and the first
 scrape to make some has the new things of many seconds searched at a stretch.

@@ -43,7 +43,7 @@ of the tool's round-trip time from it. *Busy* is a loop pinned to every core, at
   share one kernel and one clock; what hardware, drivers and a network add is not here. The captures cost time too.
 - **Transmit stamp behind the capture**: how long after the capture at the sender's interface a packet got its stamp.
   Between two `eragent`s the answer's stamp lies behind the reflector's capture likewise. Both make the time on the
-  network that much shorter than by the captures, and that is all of STAMP's error that does not vary.
+  network shorter than by the captures, by as much: the mean error of STAMP is negative.
 - **ICMP.** Nothing in an ICMP echo tells how long the far end kept it, so no tool can take the dwell off. It is part of
   every ICMP tool's error here; *dwell included* compares with the whole of the wire's round trip instead.
 - **STAMP** is asked once between two `eragent`s, where the reflector tells with each answer when the kernel sent the
