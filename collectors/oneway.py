@@ -126,8 +126,9 @@ class OneWayTrack:
         self._here = self._there = NO_CLAIM
         self._unclaimed: Doubt | None = Doubt.NOT_SYNCHRONISED
         self._error_ns: int | None = None
-        self._offset_ns: int | None = None  # that delays are told with
-        self._is_offset_known = False  # for the packets and claims that were taken
+        self._reason: Doubt | None = None
+        self._offset_ns: int | None = None  # that delays are told with, where there is no reason against it
+        self._is_judged = False  # by all packets and claims that were taken
 
     def clocks(self, here: ClockClaim, there: ClockClaim) -> None:
         """Take what both ends say of their clocks; before the first call neither says anything."""
@@ -135,7 +136,7 @@ class OneWayTrack:
             self._here, self._there = here, there
             self._unclaimed = _missing(here, there)
             self._error_ns = None if self._unclaimed else (here.error_ns or 0) + (there.error_ns or 0)
-            self._is_offset_known = False
+            self._is_judged = False
 
     def passes_by(self, at_ns: int, forward_ns: int, backward_ns: int) -> bool:
         """Take a packet that changes nothing of what is known of the clocks; return ``False`` where it may.
@@ -155,22 +156,16 @@ class OneWayTrack:
         not.
         """
         self._latest = (forward_ns, backward_ns) if self._track.add(at_ns, forward_ns, backward_ns) else None
-        self._is_offset_known = False
+        self._is_judged = False
 
     def delays_ns(self) -> tuple[int, int] | None:
         """Return the one-way delays of the latest packet, forward and backward; ``None`` unless valid."""
         if self._latest is None or self._error_ns is None or self._error_ns > self._limit_ns:
             return None  # at once: hosts whose clocks nobody keeps ask for each packet too
-        if not self._is_offset_known:
-            self._offset_ns, self._is_offset_known = self._told_offset_ns(), True
+        if not self._is_judged:
+            self._judge()
         offset_ns = self._offset_ns
         return None if offset_ns is None else (self._latest[0] - offset_ns, self._latest[1] + offset_ns)
-
-    def _told_offset_ns(self) -> int | None:
-        if self.reason() is not None:
-            return None
-        low_ns, high_ns = self._believed_ns(valid=True)
-        return (low_ns + high_ns) // 2
 
     @property
     def bounds(self) -> Bounds | None:
@@ -194,10 +189,23 @@ class OneWayTrack:
 
     def timescale(self) -> Timescale | None:
         """Return whose clock counts another timescale than UTC, once there were enough packets to tell."""
-        return self._timescale() if self._track.samples >= FEWEST_SAMPLES else None
+        if self.reason() is None or self._track.samples < FEWEST_SAMPLES:
+            return None
+        return self._timescale()
 
     def reason(self) -> Doubt | None:
         """Return why there are no one-way delays, ``None`` where there are."""
+        if not self._is_judged:
+            self._judge()
+        return self._reason
+
+    def _judge(self) -> None:
+        self._reason, self._offset_ns, self._is_judged = self._doubt(), None, True
+        if self._reason is None:
+            low_ns, high_ns = self._believed_ns(valid=True)
+            self._offset_ns = (low_ns + high_ns) // 2
+
+    def _doubt(self) -> Doubt | None:
         track = self._track
         if track.is_stepping or (track.step is not None and track.at_ns - track.step.at_ns < track.window_ns):
             return Doubt.CLOCK_STEPPED
