@@ -29,7 +29,7 @@ from collectors.clock import ClockState, SystemClock
 from collectors.peer import ReflectorFacts
 from collectors.sample import Outcome, Sample, TimestampSource
 
-_RUNS = 20  # Python takes some to find its shortest ways
+_RUNS = 60  # Python takes some to find its shortest ways
 _SCRAPES = 20
 _ASKED_MS = {100: 5, 1000: 50}
 _ASKED_HOLD_MS = 2

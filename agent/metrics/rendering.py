@@ -24,7 +24,6 @@ ROWS = 8
 """Rows that are read in a step, at most: one family after the other takes an eighth less than row after row."""
 
 _END = "# EOF\n"
-_Text = tuple[int, Sequence[str]]  # its length, and what it is made of
 _Reading = tuple[Read[Any], Column]
 
 
@@ -39,7 +38,7 @@ class Rendering:
     def __init__(self, metrics: Iterable[Metric], *, openmetrics: bool) -> None:
         self._metrics = metrics
         self._openmetrics = openmetrics
-        self._texts: list[Iterable[_Text]] = []
+        self._texts: list[Iterable[str]] = []
 
     def steps(self) -> Iterator[None]:
         """Read; between one step and the next, each well under a millisecond, others may have their turn."""
@@ -51,7 +50,7 @@ class Rendering:
             if isinstance(metric, Shown):
                 together.append(metric)
             else:
-                self._texts.append([_text([self._encoded(metric)])])
+                self._texts.append([self._encoded(metric)])
             yield  # to make the rows of 1,000 streams takes half a millisecond
         if together:
             yield from self._read(together)
@@ -60,9 +59,9 @@ class Rendering:
         """Write the text, once, in pieces of about :data:`PIECE` octets; to be called when all steps are done."""
         gathered: list[str] = []
         size = 0
-        for length, lines in chain.from_iterable(self._texts):
-            gathered += lines
-            size += length
+        for text in chain.from_iterable(self._texts):
+            gathered.append(text)
+            size += len(text)
             if size >= PIECE:
                 yield "".join(gathered).encode()
                 gathered, size = [], 0
@@ -129,21 +128,17 @@ class _Table:
         self._columns.append((column, owns))
         return read, column
 
-    def texts(self) -> Iterator[_Text]:
-        yield _text([self._head])
+    def texts(self) -> Iterator[str]:
+        yield self._head
         for column, owns in self._columns:
             yield from _written(column, owns)
 
 
-def _written(column: Column, owns: Sequence[str]) -> Iterator[_Text]:
+def _written(column: Column, owns: Sequence[str]) -> Iterator[str]:
     """Write the rows whose own labels these are, so many at a time that they should make half a piece."""
     at, few = 0, 1
     while at < len(owns):
-        text = _text(column.lines(owns[at : at + few], at))
+        text = column.lines(owns[at : at + few], at)
         yield text
         at += few
-        few = max(1, min(2 * few, few * PIECE // (2 * text[0] + 1)))
-
-
-def _text(lines: Sequence[str]) -> _Text:
-    return sum(map(len, lines)), lines
+        few = max(1, min(2 * few, few * PIECE // (2 * len(text) + 1)))
