@@ -64,7 +64,7 @@ def target() -> dashboard.QueryVariable:
 
 def probe() -> dashboard.QueryVariable:
     """Return the choice of one of the probes of that target; STAMP before ICMP, for it tells more."""
-    return _choice("probe", "Probe", f'label_values({_SENT}{{agent="$agent", target="$target"}}, probe)', _DESCENDING)
+    return _choice("probe", "Probe", f"label_values({_SENT}{{{promql.TARGET}}}, probe)", _DESCENDING)
 
 
 def path(name: str, label: str, *, last: bool = False) -> dashboard.QueryVariable:

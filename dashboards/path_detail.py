@@ -25,11 +25,10 @@ from dashboards.panels import (
     chart,
     single_values,
 )
-from dashboards.promql import CANDIDATE, PATH, STEP, STREAMS
+from dashboards.promql import CANDIDATE, PATH, STEP, STREAMS, TARGET
 from dashboards.tables import Figure, rows
 
 _ONE_PERCENT_AND_A_LITTLE = 0.012
-_OTHERS = f'{STREAMS}, path!="${PATH.variable}"'
 _PLAIN = ((None, PATH.colour),)
 _FORWARD, _BACKWARD = CANDIDATE.colour, "#CC79A7"  # Okabe and Ito's reddish purple
 
@@ -41,7 +40,7 @@ def path_detail() -> models.Dashboard:
         "one path in detail",
         "What happened on this path, when did it begin, and which way were packets lost?",
         (frame.agent(), frame.target(), frame.probe(), frame.path("path", "Path")),
-        (_now(), _smoke(), _round_trip(), _directions(), _siblings(), _known()),
+        (_now(), _smoke(), _round_trip(), _directions(), _siblings(), _way(), _known()),
         (
             _mark("Unavailable", ALARM, f"max by (path) (1 - stream:{promql.AVAILABLE}{{{PATH.streams}}}) > 0"),
             _mark("Loss", WARNING, f"max by (path) (stream:{promql.LOSS}_1m{{{PATH.streams}}}) > 0.01 < 0.5"),
@@ -249,11 +248,12 @@ def _siblings() -> Section:
     )
 
 
-def _of_all_paths(expr: Callable[[str], str]) -> list[Curve]:
+def _of_all_paths(expr: Callable[[str], str], among: str = STREAMS) -> list[Curve]:
     """Return the other paths' curves below that of the chosen one, which is told from them at sight."""
+    chosen = f"${PATH.variable}"
     return [
-        Curve(expr=expr(_OTHERS), legend="{{path}}"),
-        Curve(expr=expr(PATH.streams), legend="{{path}}", colour=PATH.colour, width=4),
+        Curve(expr=expr(f'{among}, path!="{chosen}"'), legend="{{path}}"),
+        Curve(expr=expr(f'{among}, path="{chosen}"'), legend="{{path}}", colour=PATH.colour, width=4),
     ]
 
 
@@ -265,12 +265,51 @@ def _arriving(streams: str) -> str:
     return f"min by (path) (min_over_time(eragent_answer_ttl{{{streams}}}[{STEP}]))"
 
 
+def _largest_packet(tests: str) -> str:
+    return f"min by (path) (min_over_time(eragent_throughput_path_mtu_bytes{{{tests}}}[{STEP}]))"
+
+
+def _way() -> Section:
+    return Section(
+        title="Signs of another way, of every path to $target",
+        height=7,
+        widths=(12, 12),
+        panels=(
+            chart(
+                Chart(
+                    title="TTL of answers as they arrive",
+                    description="What the far end began with, mostly 64, 128 or 255, less the hops on the way back: a "
+                    "jump means that answers take another way back, or come from another machine. It says nothing of "
+                    "the way there, and no number of hops. Zoomed out, the lowest of a point. ICMP and STAMP alone.",
+                    unit="none",
+                    table_legend=True,
+                    jumps=True,
+                ),
+                _of_all_paths(_arriving),
+            ),
+            chart(
+                Chart(
+                    title="Path MTU, as tests of throughput knew it",
+                    description="The largest packet that this host's TCP sent in the latest test of throughput, "
+                    "headers included, as an interface, a route or a router's ICMP error told: a jump means that a "
+                    "tunnel or another link came in between. Where larger packets vanish silently it stays too large. "
+                    "No data: no test has sent TCP since the agent started.",
+                    unit="suffix: bytes",
+                    table_legend=True,
+                    jumps=True,
+                ),
+                _of_all_paths(_largest_packet, among=TARGET),
+            ),
+        ),
+    )
+
+
 def _known() -> Section:
     stamped = f"min by (path) (min_over_time(stream:eragent_timestamps:kernel_ratio_5m{{{PATH.streams}}}[{STEP}]))"
     return Section(
         title="What is known of the path and of its far end",
         height=7,
-        widths=(12, 12),
+        widths=(9, 9, 6),
         panels=(
             rows(
                 "The path, as configured",
@@ -300,18 +339,6 @@ def _known() -> Section:
                     soft_max=1,
                 ),
                 [Curve(expr=stamped, legend="by the kernel", colour=PATH.colour)],
-            ),
-            chart(
-                Chart(
-                    title="TTL of answers as they arrive, of every path",
-                    description="What the far end began with, mostly 64, 128 or 255, less the hops on the way back: a "
-                    "jump means that answers take another way back, or come from another machine. It says nothing of "
-                    "the way there, and no number of hops. Zoomed out, the lowest of a point. ICMP and STAMP alone.",
-                    unit="none",
-                    table_legend=True,
-                    jumps=True,
-                ),
-                _of_all_paths(_arriving),
             ),
         ),
     )

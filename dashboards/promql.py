@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-STREAMS = 'agent="$agent", target="$target", probe="$probe"'
+TARGET = 'agent="$agent", target="$target"'
+"""Selects what there is of the target that the dashboard's variables name: all probes and paths."""
+STREAMS = f'{TARGET}, probe="$probe"'
 """Selects the streams that the dashboard's variables name; all paths of one probe at one target."""
 
 STEP = "$__rate_interval"
@@ -216,10 +218,7 @@ def directional_loss(direction: str, role: Role) -> str:
 
 def of_purchased(role: Role) -> str:
     """Return the share of the purchased rate that the latest test reached, in the worse direction."""
-    return (
-        f'min by (path) (path:eragent_throughput:purchased_ratio{{agent="$agent", target="$target", '
-        f'path="${role.variable}"}})'
-    )
+    return f'min by (path) (path:eragent_throughput:purchased_ratio{{{TARGET}, path="${role.variable}"}})'
 
 
 def alerts(where: str) -> str:

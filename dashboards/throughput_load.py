@@ -24,12 +24,11 @@ from dashboards.panels import (
     single_values,
     thresholds,
 )
-from dashboards.promql import CANDIDATE, SHOWN, STEP
+from dashboards.promql import CANDIDATE, SHOWN, STEP, TARGET
 from dashboards.tables import Figure, rows
 
-_TARGET = 'agent="$agent", target="$target"'
 _TEST = "agent, probe, target, path, direction, protocol, stage"
-_LOADED = f"eragent_throughput_loaded_rtt_seconds_bucket{{{_TARGET}}}"
+_LOADED = f"eragent_throughput_loaded_rtt_seconds_bucket{{{TARGET}}}"
 
 
 def throughput_load() -> models.Dashboard:
@@ -44,7 +43,7 @@ def throughput_load() -> models.Dashboard:
 
 
 def _bought() -> Section:
-    reached = "max by (path, direction) (path:eragent_throughput:purchased_ratio{" + _TARGET + "})"
+    reached = "max by (path, direction) (path:eragent_throughput:purchased_ratio{" + TARGET + "})"
     return Section(
         title="$agent to $target: is it what was bought?",
         height=7,
@@ -69,7 +68,7 @@ def _bought() -> Section:
                 ),
                 [
                     Curve(
-                        expr=f"8 * max by (path, direction) (eragent_throughput_bytes_per_second{{{_TARGET}}})",
+                        expr=f"8 * max by (path, direction) (eragent_throughput_bytes_per_second{{{TARGET}}})",
                         legend="{{path}} {{direction}}",
                     ),
                     Curve(
@@ -86,12 +85,12 @@ def _bought() -> Section:
 
 
 def _results() -> Section:
-    result = f"eragent_throughput_bytes_per_second{{{_TARGET}}}"
-    limited = f"eragent_throughput_limited_by{{{_TARGET}}} == 1"
+    result = f"eragent_throughput_bytes_per_second{{{TARGET}}}"
+    limited = f"eragent_throughput_limited_by{{{TARGET}}} == 1"
     carried = f"8 * max by ({_TEST}, limit) ({result} * on ({_TEST}) group_left (limit) ({limited}))"
-    age = f"time() - max by ({_TEST}) (eragent_throughput_timestamp_seconds{{{_TARGET}}})"
+    age = f"time() - max by ({_TEST}) (eragent_throughput_timestamp_seconds{{{TARGET}}})"
     limit = f"* on ({_TEST}) group_left (limit) ({limited})"
-    lost = f"max by ({_TEST}) (eragent_throughput_loss_ratio{{{_TARGET}}})"
+    lost = f"max by ({_TEST}) (eragent_throughput_loss_ratio{{{TARGET}}})"
     return Section(
         title="Results of the latest tests",
         height=8,
@@ -121,7 +120,7 @@ def _results() -> Section:
 
 def _loaded() -> Section:
     loaded = f"(histogram_quantile(0.95, sum by (path, load, le) ({_LOADED})) >= 0)"
-    idle = f"avg by (path) (quantile_over_time(0.5, stream:{promql.P95}_1m{{{_TARGET}}}[{SHOWN}]))"
+    idle = f"avg by (path) (quantile_over_time(0.5, stream:{promql.P95}_1m{{{TARGET}}}[{SHOWN}]))"
     panel = (
         bargauge.Panel()
         .title("p95 of the round trip: usual, and while a test loaded the path")
@@ -159,7 +158,7 @@ def _loaded() -> Section:
                 others,
                 [
                     Curve(
-                        expr=f"max by (path, probe) (max_over_time(stream:{promql.P95}_1m{{{_TARGET}}}[{STEP}]))",
+                        expr=f"max by (path, probe) (max_over_time(stream:{promql.P95}_1m{{{TARGET}}}[{STEP}]))",
                         legend="{{path}} {{probe}}",
                     )
                 ],
@@ -170,7 +169,7 @@ def _loaded() -> Section:
 
 def _budget() -> Section:
     budget = 'eragent_throughput_budget{}_bytes{{agent="$agent"}}'
-    counted = f"sum by (path, probe, outcome, reason) (eragent_throughput_tests_total{{{_TARGET}}})"
+    counted = f"sum by (path, probe, outcome, reason) (eragent_throughput_tests_total{{{TARGET}}})"
     left, whole = budget.format("_left"), budget.format("")
     return Section(
         title="The tests themselves",

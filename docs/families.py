@@ -155,6 +155,7 @@ def throughput_families() -> list[Metric]:
     at = datetime.fromtimestamp(0, UTC)
     latest = Latest(at=at, bits_per_second=8.0, limit=Limit.WINDOW, loss_share=0.0)
     throughput.counts.latest[("probe", "target", "path"), ("up", "tcp", "1 flow")] = latest
+    throughput.counts.path_mtu_bytes["probe", "target", "path"] = 1400
     throughput.counts.due["probe"] = at
     ThroughputMetrics(registry, "agent", throughput)
     return list(registry.collect())

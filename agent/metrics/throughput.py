@@ -32,6 +32,7 @@ class ThroughputMetrics(Collector):
         yield self._limits()
         yield self._tests()
         yield self._moved()
+        yield self._path_mtus()
         yield from self._budgets()
         yield self._due()
         yield self._loaded()
@@ -83,6 +84,16 @@ class ThroughputMetrics(Collector):
         )
         for tested, octets in self._counts.moved_octets.items():
             family.add_metric((self._agent, *tested), octets)
+        return family
+
+    def _path_mtus(self) -> Metric:
+        family = GaugeMetricFamily(
+            "eragent_throughput_path_mtu_bytes",
+            "The path's MTU as this host's TCP knew it at the end of the latest test in which it sent.",
+            labels=_TESTED,
+        )
+        for tested, path_mtu_bytes in self._counts.path_mtu_bytes.items():
+            family.add_metric((self._agent, *tested), path_mtu_bytes)
         return family
 
     def _budgets(self) -> Iterator[Metric]:

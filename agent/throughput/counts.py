@@ -40,6 +40,7 @@ class ThroughputCounts:
         self.latest: dict[tuple[Tested, Direction], Latest] = {}
         self.tests: Counter[tuple[Tested, str, str]] = Counter()
         self.moved_octets: Counter[Tested] = Counter()
+        self.path_mtu_bytes: dict[Tested, int] = {}
         self.loaded: dict[tuple[Tested, Load], Histogram] = {}
         self.due: dict[str, datetime] = {}
         for plan in plans:
@@ -58,6 +59,8 @@ class ThroughputCounts:
                 loaded.observe(rtt_ns)
         if tried.result is None:
             return
+        if tried.result.path_mtu_bytes is not None:
+            self.path_mtu_bytes[tested] = tried.result.path_mtu_bytes
         for direction, verdict in measurement.verdicts.items():
             transfer = tried.result.up if direction == "up" else tried.result.down
             assert transfer is not None, "what has a verdict was measured"

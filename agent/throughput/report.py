@@ -49,6 +49,7 @@ def report_of(measurement: Measurement) -> Json:
         "moved_octets": tried.moved_octets,
         "iperf3": result.version,
         "mss_bytes": result.mss_bytes,
+        "path_mtu_bytes": result.path_mtu_bytes,
         "window_bytes": result.window_bytes,
         "cpu": {
             "local": None if result.local_cpu is None else asdict(result.local_cpu),

@@ -55,7 +55,7 @@ def _table(path: str, measurements: Sequence[Measurement]) -> Table:
 
 
 def lines(measurements: Sequence[Measurement]) -> Iterator[str]:
-    """Say what limited each test, what went wrong, and which other paths felt it."""
+    """Say what limited each test, what went wrong, which other paths felt it, and how large the paths' packets are."""
     for measurement in measurements:
         trial = measurement.tried.trial
         name = f"{trial.path.name}, {trial.stage.name}"
@@ -67,6 +67,15 @@ def lines(measurements: Sequence[Measurement]) -> Iterator[str]:
         for each in measurement.leaks:
             if each.leak.leaked:
                 yield f"{name}: {each.stream.path} felt it: {each.leak.evidence}."
+    for path, mtu_bytes in _mtus(measurements).items():
+        yield f"{path}: path MTU {mtu_bytes} bytes, as this host's TCP knew it."
+
+
+def _mtus(measurements: Sequence[Measurement]) -> dict[str, int]:
+    """Return by path what the latest test that knew it says."""
+    results = [(each.tried.trial.path.name, each.tried.result) for each in measurements]
+    told = [(path, None if result is None else result.path_mtu_bytes) for path, result in results]
+    return {path: mtu_bytes for path, mtu_bytes in told if mtu_bytes is not None}
 
 
 def _rows(measurement: Measurement) -> Iterator[tuple[str, ...]]:

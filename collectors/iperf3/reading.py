@@ -188,7 +188,7 @@ def _stream_interval(stream: Fields) -> StreamInterval:
         rtt_variance_ns=_ns(stream.positive("rttvar"), _MICROSECOND_NS),
         cwnd_bytes=stream.positive("snd_cwnd"),
         peer_window_bytes=stream.positive("snd_wnd"),
-        path_mtu=stream.positive("pmtu"),
+        path_mtu_bytes=stream.positive("pmtu"),
     )
 
 

@@ -20,7 +20,7 @@ class StreamInterval:
 
     What the sender's kernel says of TCP (TCP_INFO, tcp(7)) is known of streams that this end sends:
     ``rtt_ns`` smoothed, ``rtt_variance_ns`` its mean deviation (RFC 6298), ``cwnd_bytes``,
-    ``peer_window_bytes`` what the other end offers (not in all versions), ``path_mtu``.
+    ``peer_window_bytes`` what the other end offers (not in all versions), ``path_mtu_bytes`` (RFC 1191, RFC 8201).
     """
 
     transferred_bytes: int
@@ -30,7 +30,7 @@ class StreamInterval:
     rtt_variance_ns: int | None = None
     cwnd_bytes: int | None = None
     peer_window_bytes: int | None = None
-    path_mtu: int | None = None
+    path_mtu_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +177,19 @@ class Iperf3Result:
         Warming up is in the intervals alone, and counts on a metered path as well.
         """
         return max(sum(transfer.transferred_bytes for transfer in self.transfers), _sum(self.intervals))
+
+    @property
+    def path_mtu_bytes(self) -> int | None:
+        """The path's MTU as this end's TCP knew it in the end, of all streams the smallest.
+
+        ``None`` where this end sent no TCP. It is what an interface, a route or a router's ICMP error told; where
+        routers drop larger packets silently it stays too large.
+        """
+        for interval in reversed(self.intervals):
+            known = [stream.path_mtu_bytes for stream in interval.streams if stream.path_mtu_bytes is not None]
+            if known:
+                return min(known)
+        return None
 
     def mean_rate(self, direction: Direction) -> float | None:
         """Return the bits per second of one direction's intervals, for want of totals; ``None`` where it has none."""

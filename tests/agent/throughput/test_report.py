@@ -63,6 +63,12 @@ def test_a_table_has_the_path_without_load_and_under_it_and_why() -> None:
     assert "vpn, 1 flow: dsl felt it: median 5 ms idle (p95 5), 30 ms meanwhile" in text
 
 
+def test_the_path_mtu_that_tcp_knew_is_told_once_a_path() -> None:
+    text = printed(measured(), measured(Iperf3Result()), measured())
+    assert text.count("vpn: path MTU 1500 bytes, as this host's TCP knew it.") == 1
+    assert "path MTU" not in printed(measured(Iperf3Result()))
+
+
 def test_a_test_that_ended_early_says_so_beside_what_it_found() -> None:
     cut = replace(troubled(Iperf3Failure.ENDED_EARLY, moved=1_448), up=COMPLETE.up)
     text = printed(measured(cut))
@@ -117,5 +123,5 @@ def test_the_json_object_has_figures_verdict_latency_and_leaks() -> None:
 def test_what_is_not_known_is_null() -> None:
     failed = Tried(trial=TRIAL, at=AT, outcome=Outcome.FAILED, reason="refused", message="nobody listens")
     [test] = json.loads(json.dumps(report([measurement(failed, {}, ())], started_at=AT)))["tests"]
-    assert (test["iperf3"], test["duration_s"], test["cpu"]["local"]) == (None, None, None)
+    assert (test["iperf3"], test["duration_s"], test["path_mtu_bytes"], test["cpu"]["local"]) == (None,) * 4
     assert (test["directions"], test["latency"], test["leaks"]) == ([], [], [])

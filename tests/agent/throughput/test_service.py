@@ -242,6 +242,7 @@ async def test_metrics_say_what_was_tested_and_what_is_left() -> None:
     assert registry.get_sample_value("eragent_throughput_timestamp_seconds", result) == began
     limits = [registry.get_sample_value("eragent_throughput_limited_by", {**result, "limit": limit}) for limit in Limit]
     assert sorted(map(bool, limits)) == [False] * (len(Limit) - 1) + [True]
+    assert registry.get_sample_value("eragent_throughput_path_mtu_bytes", LABELS) == 1_500
     assert registry.get_sample_value("eragent_throughput_moved_bytes_total", LABELS) == MOVED
     assert registry.get_sample_value("eragent_throughput_budget_left_bytes", budget) == 25_000_000 - MOVED
 

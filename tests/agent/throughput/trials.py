@@ -14,7 +14,7 @@ from agent.throughput.trial import Trial, Tried
 from agent.throughput.turns import Turns
 from collectors.iperf3.failing import Iperf3Failure, Trouble
 from collectors.iperf3.options import Direction, Iperf3Options
-from collectors.iperf3.result import Interval, Iperf3Result, Transfer
+from collectors.iperf3.result import Interval, Iperf3Result, StreamInterval, Transfer
 from collectors.path import NetworkPath, Target
 
 HUB = Target(name="hub", host="192.0.2.4")
@@ -29,6 +29,17 @@ TRIAL = Trial(
 COMPLETE = Iperf3Result(
     duration_s=10.0,
     mss_bytes=1_448,
+    intervals=(
+        Interval(
+            direction=Direction.UP,
+            start_s=0,
+            end_s=10,
+            transferred_bytes=1_448_000,
+            bits_per_second=1_158_400.0,
+            omitted=False,
+            streams=(StreamInterval(transferred_bytes=1_448_000, bits_per_second=1_158_400.0, path_mtu_bytes=1_500),),
+        ),
+    ),
     up=Transfer(
         direction=Direction.UP,
         duration_s=10.0,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from collectors.iperf3.failing import Iperf3Failure
 from collectors.iperf3.options import Direction, Protocol
 from collectors.iperf3.reading import parse_result
-from collectors.iperf3.result import Connection, Iperf3Result, StreamInterval
+from collectors.iperf3.result import Connection, Interval, Iperf3Result, StreamInterval
 
 DATA = Path(__file__).parents[2] / "data" / "iperf3"
 
@@ -70,9 +70,30 @@ def test_an_upload_has_the_times_and_windows_of_the_sending_kernel() -> None:
     result = recorded("3.12-cancelled")
     stream = result.intervals[0].streams[0]
     assert (stream.rtt_ns, stream.rtt_variance_ns) == (49_000, 25_000)
-    assert (stream.cwnd_bytes, stream.peer_window_bytes, stream.path_mtu) == (1178694, 328704, 65535)
+    assert (stream.cwnd_bytes, stream.peer_window_bytes, stream.path_mtu_bytes) == (1178694, 328704, 65535)
     assert result.up is not None
     assert [total.max_rtt_ns for total in result.up.streams] == [63_000]
+
+
+def test_the_path_mtu_is_the_smallest_that_the_sending_kernel_told_in_the_end() -> None:
+    def second(*path_mtus: int | None) -> Interval:
+        streams = tuple(
+            StreamInterval(transferred_bytes=0, bits_per_second=0, path_mtu_bytes=each) for each in path_mtus
+        )
+        return Interval(
+            direction=Direction.UP,
+            start_s=0,
+            end_s=1,
+            transferred_bytes=0,
+            bits_per_second=0,
+            omitted=False,
+            streams=streams,
+        )
+
+    assert recorded("3.12-cancelled").path_mtu_bytes == 65535
+    assert Iperf3Result(intervals=(second(1500, 1500), second(1400, 1500), second(None))).path_mtu_bytes == 1400
+    assert Iperf3Result(intervals=(second(None),)).path_mtu_bytes is None
+    assert Iperf3Result().path_mtu_bytes is None
 
 
 @pytest.mark.parametrize("name", ["3.12-cancelled", "3.21-cancelled"])
