@@ -47,7 +47,7 @@ def _command(options: tuple[str, ...], asked: Asked) -> list[str]:
 
 def _python_loop(asked: Asked) -> list[str]:
     words = f"{asked.interval_s:g}", f"{asked.seconds:g}", asked.target, str(STAMP_PORT)
-    return [sys.executable, "-m", "benchmarks.peers.python_loop", *words]
+    return [sys.executable, "-m", "benchmarks.python_loop", *words]
 
 
 def on_paths(tool: Tool, asked: Asked, sources: Sequence[str], file: Path) -> list[str]:
@@ -91,4 +91,4 @@ PYTHON_LOOP = Tool(
     dialect=dialects.eragent(STAMP_PORT),
     server=_reflector,
 )
-"""What eragent's STAMP costs at least; it prints nothing."""
+"""What eragent's STAMP costs at least; it tells of no packet."""
