@@ -51,7 +51,7 @@ def round_trip() -> Section:
                     "buckets: straight lines are bounds of buckets. A point is a minute; zoomed out, the worst of its "
                     "minutes. A gap is a time without answers.",
                     unit="s",
-                    table_legend=True,
+                    legend_figures=("min", "mean", "max", "lastNotNull"),
                 ),
                 quantiles,
             ),

@@ -40,7 +40,7 @@ def bars(
         .fill_opacity(90)
         .x_tick_label_spacing(40)
         .thresholds(thresholds((None, NEUTRAL)))
-        .legend(legend(as_table=False))
+        .legend(legend())
         .tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI))
         .no_value(NOTHING)
     )

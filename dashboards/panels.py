@@ -67,6 +67,8 @@ class Chart:
 
     Seconds have one of their own, for curves that are zero throughout would else stand on an axis of minutes.
 
+    ``legend_figures``: what the legend tells of each curve, by Grafana's names.
+
     ``jumps``: values hold until they change, and small changes matter as much as large ones: drawn as steps, on an axis
     that need not begin at zero.
     """
@@ -76,7 +78,7 @@ class Chart:
     unit: str
     limits: Limits | None = None
     soft_max: float | None = None
-    table_legend: bool = False
+    legend_figures: Sequence[str] = ()
     jumps: bool = False
 
 
@@ -109,7 +111,7 @@ def chart(frame: Chart, content: Sequence[Curve]) -> timeseries.Panel:
         .span_nulls(False)
         .show_points(VisibilityMode.AUTO)
         .color_scheme(dashboard.FieldColor().mode(models.FieldColorModeId.PALETTE_CLASSIC))
-        .legend(legend(as_table=frame.table_legend))
+        .legend(legend(frame.legend_figures))
         .tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING))
         .no_value(NOTHING)
     )
@@ -205,15 +207,11 @@ def value_words(words: dict[str, str]) -> models.ValueMap:
     )
 
 
-def legend(*, as_table: bool) -> common.VizLegendOptions:
-    """Return a legend of names below the panel, or of names and figures to its right."""
+def legend(figures: Sequence[str] = ()) -> common.VizLegendOptions:
+    """Return a legend of names below the panel, or of names with these figures to its right, as Grafana calls them."""
     shown = common.VizLegendOptions().show_legend(True)
-    if as_table:
-        return (
-            shown.display_mode(LegendDisplayMode.TABLE)
-            .placement(LegendPlacement.RIGHT)
-            .calcs(["min", "mean", "max", "lastNotNull"])
-        )
+    if figures:
+        return shown.display_mode(LegendDisplayMode.TABLE).placement(LegendPlacement.RIGHT).calcs([*figures])
     return shown.display_mode(LegendDisplayMode.LIST).placement(LegendPlacement.BOTTOM)
 
 

@@ -30,6 +30,7 @@ from dashboards.tables import Figure, rows
 
 _ONE_PERCENT_AND_A_LITTLE = 0.012
 _PLAIN = ((None, PATH.colour),)
+_NOW_AND_BOUNDS = ("lastNotNull", "min", "max")
 _FORWARD, _BACKWARD = CANDIDATE.colour, "#CC79A7"  # Okabe and Ito's reddish purple
 
 
@@ -282,20 +283,20 @@ def _way() -> Section:
                     "jump means that answers take another way back, or come from another machine. It says nothing of "
                     "the way there, and no number of hops. Zoomed out, the lowest of a point. ICMP and STAMP alone.",
                     unit="none",
-                    table_legend=True,
+                    legend_figures=_NOW_AND_BOUNDS,
                     jumps=True,
                 ),
                 _of_all_paths(_arriving),
             ),
             chart(
                 Chart(
-                    title="Path MTU, as tests of throughput knew it",
+                    title="Path MTU in bytes, as tests of throughput knew it",
                     description="The largest packet that this host's TCP sent in the latest test of throughput, "
                     "headers included, as an interface, a route or a router's ICMP error told: a jump means that a "
                     "tunnel or another link came in between. Where larger packets vanish silently it stays too large. "
                     "No data: no test has sent TCP since the agent started.",
-                    unit="suffix: bytes",
-                    table_legend=True,
+                    unit="none",
+                    legend_figures=_NOW_AND_BOUNDS,
                     jumps=True,
                 ),
                 _of_all_paths(_largest_packet, among=TARGET),

@@ -50,7 +50,7 @@ _MAY_BE_EMPTY = {
     "Latest test, of the purchased rate": _NO_TEST,
     "Throughput of the best stage, and what was bought": _NO_TEST,
     "By stage and direction": _NO_TEST,
-    "Path MTU, as tests of throughput knew it": _NO_TEST,
+    "Path MTU in bytes, as tests of throughput knew it": _NO_TEST,
     "p95 of the round trip: usual, and while a test loaded the path": _NO_TEST,
     "Left of today's budget": _NO_TEST,
     "Next tests, in": _NO_TEST,
