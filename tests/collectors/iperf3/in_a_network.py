@@ -36,6 +36,7 @@ for n in 1 2; do
   ip -6 route add default via fd08:$n::2 table $n; ip -6 rule add from fd08:$n::1 lookup $n
   ip route add default via 10.8.$n.2 metric $n
 done
+ip route replace default via 10.8.2.2 table 2 mtu 1400
 ip -n far address add 10.8.9.9/32 dev lo; ip -n far address add fd08:9::9/128 dev lo
 """
 OPTIONS = Iperf3Options(duration_s=1, bits_per_second=20_000_000, connect_timeout_s=1, grace_s=0)
@@ -56,6 +57,11 @@ async def main() -> dict[str, object]:
         "by interface": await links_of(over(NetworkPath(name="device", interface="site2"))),
         "by IPv6 source": await links_of(over(NetworkPath(name="six", source=ip_address("fd08:2::1")), TARGET_IPV6)),
     }
+    found["path MTU, by direction and source"] = [
+        (await over(path, direction=direction)).path_mtu_bytes
+        for direction in (Direction.UP, Direction.DOWN)
+        for path in (FIRST, SECOND)
+    ]
     found["link goes down"] = await link_goes_down(over(SECOND))
     return found
 

@@ -36,5 +36,10 @@ def test_data_goes_over_the_path_that_was_asked_for(found: dict[str, Any], case:
 
 
 @pytest.mark.root
+def test_the_path_mtu_is_that_of_the_path_that_was_asked_for_where_this_host_sends(found: dict[str, Any]) -> None:
+    assert found["path MTU, by direction and source"] == [1500, 1400, None, None]
+
+
+@pytest.mark.root
 def test_a_link_that_goes_down_hangs_nothing(found: dict[str, Any]) -> None:
     assert found["link goes down"] == "timed_out"
