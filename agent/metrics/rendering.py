@@ -1,6 +1,6 @@
 """Metrics to the text that Prometheus reads, in small steps. No I/O, no loop.
 
-The library's own encoder takes 7 µs a line, all in one go. Here a few operations on strings make the lines that a
+The library's own encoder takes 6 µs a line, all in one go. Here a few operations on strings make the lines that a
 stream has of a family: 0.2 µs a line on the same machine, and others have their turn after every few streams.
 """
 
