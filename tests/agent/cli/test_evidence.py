@@ -34,7 +34,7 @@ def test_whoever_waits_for_a_long_file_is_told_how_many_lines_were_read() -> Non
 
 def test_whoever_waits_at_a_terminal_sees_what_is_being_done(tmp_path: Path) -> None:
     file = tmp_path / "samples.jsonl"
-    file.write_text(of_a_worse_vpn())
+    os.mkfifo(file)  # there is nothing to read from it, until it was seen that it is being read
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "agent", "compare", *PATHS, "--samples", str(file)]
     told = b""
@@ -42,12 +42,15 @@ def test_whoever_waits_at_a_terminal_sees_what_is_being_done(tmp_path: Path) -> 
         command, stdout=subprocess.DEVNULL, stderr=theirs, env=os.environ | {"TERM": "xterm", "COLUMNS": "500"}
     ) as process:
         os.close(theirs)
+        with os.fdopen(os.open(file, os.O_RDWR), "wb") as samples:  # which waits for no reader
+            while f"reading {file}" not in told.decode(errors="ignore"):
+                told += os.read(ours, 65536)
+            samples.write(of_a_worse_vpn().encode())
         with suppress(OSError):  # that is how the end of a terminal looks
-            while more := os.read(ours, 65536):
-                told += more
+            while os.read(ours, 65536):
+                pass
     os.close(ours)
     assert process.returncode == 0
-    assert f"reading {file}" in told.decode()
 
 
 def test_whoever_waits_for_a_history_is_told_how_much_of_it_was_read(tmp_path: Path) -> None:
