@@ -189,7 +189,7 @@ class OneWayTrack:
 
     def timescale(self) -> Timescale | None:
         """Return whose clock counts another timescale than UTC, once there were enough packets to tell."""
-        if self.reason() is None or self._track.samples < FEWEST_SAMPLES:
+        if self.reason() is None or self._track.samples < FEWEST_SAMPLES:  # another timescale would be a reason
             return None
         return self._timescale()
 
