@@ -291,8 +291,8 @@ def _way() -> Section:
             chart(
                 Chart(
                     title="Path MTU in bytes, as tests of throughput knew it",
-                    description="The largest packet that this host's TCP sent in the latest test of throughput, "
-                    "headers included, as an interface, a route or a router's ICMP error told: a jump means that a "
+                    description="The largest packet, headers included, that this host's TCP took the path to carry at "
+                    "the end of the latest test of throughput in which it sent: as an interface, a route or a router's ICMP error told: a jump means that a "
                     "tunnel or another link came in between. Where larger packets vanish silently it stays too large. "
                     "No data: no test has sent TCP since the agent started.",
                     unit="none",
