@@ -2,8 +2,8 @@
 
 ``python -m benchmarks.python_loop INTERVAL SECONDS TARGET PORT [SOURCE ...]`` sends in every slot, from each of these
 addresses, and reads answers and the kernel's stamps as seldom as eragent does. It looks at nothing of what it reads,
-and keeps no books: what eragent takes beyond this is Python that makes samples of packets. In its steady state it
-prints microseconds of CPU for each answer.
+and keeps no books: what eragent takes beyond this is Python that makes samples of packets. In the end it prints
+microseconds of CPU for each answer, its own start left out.
 """
 
 from __future__ import annotations
