@@ -292,9 +292,9 @@ def _way() -> Section:
                 Chart(
                     title="Path MTU in bytes, as tests of throughput knew it",
                     description="The largest packet, headers included, that this host's TCP took the path to carry at "
-                    "the end of the latest test of throughput in which it sent: as an interface, a route or a router's ICMP error told: a jump means that a "
-                    "tunnel or another link came in between. Where larger packets vanish silently it stays too large. "
-                    "No data: no test has sent TCP since the agent started.",
+                    "the end of the latest test of throughput in which it sent, as an interface, a route or a router's "
+                    "ICMP error told. A jump means that a tunnel or another link came in between. Where larger packets "
+                    "vanish silently it stays too large. No data: no test has sent TCP since the agent started.",
                     unit="none",
                     legend_figures=_NOW_AND_BOUNDS,
                     jumps=True,
